@@ -1,0 +1,158 @@
+// Replica: one member of the group that agrees on the log. Multi-Paxos as a function: messages,
+// ticks and completions go in; messages, things to persist, chosen entries and read grants come out.
+//
+// Contract      Deterministic: no clock, thread, socket, disk or random device. The same inputs in the
+//               same order give the same outputs. After any input call TakeOutput() once, persist,
+//               send and apply what it says.
+// Safety        At most one value per slot is ever chosen (Paxos Made Simple, section 2.2, P2c).
+//               Nothing leaves a node before what it stands on is durable: every Send names the
+//               PersistId it waits for, and the driver holds it until Persisted(that).
+// Liveness      With a majority connected and messages delivered within a heartbeat, a leader is
+//               elected and stays.
+// Thread        Core thread only.
+// Errors        Propose refuses with kNoLeader or kOverloaded (nothing was proposed). Stale or hostile
+//               messages are ignored or answered with a Nack; a broken local invariant aborts.
+// Not here      The state machine, forwarding, cluster time (src/node/engine.h); disk (src/storage).
+#ifndef SYNOD_CONSENSUS_REPLICA_H_
+#define SYNOD_CONSENSUS_REPLICA_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/message.h"
+#include "consensus/types.h"
+#include "src/base/error.h"
+
+namespace synod::consensus {
+
+struct Config {
+  NodeId self;
+  Membership membership;       // in force until a chosen kConfig entry says otherwise
+  uint64_t seed = 0;           // for election jitter
+  // In ticks; the driver ticks every 10 ms. Defaults: heartbeat 50 ms, election 500 to 1000 ms.
+  uint32_t heartbeat_ticks = 5;
+  uint32_t election_ticks_min = 50;
+  uint32_t election_ticks_max = 100;  // exclusive
+  uint64_t window_slots = 512;
+  size_t window_bytes = size_t{16} << 20;
+  size_t message_bytes_max = size_t{1} << 20;  // packing limit of one Accept, Promise part, LearnResp
+  size_t cache_bytes = size_t{64} << 20;       // chosen entries kept in memory for peers that lag
+};
+
+enum class Role : uint8_t { kFollower, kCandidate, kLeader };
+
+struct Send {
+  NodeId to;
+  Message message;
+  PersistId after;  // 0: at once
+};
+
+// A read may be served once everything up to `index` is applied.
+struct ReadGrant {
+  uint64_t read_id = 0;
+  Slot index;
+  int64_t leader_stamp = 0;  // the leader's SetStamp() value when it registered the read
+};
+
+// A peer needs chosen entries that are no longer in memory: the driver reads them from the acceptor's
+// log (slots from `from` on, at most `bytes_max`, contiguous) and gives them to Loaded().
+struct LoadRequest {
+  NodeId peer;
+  Slot from;
+  size_t bytes_max = 0;
+};
+
+// Named things that happened, for logs, metrics and scenario tests. `what` is a stable short name,
+// e.g. "became_leader", "stepped_down", "ignored_commit_of_other_ballot".
+struct Event {
+  const char* what = "";
+  uint64_t number = 0;
+};
+
+struct Output {
+  std::vector<PersistRequest> persist;  // in order
+  std::vector<Send> send;
+  std::vector<Chosen> committed;        // contiguous, continues the previous output
+  std::vector<ReadGrant> reads;
+  std::vector<uint64_t> reads_failed;   // no leader, or it changed: ask again with a new id
+  std::vector<LoadRequest> load;
+  std::vector<Event> events;
+};
+
+class Replica {
+ public:
+  // `applied` is the slot that the recovered state machine already reflects (<= learned): committed
+  // output begins at the next one.
+  Replica(const Config& config, Recovered disk, Slot applied);
+  ~Replica();
+  Replica(Replica&&) noexcept;
+  Replica& operator=(Replica&&) noexcept;
+
+  void Tick();
+  void Receive(NodeId from, const Message& message);
+  // Everything up to and including `upto` is on disk.
+  void Persisted(PersistId upto);
+
+  // Leader only: puts an entry (origin = the current ballot) into the next slot. kNoLeader if not
+  // the leader with its LeaderStart proposed, kOverloaded if the window is full: nothing happened.
+  Result<Slot> Propose(EntryKind kind, SharedBytes payload);
+  // True if Propose(kCommand) would be accepted now.
+  bool CanPropose() const;
+
+  // Starts a linearizable read on any node; ids are unique for the life of the process. The answer is
+  // a ReadGrant or an entry in reads_failed in a later output. Calls of one turn share one round.
+  void ReadIndex(uint64_t read_id);
+  // The number that grants of reads registered from now on carry (cluster time, for the driver).
+  void SetStamp(int64_t stamp);
+
+  // The peer's process is gone (connection ended without a goodbye and a new one is refused): if it
+  // led, skip the rest of the election timeout and this node's stickiness to it.
+  void PeerGone(NodeId peer);
+  // Hands leadership to a voter: stops proposing, waits for it to catch up, sends TimeoutNow.
+  // kNoLeader if not leading, kInvalidRequest if `to` is no voter; progress shows in events.
+  Status TransferLeadership(NodeId to);
+  // Makes the current `learned` durable if no later persist will (an idle node, before a checkpoint).
+  void PersistLearned();
+  // All slots below `first` are covered by a durable checkpoint and no longer kept on disk.
+  void Truncate(Slot first);
+  // The answer to a LoadRequest; empty entries: the log no longer has them (event
+  // "peer_needs_snapshot").
+  void Loaded(const LoadRequest& request, std::vector<Chosen> entries);
+
+  Output TakeOutput();
+
+  Role role() const;
+  bool IsLeader() const { return role() == Role::kLeader; }
+  Ballot ballot() const;              // the promised ballot; the leader's own while leading
+  std::optional<NodeId> leader() const;  // as this node believes
+  Slot commit() const;                // highest slot known chosen without a gap, held or not
+  Slot learned() const;               // highest slot known chosen and held without a gap
+  Slot durable_learned() const;       // the part of it that is on disk
+  Slot first_slot() const;
+  const Membership& membership() const;
+  // Leader only: the highest durable learned slot each peer reported, and ticks since it was heard.
+  struct PeerProgress {
+    NodeId peer;
+    Slot learned;
+    uint32_t ticks_silent = 0;
+  };
+  std::vector<PeerProgress> Progress() const;
+  // True while a majority answered the leader within one election timeout.
+  bool QuorumFresh() const;
+  // Slots proposed and not yet chosen (leader).
+  uint64_t InFlight() const;
+
+  // Aborts if an invariant of this replica is broken (consensus/invariants.cc).
+  void CheckInvariants() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace synod::consensus
+
+#endif  // SYNOD_CONSENSUS_REPLICA_H_

@@ -1,0 +1,149 @@
+#include "src/base/path.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace synod {
+namespace {
+
+Status Invalid(std::string detail) {
+  return Error{Errc::kInvalidPath, Outcome::kNotApplied, std::move(detail)};
+}
+
+// Decodes one code point at the front of `s`; returns its length in bytes, 0 if it is not UTF-8.
+// Refuses overlong forms, surrogates and what lies above U+10FFFF (RFC 3629, section 4).
+size_t DecodeOne(std::string_view s, uint32_t* code) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(s[i]); };
+  const uint8_t first = byte(0);
+  if (first < 0x80) {
+    *code = first;
+    return 1;
+  }
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || s.size() < length)
+    return 0;
+  uint32_t c = first & (0x7FU >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80)
+      return 0;
+    c = (c << 6) | (byte(i) & 0x3F);
+  }
+  static constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (c < kSmallest[length] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+    return 0;
+  *code = c;
+  return length;
+}
+
+bool IsControl(uint32_t code) { return code < 0x20 || (code >= 0x7F && code <= 0x9F); }
+
+}  // namespace
+
+bool IsValidUtf8(std::string_view s) {
+  while (!s.empty()) {
+    // Runs of ASCII are the common case.
+    if (static_cast<uint8_t>(s[0]) < 0x80) {
+      s.remove_prefix(1);
+      continue;
+    }
+    uint32_t code = 0;
+    const size_t n = DecodeOne(s, &code);
+    if (n == 0)
+      return false;
+    s.remove_prefix(n);
+  }
+  return true;
+}
+
+Status ValidateComponent(std::string_view component) {
+  if (component.empty())
+    return Invalid("a path component is empty");
+  if (component.size() > kComponentBytesMax)
+    return Invalid("a path component is longer than 255 bytes");
+  if (component == "." || component == "..")
+    return Invalid("'.' and '..' are not path components");
+  while (!component.empty()) {
+    uint32_t code = 0;
+    const size_t n = DecodeOne(component, &code);
+    if (n == 0)
+      return Invalid("a path component is not valid UTF-8");
+    if (IsControl(code))
+      return Invalid("a path component has a control character");
+    if (code == '/')
+      return Invalid("a path component contains '/'");
+    component.remove_prefix(n);
+  }
+  return Done();
+}
+
+Status ValidatePath(std::string_view path) {
+  if (path.empty() || path[0] != '/')
+    return Invalid("a path begins with '/'");
+  if (path.size() > kPathBytesMax)
+    return Invalid("the path is longer than 1024 bytes");
+  if (path == "/")
+    return Done();
+  std::string_view rest = path.substr(1);
+  while (true) {
+    const size_t slash = rest.find('/');
+    if (Status s = ValidateComponent(rest.substr(0, slash)); !s)
+      return s;
+    if (slash == std::string_view::npos)
+      return Done();
+    rest.remove_prefix(slash + 1);
+  }
+}
+
+std::string_view ParentOf(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string_view::npos ? std::string_view("/") : path.substr(0, slash);
+}
+
+std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+std::string JoinPath(std::string_view parent, std::string_view name) {
+  std::string path(parent == "/" ? std::string_view() : parent);
+  path += '/';
+  path += name;
+  return path;
+}
+
+bool IsWithin(std::string_view path, std::string_view ancestor) {
+  if (ancestor == "/")
+    return true;
+  return path.starts_with(ancestor) &&
+         (path.size() == ancestor.size() || path[ancestor.size()] == '/');
+}
+
+std::string PathOrderKey(std::string_view path) {
+  // The root's key is empty, so that it is a prefix of all others.
+  std::string key(path == "/" ? std::string_view() : path);
+  std::replace(key.begin(), key.end(), '/', '\0');
+  return key;
+}
+
+std::string PathFromOrderKey(std::string_view key) {
+  if (key.empty())
+    return "/";
+  std::string path(key);
+  std::replace(path.begin(), path.end(), '\0', '/');
+  return path;
+}
+
+int ComparePaths(std::string_view a, std::string_view b) {
+  if (a == "/")
+    return b == "/" ? 0 : -1;
+  if (b == "/")
+    return 1;
+  const size_t n = std::min(a.size(), b.size());
+  for (size_t i = 0; i < n; ++i) {
+    if (a[i] == b[i])
+      continue;
+    const int x = a[i] == '/' ? -1 : static_cast<uint8_t>(a[i]);
+    const int y = b[i] == '/' ? -1 : static_cast<uint8_t>(b[i]);
+    return x - y;
+  }
+  return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
+}
+
+}  // namespace synod

@@ -1,0 +1,65 @@
+// AcceptorLog: the write-ahead log in which an acceptor remembers its promises and votes.
+//
+// Contract      Append() makes a batch of PersistRequests durable with one record and one fdatasync:
+//               when it returns success they survive a power cut, all together. After any failure the
+//               log is dead (every later call fails) and the process must end.
+//               Open() gives back what was durable: nothing acknowledged is missing, and damage that
+//               could hide a lost promise is refused with a message that says what to do, never
+//               repaired by guessing.
+// Format        docs/formats.md, "Acceptor log": segments of a fixed size written in advance, crc32c
+//               with the segment's random id in every record, a chain over all records, hard state in
+//               every segment's head.
+// Thread        Append, Truncate: storage thread. ReadChosen: any one other thread at the same time.
+// Source        docs/decisions on why this is not LevelDB.
+#ifndef SYNOD_STORAGE_ACCEPTOR_LOG_H_
+#define SYNOD_STORAGE_ACCEPTOR_LOG_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "consensus/types.h"
+#include "src/base/error.h"
+#include "src/storage/file_system.h"
+
+namespace synod::storage {
+
+struct AcceptorLogOptions {
+  uint64_t segment_bytes = uint64_t{64} << 20;
+  uint64_t keep_bytes = uint64_t{1} << 30;  // log kept below the checkpoint for members that are away
+  uint64_t seed = 0;                        // for segment ids: entropy from the driver
+  bool accept_data_loss = false;            // a cluster of one may go on after damage
+};
+
+class AcceptorLog {
+ public:
+  // Opens or creates the log in `dir`. `state_slot` is the slot of the state's checkpoint: entries
+  // from there on come back in *recovered (older ones stay on disk and are served by ReadChosen).
+  static Result<std::unique_ptr<AcceptorLog>> Open(FileSystem& fs, const std::string& dir,
+                                                   const AcceptorLogOptions& options,
+                                                   Slot state_slot,
+                                                   consensus::Recovered* recovered);
+  virtual ~AcceptorLog() = default;
+
+  virtual Status Append(std::span<const consensus::PersistRequest> batch) = 0;
+  // The state's checkpoint covers everything up to `checkpoint`: segments wholly below it are reused
+  // or removed once more than keep_bytes of them are held. Returns the first slot still readable.
+  virtual Result<Slot> Recycle(Slot checkpoint) = 0;
+  // Chosen entries from `from` on (only slots <= the durable learned), contiguous, about bytes_max at
+  // most, at least one if there is one. Empty if `from` is below what is kept.
+  virtual Result<std::vector<consensus::Chosen>> ReadChosen(Slot from, size_t bytes_max) = 0;
+
+  struct Stats {
+    uint64_t gen = 0;            // synced records so far
+    uint64_t bytes_on_disk = 0;  // all segments
+    uint64_t appended_bytes = 0;
+    uint64_t syncs = 0;
+  };
+  virtual Stats stats() const = 0;
+};
+
+}  // namespace synod::storage
+
+#endif  // SYNOD_STORAGE_ACCEPTOR_LOG_H_

@@ -1,0 +1,46 @@
+// StateStore: the replicated state as of its last checkpoint, kept in LevelDB.
+//
+// Contract      Write() stores one checkpoint atomically and durably: records, the slot they reflect
+//               and the digest of the whole state. Load() streams every record of the last one. The
+//               caller recomputes the digest and refuses the state if it differs.
+// Errors        After a failed Write the store is dead and the process must end (LevelDB writes after
+//               an ENOSPC can vanish: docs/decisions).
+// Thread        One thread at a time.
+#ifndef SYNOD_STORAGE_STATE_STORE_H_
+#define SYNOD_STORAGE_STATE_STORE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "src/base/error.h"
+#include "src/base/hash.h"
+#include "src/base/record.h"
+#include "src/base/types.h"
+#include "src/storage/file_system.h"
+
+namespace synod::storage {
+
+struct Checkpoint {
+  Slot slot;       // the state reflects every entry up to this one
+  Digest digest;   // of the whole state at that slot
+  Records records;  // what changed since the previous checkpoint
+};
+
+class StateStore {
+ public:
+  static Result<std::unique_ptr<StateStore>> Open(FileSystem& fs, const std::string& dir);
+  virtual ~StateStore() = default;
+
+  // Slot and digest of the last checkpoint; slot 0 for a new store.
+  virtual Slot slot() const = 0;
+  virtual Digest digest() const = 0;
+  virtual Status Load(const std::function<Status(std::string_view key, std::string_view value)>& each) = 0;
+  virtual Status Write(const Checkpoint& checkpoint) = 0;
+  virtual uint64_t ApproximateBytes() const = 0;
+};
+
+}  // namespace synod::storage
+
+#endif  // SYNOD_STORAGE_STATE_STORE_H_
