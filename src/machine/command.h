@@ -1,0 +1,219 @@
+// Command: one client request that may change the replicated state, as it travels in the log.
+//
+// Contract      Encoded once, by the node that took the request; forwarded and logged as those
+// bytes.
+//               Form was checked before (paths valid, numbers in range, sizes within limits);
+//               whether it applies is judged only when it is applied. Decode refuses anything
+//               malformed: log and peers are not trusted blindly.
+// Order         Judged at apply in this order: permission, idempotency record, not-after, fence,
+//               preconditions.
+#ifndef SYNOD_MACHINE_COMMAND_H_
+#define SYNOD_MACHINE_COMMAND_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "src/base/codec.h"
+#include "src/base/error.h"
+#include "src/base/hash.h"
+#include "src/base/types.h"
+#include "src/store/tree.h"
+
+namespace synod::machine {
+
+// Raised only when every member supports it; entries carry it (docs/formats.md).
+inline constexpr uint32_t kMachineVersion = 1;
+
+struct Put {
+  std::string path;
+  Bytes value;
+  std::optional<LeaseId> lease;  // nullopt: keep; 0: detach
+  store::Precondition precondition;
+  bool want_prev = false;
+};
+
+struct CreateSequential {
+  std::string prefix;  // full path whose last component (maybe empty) is the name's beginning
+  Bytes value;
+  LeaseId lease;
+};
+
+struct Delete {
+  std::string path;
+  bool recursive = false;
+  store::Precondition precondition;
+  bool want_prev = false;
+  bool force = false;  // breaks a lock hold or wait: only for keys under /.synod/locks
+};
+
+struct Comparison {
+  enum class Target : uint8_t {
+    kExists = 0,
+    kVersion = 1,
+    kModRevision = 2,
+    kCreateRevision = 3,
+    kNumChildren = 4,
+    kLease = 5,
+    kValue = 6,
+    kFence = 7,
+  };
+  enum class Op : uint8_t { kEqual = 0, kNotEqual = 1, kLess = 2, kGreater = 3 };
+  std::string path;
+  Target target = Target::kExists;
+  Op op = Op::kEqual;
+  uint64_t number = 0;  // kExists: 0 or 1; kFence: the token
+  Bytes value;          // kValue
+};
+
+struct TxnPut {
+  std::string path;
+  Bytes value;
+  std::optional<LeaseId> lease;
+};
+struct TxnDelete {
+  std::string path;
+  bool recursive = false;
+};
+struct TxnGet {
+  std::string path;
+};
+struct TxnList {
+  std::string path;
+  store::ListScope scope = store::ListScope::kChildren;
+  uint32_t limit = 1000;
+  bool keys_only = false;
+};
+struct TxnCreate {
+  std::string path;
+  Bytes value;
+  std::optional<LeaseId> lease;
+  bool sequential = false;
+};
+using TxnOp = std::variant<TxnPut, TxnDelete, TxnGet, TxnList, TxnCreate>;
+
+struct Txn {
+  std::vector<Comparison> conditions;
+  std::vector<TxnOp> then_ops;
+  std::vector<TxnOp> else_ops;
+};
+
+struct LeaseGrant {
+  int64_t ttl_ms = 0;
+  std::string name;
+};
+struct LeaseKeepAlive {
+  std::vector<LeaseId> ids;
+  bool bulk = false;  // POST /v1/leases/keepalive: absent ones are listed, not an error
+};
+struct LeaseRevoke {
+  LeaseId id;
+};
+
+enum class LockKind : uint8_t { kLock = 0, kElection = 1 };
+enum class LockMode : uint8_t { kExclusive = 0, kShared = 1 };
+
+struct Acquire {  // also a campaign
+  LockKind kind = LockKind::kLock;
+  std::string path;  // the lock's path, without /.synod/locks
+  LeaseId lease;     // 0: the lease belongs to this request, of ttl_ms
+  int64_t ttl_ms = 0;
+  LockMode mode = LockMode::kExclusive;
+  uint32_t limit = 1;
+  int64_t wait_ms = 0;
+  int64_t lock_delay_ms = 0;
+  Bytes value;
+};
+struct Release {  // also resign
+  LockKind kind = LockKind::kLock;
+  std::string path;
+  FenceToken token;
+};
+struct Proclaim {
+  std::string path;
+  FenceToken token;
+  Bytes value;
+};
+struct Transfer {
+  std::string path;
+  FenceToken token;
+  LeaseId to;
+};
+struct Compact {
+  Revision revision;
+};
+
+// Proposed by nodes, not by clients: they carry no idempotency key, take no revision by themselves
+// and are never refused.
+struct Disown {  // the client of a waiting acquire hung up: withdrawn after 5 s unless taken over
+  RequestId waiter;
+};
+struct NodeGone {  // the process that served these waits is gone: as Disown for each of them
+  NodeId node;
+  uint64_t boot = 0;
+};
+struct Adopt {  // that process was not gone after all: its waits go on
+  NodeId node;
+  uint64_t boot = 0;
+};
+struct SetMember {  // binds an identity to a member number, or updates its addresses
+  NodeId id;
+  std::string uuid;
+  std::string name;
+  std::string peer_address;
+  std::string client_url;
+};
+
+using Operation = std::variant<Put,
+                               CreateSequential,
+                               Delete,
+                               Txn,
+                               LeaseGrant,
+                               LeaseKeepAlive,
+                               LeaseRevoke,
+                               Acquire,
+                               Release,
+                               Proclaim,
+                               Transfer,
+                               Compact,
+                               Disown,
+                               NodeGone,
+                               Adopt,
+                               SetMember>;
+
+struct Fence {
+  std::string path;  // of the lock
+  FenceToken token;
+};
+
+struct Command {
+  RequestId id;                 // who waits for the answer
+  std::string user;             // empty while authentication is off
+  std::string idempotency_key;  // empty: none
+  Hash128 fingerprint;          // of method, path, query, body, precondition, fence, not-after
+  ClusterTime not_after;        // 0: none
+  std::vector<Fence> fences;
+  Operation operation;
+};
+
+Bytes Encode(const Command& command);
+Result<Command> DecodeCommand(std::string_view bytes);
+// The id alone, without decoding the rest (for the driver).
+Result<RequestId> DecodeRequestId(std::string_view command_bytes);
+
+// The payload of a kCommand entry: cluster time and commands, in order. No commands: a tick.
+struct Batch {
+  uint32_t machine_version = kMachineVersion;
+  ClusterTime time;
+  std::vector<std::string_view> commands;  // point into the payload
+};
+Bytes EncodeBatch(ClusterTime time, std::span<const Bytes> commands);
+Result<Batch> DecodeBatch(std::string_view payload);
+
+}  // namespace synod::machine
+
+#endif  // SYNOD_MACHINE_COMMAND_H_

@@ -1,0 +1,134 @@
+// Machine: the replicated state as one deterministic function of the chosen entries.
+//
+// Contract      Apply() takes the chosen entries in slot order and changes store, leases, records
+// and
+//               locks in one step each. Equal entries give equal states and digests on every node,
+//               whatever their clocks, memory or compiler. Nothing is judged anywhere else.
+// Deposed leaders  A LeaderStart counts only if its ballot is above those of all that counted
+// before. A
+//               command entry takes effect only if its origin is the ballot of the last LeaderStart
+//               that counts; else it is a no-op. So whoever has applied the next LeaderStart knows
+//               that a command of the old ballot it has not seen applied never will be.
+// Time          Cluster time is max(T so far, T of the entry). In one entry: first leases, waits
+// and
+//               records that are due end (at most 1000 leases or 10 000 nodes an entry, by deadline
+//               and id), then commands run in order. A lease is gone once T >= its deadline, even
+//               if its removal is still pending.
+// Thread        Core thread only.
+// Errors        None: a refused command is an answer. A malformed entry is a bug or damage: it
+// aborts.
+#ifndef SYNOD_MACHINE_MACHINE_H_
+#define SYNOD_MACHINE_MACHINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/auth/settings.h"
+#include "src/base/hash.h"
+#include "src/base/record.h"
+#include "src/machine/answer.h"
+#include "src/machine/command.h"
+#include "src/machine/query.h"
+#include "src/store/tree.h"
+
+namespace synod::machine {
+
+// A chosen entry as the machine sees it.
+struct LogEntry {
+  enum class Kind : uint8_t { kNoop, kLeaderStart, kCommand };
+  Slot slot;
+  Kind kind = Kind::kNoop;
+  Ballot origin;
+  std::string_view payload;
+};
+
+// The answer to a command, for the process that waits for it. A wait (acquire) completes at a later
+// entry than the one that carried it.
+struct Completion {
+  uint64_t seq = 0;  // of the RequestId
+  Answer answer;
+};
+
+struct Applied {
+  std::vector<Completion> completions;        // for the observer only
+  std::vector<store::RevisionRef> revisions;  // those that changed nodes, ascending
+  std::vector<uint64_t> waiting;              // observer's acquires that now wait (seq)
+  uint32_t commands = 0;                      // run or refused
+  bool effective = true;                      // false: an entry of a deposed leader
+};
+
+// Whose answers to hand out. Never influences the state.
+struct Observer {
+  NodeId node;
+  uint64_t boot = 0;
+};
+
+struct MemberView {
+  NodeId id;
+  std::string uuid;
+  std::string name;
+  std::string peer_address;
+  std::string client_url;
+};
+
+class Machine {
+ public:
+  explicit Machine(const auth::Settings& bootstrap);
+  ~Machine();
+  Machine(Machine&&) noexcept;
+
+  // `entry.slot` is applied() + 1. Appends to *out.
+  void Apply(const LogEntry& entry, const Observer& observer, Applied* out);
+
+  // kNotFound, kLeaseNotFound, kCompacted (detail; compact_revision is tree().floor()). `now` is
+  // the cluster time that remaining_ms and the like are told in.
+  Result<QueryResult> Read(const Query& query, ClusterTime now) const;
+
+  Slot applied() const;
+  Revision revision() const;
+  ClusterTime time() const;
+  Ballot leader_start() const;  // of the last LeaderStart that counts
+  Digest digest() const;
+  const store::Tree& tree() const;
+  const auth::Settings& settings() const;
+  std::vector<MemberView> members() const;
+
+  // The earliest cluster time at which something ends by itself (lease, wait, delay, record), or
+  // nullopt: while there is one, the leader keeps the clock in the log going.
+  std::optional<ClusterTime> NextDeadline() const;
+  // Processes that waiters hang on (for NodeGone).
+  std::vector<Observer> WaitingProcesses() const;
+  // Request leases (ttl_ms acquires that wait) of this observer's waits, for renewal by its node.
+  std::vector<std::pair<uint64_t, LeaseId>> WaitingLeases(const Observer& observer) const;
+
+  struct Counts {
+    uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;
+    uint64_t logical_bytes = 0, history_bytes = 0, idempotency_bytes = 0;
+    Revision floor;
+  };
+  Counts counts() const;
+
+  // Checkpoints: what changed since the last call, with the meta record that names slot, revision
+  // and clock. Loading all records of a state gives it back.
+  Records TakeDirty();
+  uint64_t dirty_bytes() const;
+  void ForEachRecord(
+      const std::function<void(std::string_view key, std::string_view value)>& each) const;
+  Status LoadRecord(std::string_view key, std::string_view value);
+  // Checks what was loaded; kInternal with a detail if it does not fit together.
+  Status FinishLoad();
+
+  void CheckInvariants() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace synod::machine
+
+#endif  // SYNOD_MACHINE_MACHINE_H_

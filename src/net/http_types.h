@@ -1,0 +1,44 @@
+// HttpRequest, HttpResponse: what crosses the border between sockets and the API.
+//
+// Contract      A request is complete, within the limits of size, and syntactically HTTP/1.1;
+// nothing
+//               of its meaning was judged. Views live as long as the request object.
+#ifndef SYNOD_NET_HTTP_TYPES_H_
+#define SYNOD_NET_HTTP_TYPES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "src/base/types.h"
+
+namespace synod::net {
+
+struct HttpRequest {
+  std::string method;                                        // as sent: "GET"
+  std::string target;                                        // as sent: "/v1/kv/a?raw=true"
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
+  std::string body;
+  bool head = false;  // method is HEAD: the body of the answer is left out
+
+  // First value of a header (lower-case name), or empty.
+  std::string_view Header(std::string_view name) const {
+    for (const auto& [key, value] : headers)
+      if (key == name)
+        return value;
+    return {};
+  }
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type;  // empty: no body
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // besides Content-Type and -Length
+};
+
+}  // namespace synod::net
+
+#endif  // SYNOD_NET_HTTP_TYPES_H_

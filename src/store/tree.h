@@ -1,0 +1,172 @@
+// Tree: the replicated namespace: nodes with revisions, preconditions, atomic edits and history.
+//
+// Contract      Changed only through an Edit, which belongs to one revision and is committed whole
+// or
+//               rolled back whole. Reads see the current state, or the state at any revision not
+//               below floor(). Deterministic: equal edits give equal trees, records and digests.
+// Invariants    (1) every node but the root has its parent; (2) num_children counts exactly the
+//               children; (3) a node with a lease has no children; (4) history holds every revision
+//               above floor() that changed a node, in order; (5) logical_bytes() is the sum over
+//               nodes of path and value bytes; (6) digest() is the sum over current node records.
+// Time          Cluster time only, as an argument.
+// Errors        API codes as in docs/api.md: not_found, precondition_failed, not_empty,
+// leased_parent,
+//               too_large, compacted. Paths given in are valid (src/base/path.h): the caller
+//               checked.
+// Not here      Whether a lease exists and who may write where (src/machine).
+// Thread        Core thread only.
+#ifndef SYNOD_STORE_TREE_H_
+#define SYNOD_STORE_TREE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/error.h"
+#include "src/base/hash.h"
+#include "src/base/record.h"
+#include "src/store/node.h"
+
+namespace synod::store {
+
+struct Precondition {
+  enum class Kind : uint8_t { kNone = 0, kModRevision = 1, kExists = 2, kAbsent = 3, kVersion = 4 };
+  Kind kind = Kind::kNone;
+  uint64_t number = 0;  // of kModRevision (a revision) and kVersion (0: does not exist)
+  bool operator==(const Precondition&) const = default;
+};
+
+// Limits of one revision's change.
+inline constexpr uint64_t kChangeNodesMax = 10'000;
+inline constexpr uint64_t kChangeBytesMax = uint64_t{16} << 20;
+
+struct PutResult {
+  NodeRef node;
+  NodeRef prev;  // null: it was created
+};
+
+struct DeleteResult {
+  uint64_t deleted = 0;
+  std::vector<NodeView> prev;  // path order; filled only if asked for
+};
+
+enum class ListScope : uint8_t { kChildren = 0, kSubtree = 1 };
+
+struct ListResult {
+  std::vector<NodeView> nodes;
+  bool more = false;  // the last node's path is the cursor for the next page
+};
+
+inline constexpr size_t kListPageBytesMax = size_t{4} << 20;
+
+class Tree;
+
+// One revision's changes in the making. Later calls see the effects of earlier ones. Ends by
+// Commit() or by destruction (= roll back). A failed call leaves the edit as it was before that
+// call.
+class Edit {
+ public:
+  ~Edit();
+  Edit(const Edit&) = delete;
+  Edit& operator=(const Edit&) = delete;
+
+  NodeRef Find(std::string_view path) const;
+
+  // kPreconditionFailed, kLeasedParent, kTooLarge. `lease`: nullopt keeps what the node has, 0
+  // detaches. Creates missing parents.
+  Result<PutResult> Put(std::string_view path,
+                        SharedBytes value,
+                        std::optional<LeaseId> lease,
+                        const Precondition& precondition);
+  // Creates the child `prefix` + ten digits, numbered from the parent's counter; gives its path.
+  Result<std::string> CreateSequential(std::string_view prefix, SharedBytes value, LeaseId lease);
+  // kNotFound (kPreconditionFailed if a precondition other than kNone is given and the node is
+  // absent), kNotEmpty, kTooLarge. Recursive deletes of an ancestor of /.synod leave /.synod alone,
+  // and so does a delete of "/" (which empties the tree and keeps the root).
+  Result<DeleteResult> Delete(std::string_view path,
+                              bool recursive,
+                              const Precondition& precondition,
+                              bool want_prev);
+  Result<ListResult> List(std::string_view path,
+                          ListScope scope,
+                          size_t limit,
+                          std::string_view after) const;
+  // The cause that changes made from now on carry.
+  void SetCause(Cause cause);
+  // Net effect so far: was anything changed?
+  bool Empty() const;
+  // Publishes everything under the edit's revision and appends it to the history, also if nothing
+  // changed in the tree (the revision is used up then by something else).
+  RevisionRef Commit(ClusterTime time);
+
+ private:
+  friend class Tree;
+  class Core;
+  explicit Edit(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+class Tree {
+ public:
+  Tree();
+  ~Tree();
+  Tree(Tree&&) noexcept;
+
+  // Starts the edit of `revision`, which must be above that of every earlier one. One at a time.
+  Edit Begin(Revision revision);
+
+  // The node as it is, or null.
+  NodeRef Find(std::string_view path) const;
+  // The node at `at` (0: now). kCompacted below floor().
+  Result<NodeRef> FindAt(std::string_view path, Revision at) const;
+  // Nodes below `path` in path order, the named one not among them, after the path `after` (empty:
+  // from the start); ends at `limit` or 4 MiB. /.synod is left out unless `path` lies within it.
+  // kNotFound if `path` is absent at that revision; kCompacted.
+  Result<ListResult> List(std::string_view path,
+                          ListScope scope,
+                          size_t limit,
+                          std::string_view after,
+                          Revision at) const;
+
+  // History: revisions are kept from floor() + 1 on. A read at floor() is still exact.
+  Revision floor() const;
+  Revision last_revision() const;  // of the last Commit
+  // The first kept revision >= `from` that changed a node, or null if there is none yet.
+  RevisionRef HistoryAt(Revision from) const;
+  // Drops history up to and including `upto`.
+  void Compact(Revision upto);
+  // Drops history older than `keep_ms` before `now`, or beyond `keep_bytes`, oldest first; bounded
+  // work a call.
+  void Retain(ClusterTime now, int64_t keep_ms, uint64_t keep_bytes);
+  uint64_t history_bytes() const;
+
+  uint64_t node_count() const;
+  uint64_t logical_bytes() const;  // of nodes outside /.synod, for quotas
+
+  Digest digest() const;
+  // Moves what changed since the last call into *out (kNode and kHistory records).
+  void TakeDirty(Records* out);
+  uint64_t dirty_bytes() const;
+  // Every record of the current state.
+  void ForEachRecord(
+      const std::function<void(std::string_view key, std::string_view value)>& each) const;
+  // One record of a checkpoint or snapshot into an empty tree; FinishLoad() after the last builds
+  // what is derived and checks it.
+  Status LoadRecord(std::string_view key, std::string_view value);
+  Status FinishLoad();
+
+  void CheckInvariants() const;
+
+ private:
+  friend class Edit;
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace synod::store
+
+#endif  // SYNOD_STORE_TREE_H_
