@@ -1,0 +1,162 @@
+// Engine: the driver of one node as a function: it joins the replica, the state machine and this
+// node's waiting calls, without a clock, thread, socket or disk of its own.
+//
+// Contract      Feed it time, peer frames, calls and completions; after each batch of inputs call
+//               Take() once and do what the output says: hand `persist` to the acceptor's log in
+//               order, send `frames`, give `changes` and `reads` to whoever called, publish
+//               `revisions`. The simulator drives the same code under virtual time.
+// Changes       Every change submitted here ends exactly once in Output::changes. It is proposed by
+//               the leader or forwarded to it, in the ballot that it was forwarded for and no
+//               other; when the next LeaderStart has been applied and the command has not, it is
+//               proven dropped and goes out again. A failure's outcome is kUnknown only if the
+//               command may still be in somebody's log.
+// Reads         A ready read is served from machine() before the next input. Linearizable reads of
+// one
+//               turn share one quorum round.
+// Cluster time  While this node leads: its own clock, frozen while it could not have proposed,
+// started
+//               at the machine's time plus a grace when its LeaderStart is applied.
+// Thread        Core thread only.
+#ifndef SYNOD_NODE_ENGINE_H_
+#define SYNOD_NODE_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/replica.h"
+#include "src/base/error.h"
+#include "src/base/record.h"
+#include "src/machine/machine.h"
+
+namespace synod::node {
+
+struct EngineConfig {
+  machine::MemberView self;     // id, uuid, name, addresses, as announced to the others
+  uint64_t boot = 0;            // differs at every start of the process
+  consensus::Config consensus;  // consensus.self == self.id
+  int64_t tick_ms = 10;         // length of a consensus tick
+  int64_t grace_ms = 1000;      // cluster time stands still for so long after a leader begins
+  int64_t checkpoint_ms = 1000;
+  uint64_t checkpoint_bytes = uint64_t{4} << 20;
+  uint64_t pending_bytes_max = uint64_t{64} << 20;  // calls of this node, and forwarded ones
+};
+
+using CallId = uint64_t;
+
+enum class Consistency : uint8_t { kLinearizable, kSequential };
+
+struct ReadRequest {
+  Consistency consistency = Consistency::kLinearizable;
+  Revision min_revision;              // 0: none
+  std::optional<int64_t> max_age_ms;  // kSequential
+  int64_t timeout_ms = 5000;
+};
+
+struct ReadReady {
+  CallId call = 0;
+  Result<ClusterTime> time = ClusterTime();  // of the answer; or why it cannot be served
+};
+
+struct ChangeDone {
+  CallId call = 0;
+  Result<machine::Answer> answer;
+};
+
+struct Frame {
+  NodeId to;
+  Bytes body;
+};
+
+struct CheckpointJob {
+  Slot slot;
+  Digest digest;
+  Records records;
+};
+
+struct EngineOutput {
+  std::vector<consensus::PersistRequest> persist;
+  std::vector<Frame> frames;
+  std::vector<ChangeDone> changes;
+  std::vector<ReadReady> reads;
+  std::vector<store::RevisionRef> revisions;
+  std::optional<CheckpointJob> checkpoint;  // at most one is out until Checkpointed()
+  std::vector<consensus::LoadRequest> load;
+  std::vector<consensus::Event> events;
+};
+
+// Plain counters, for metrics.
+struct EngineCounters {
+  uint64_t entries_applied = 0;
+  uint64_t commands_applied = 0;
+  uint64_t proposals = 0;
+  uint64_t proposed_commands = 0;
+  uint64_t forwarded = 0;
+  uint64_t reforwarded = 0;
+  uint64_t forwards_rejected = 0;
+  uint64_t read_rounds = 0;
+  uint64_t reads = 0;
+  uint64_t leader_changes = 0;
+  uint64_t ticks_proposed = 0;
+};
+
+class Engine {
+ public:
+  // `machine` reflects the last checkpoint; `disk` is what the acceptor's log gave back. `now_ms`
+  // is a clock that never goes back and counts suspend; all later times are on the same clock.
+  Engine(const EngineConfig& config,
+         machine::Machine machine,
+         consensus::Recovered disk,
+         int64_t now_ms);
+  ~Engine();
+
+  // Time has passed. Call at least every tick_ms, and before other inputs when it is cheap.
+  void Advance(int64_t now_ms);
+
+  // A peer's process (named by boot) is connected in both directions / is not any more.
+  void PeerUp(const machine::MemberView& peer, uint64_t boot);
+  void PeerDown(NodeId peer, bool process_gone);
+  void Receive(NodeId from, std::string_view frame);
+
+  // Starts a change; `command.id` is filled in here. kOverloaded: nothing happened, no call was
+  // made.
+  Result<CallId> Change(machine::Command command, int64_t timeout_ms);
+  // The caller has gone: nothing is reported any more; a wait is disowned.
+  void Cancel(CallId call);
+  CallId Read(const ReadRequest& request);
+
+  void Persisted(PersistId upto);
+  // The checkpoint of the last output is durable. `first_kept` is the first slot that the log still
+  // holds.
+  void Checkpointed(Slot slot, Slot first_kept);
+  void Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries);
+  Status TransferLeadership(NodeId to);
+  // Fails every call with kShuttingDown and takes no more. Waits keep their place for a repeat.
+  void Shutdown();
+
+  EngineOutput Take();
+  // True if Take() would give something: for drivers that call it once a turn.
+  bool HasOutput() const;
+
+  const machine::Machine& machine() const;
+  const consensus::Replica& replica() const;
+  const EngineCounters& counters() const;
+  // Cluster time as well as this node knows it: its clock while leading, else the machine's.
+  ClusterTime Now() const;
+  // A linearizable request could be served now: a leader with a fresh quorum is known.
+  Status Ready() const;
+  bool IsConnected(NodeId peer) const;
+  uint64_t pending_calls() const;
+  uint64_t pending_bytes() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_ENGINE_H_
