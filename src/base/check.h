@@ -1,7 +1,8 @@
 // SYNOD_CHECK: an assertion that stays on in release builds.
 //
 // Contract      For bugs only, never for what a peer, a client or a disk sent. Prints expression,
-//               values and place to stderr, then aborts: a node that is wrong about itself must stop.
+//               values and place to stderr, then aborts: a node that is wrong about itself must
+//               stop.
 #ifndef SYNOD_BASE_CHECK_H_
 #define SYNOD_BASE_CHECK_H_
 
@@ -25,17 +26,17 @@ std::string DescribePair(const A& a, const B& b) {
 
 }  // namespace synod::base
 
-#define SYNOD_CHECK(expr)                                              \
-  do {                                                                 \
-    if (!(expr)) [[unlikely]]                                          \
-      ::synod::base::CheckFailed(__FILE__, __LINE__, #expr, "");       \
+#define SYNOD_CHECK(expr)                                        \
+  do {                                                           \
+    if (!(expr)) [[unlikely]]                                    \
+      ::synod::base::CheckFailed(__FILE__, __LINE__, #expr, ""); \
   } while (0)
 
-#define SYNOD_CHECK_OP_(a, op, b)                                                  \
-  do {                                                                             \
-    if (!((a)op(b))) [[unlikely]]                                                  \
-      ::synod::base::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,            \
-                                 ::synod::base::DescribePair((a), (b)));           \
+#define SYNOD_CHECK_OP_(a, op, b)                                        \
+  do {                                                                   \
+    if (!((a)op(b))) [[unlikely]]                                        \
+      ::synod::base::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,  \
+                                 ::synod::base::DescribePair((a), (b))); \
   } while (0)
 
 #define SYNOD_CHECK_EQ(a, b) SYNOD_CHECK_OP_(a, ==, b)

@@ -4,7 +4,8 @@
 //               zig-zag varints; byte strings are a varint length and the bytes. A Reader never
 //               reads past its end: the first bad read makes it fail for good, all later reads give
 //               zero values, and ok() is false. Callers check ok() once, at the end.
-// Versioning    A structure that may grow is written as one length-delimited field (Writer::Nested),
+// Versioning    A structure that may grow is written as one length-delimited field
+// (Writer::Nested),
 //               so that an older reader skips what it does not know.
 // Errors        None thrown. Input is hostile by assumption: lengths are checked before anything is
 //               allocated.
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "src/base/types.h"
 
@@ -93,7 +95,8 @@ class Reader {
   T Number() {
     using Rep = decltype(T().value);
     if constexpr (std::is_signed_v<Rep>) {
-      return T(static_cast<Rep>(Signed()));
+      static_assert(sizeof(Rep) == sizeof(int64_t));
+      return T(Signed());
     } else {
       const uint64_t v = Varint();
       if (v > static_cast<uint64_t>(static_cast<Rep>(~Rep{0})))

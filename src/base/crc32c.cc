@@ -14,8 +14,7 @@ constexpr std::array<uint32_t, 256> MakeTable() {
   std::array<uint32_t, 256> table{};
   for (uint32_t i = 0; i < 256; ++i) {
     uint32_t c = i;
-    for (int k = 0; k < 8; ++k)
-      c = (c & 1) ? (c >> 1) ^ 0x82F63B78U : c >> 1;
+    for (int k = 0; k < 8; ++k) c = (c & 1) ? (c >> 1) ^ 0x82F63B78U : c >> 1;
     table[i] = c;
   }
   return table;
@@ -23,14 +22,10 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 
 constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
-uint32_t ExtendByTable(uint32_t state, const char* p, size_t n) {
-  for (size_t i = 0; i < n; ++i)
-    state = kTable[(state ^ static_cast<uint8_t>(p[i])) & 0xFF] ^ (state >> 8);
-  return state;
-}
-
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t ExtendByHardware(uint32_t state, const char* p, size_t n) {
+__attribute__((target("sse4.2"))) uint32_t ExtendByHardware(uint32_t state,
+                                                            const char* p,
+                                                            size_t n) {
   uint64_t wide = state;
   while (n >= 8) {
     uint64_t word;
@@ -40,21 +35,25 @@ __attribute__((target("sse4.2"))) uint32_t ExtendByHardware(uint32_t state, cons
     n -= 8;
   }
   state = static_cast<uint32_t>(wide);
-  while (n-- > 0)
-    state = _mm_crc32_u8(state, static_cast<uint8_t>(*p++));
+  while (n-- > 0) state = _mm_crc32_u8(state, static_cast<uint8_t>(*p++));
   return state;
 }
 #endif
 
 }  // namespace
 
+uint32_t ExtendCrc32cByTable(uint32_t crc, std::string_view data) {
+  uint32_t state = ~crc;
+  for (const char c : data) state = kTable[(state ^ static_cast<uint8_t>(c)) & 0xFF] ^ (state >> 8);
+  return ~state;
+}
+
 uint32_t ExtendCrc32c(uint32_t crc, std::string_view data) {
-  const uint32_t state = ~crc;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("sse4.2"))
-    return ~ExtendByHardware(state, data.data(), data.size());
+    return ~ExtendByHardware(~crc, data.data(), data.size());
 #endif
-  return ~ExtendByTable(state, data.data(), data.size());
+  return ExtendCrc32cByTable(crc, data);
 }
 
 }  // namespace synod

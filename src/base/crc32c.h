@@ -10,7 +10,10 @@
 
 namespace synod {
 
+// By the processor's instruction where there is one.
 uint32_t ExtendCrc32c(uint32_t crc, std::string_view data);
+// The same by table, on any processor.
+uint32_t ExtendCrc32cByTable(uint32_t crc, std::string_view data);
 inline uint32_t Crc32c(std::string_view data) { return ExtendCrc32c(0, data); }
 
 }  // namespace synod

@@ -62,7 +62,8 @@ std::string_view Name(Errc code) {
 }
 
 void throw_exception_from_error(const Error& e, const boost::source_location& where) {
-  base::CheckFailed(where.file_name(), static_cast<int>(where.line()), "value() of a Result that holds an error",
+  base::CheckFailed(where.file_name(), static_cast<int>(where.line()),
+                    "value() of a Result that holds an error",
                     std::string(Name(e.code)) + ": " + e.detail);
 }
 

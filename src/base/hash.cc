@@ -18,7 +18,8 @@ uint64_t Fold(uint64_t a, uint64_t b) {
 
 uint64_t Load(const char* p, size_t n) {
   uint64_t v = 0;
-  std::memcpy(&v, p, n);
+  if (n > 0)  // the data of an empty view may be null, which memcpy must not be given
+    std::memcpy(&v, p, n);
   return v;
 }
 

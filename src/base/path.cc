@@ -96,7 +96,8 @@ Status ValidatePath(std::string_view path) {
 
 std::string_view ParentOf(std::string_view path) {
   const size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string_view::npos ? std::string_view("/") : path.substr(0, slash);
+  return slash == 0 || slash == std::string_view::npos ? std::string_view("/")
+                                                       : path.substr(0, slash);
 }
 
 std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }

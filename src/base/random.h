@@ -23,7 +23,10 @@ class Random {
   // Uniform in [0, bound); 0 for bound 0. The bias of the modulus is below 2^-40 for our bounds.
   uint64_t Below(uint64_t bound) { return bound == 0 ? 0 : Next() % bound; }
   // Uniform in [low, high].
-  uint64_t Between(uint64_t low, uint64_t high) { return low + Below(high - low + 1); }
+  uint64_t Between(uint64_t low, uint64_t high) {
+    const uint64_t span = high - low + 1;  // 0: all 2^64 numbers
+    return low + (span == 0 ? Next() : Below(span));
+  }
   // True in `percent` of 100.
   bool Chance(double percent) {
     return static_cast<double>(Next() >> 11) * 0x1.0p-53 * 100.0 < percent;

@@ -30,12 +30,12 @@ struct Strong {
   }
 };
 
-using NodeId = Strong<struct NodeIdTag, uint32_t>;      // a member of the cluster; 0 is nobody
-using Slot = Strong<struct SlotTag>;                    // an instance of Paxos; the first is 1
-using Revision = Strong<struct RevisionTag>;            // the store's logical clock
-using LeaseId = Strong<struct LeaseIdTag>;              // 0 is no lease
-using FenceToken = Strong<struct FenceTokenTag>;        // 0 is no token
-using PersistId = Strong<struct PersistIdTag>;          // 0 is "nothing to wait for"
+using NodeId = Strong<struct NodeIdTag, uint32_t>;           // a member of the cluster; 0 is nobody
+using Slot = Strong<struct SlotTag>;                         // an instance of Paxos; the first is 1
+using Revision = Strong<struct RevisionTag>;                 // the store's logical clock
+using LeaseId = Strong<struct LeaseIdTag>;                   // 0 is no lease
+using FenceToken = Strong<struct FenceTokenTag>;             // 0 is no token
+using PersistId = Strong<struct PersistIdTag>;               // 0 is "nothing to wait for"
 using ClusterTime = Strong<struct ClusterTimeTag, int64_t>;  // ms of the leader's clock, in the log
 
 // A ballot number: unique to its proposer, ordered by round first.
@@ -55,8 +55,9 @@ struct RequestId {
   constexpr auto operator<=>(const RequestId&) const = default;
 };
 
-using Bytes = std::string;                             // any bytes, not text
-using SharedBytes = std::shared_ptr<const std::string>;  // immutable, shared between log, wire, tree
+using Bytes = std::string;  // any bytes, not text
+using SharedBytes =
+    std::shared_ptr<const std::string>;  // immutable, shared between log, wire, tree
 
 }  // namespace synod
 
