@@ -1,7 +1,9 @@
 // Replica: one member of the group that agrees on the log. Multi-Paxos as a function: messages,
-// ticks and completions go in; messages, things to persist, chosen entries and read grants come out.
+// ticks and completions go in; messages, things to persist, chosen entries and read grants come
+// out.
 //
-// Contract      Deterministic: no clock, thread, socket, disk or random device. The same inputs in the
+// Contract      Deterministic: no clock, thread, socket, disk or random device. The same inputs in
+// the
 //               same order give the same outputs. After any input call TakeOutput() once, persist,
 //               send and apply what it says.
 // Safety        At most one value per slot is ever chosen (Paxos Made Simple, section 2.2, P2c).
@@ -10,9 +12,11 @@
 // Liveness      With a majority connected and messages delivered within a heartbeat, a leader is
 //               elected and stays.
 // Thread        Core thread only.
-// Errors        Propose refuses with kNoLeader or kOverloaded (nothing was proposed). Stale or hostile
+// Errors        Propose refuses with kNoLeader or kOverloaded (nothing was proposed). Stale or
+// hostile
 //               messages are ignored or answered with a Nack; a broken local invariant aborts.
-// Not here      The state machine, forwarding, cluster time (src/node/engine.h); disk (src/storage).
+// Not here      The state machine, forwarding, cluster time (src/node/engine.h); disk
+// (src/storage).
 #ifndef SYNOD_CONSENSUS_REPLICA_H_
 #define SYNOD_CONSENSUS_REPLICA_H_
 
@@ -30,16 +34,18 @@ namespace synod::consensus {
 
 struct Config {
   NodeId self;
-  Membership membership;       // in force until a chosen kConfig entry says otherwise
-  uint64_t seed = 0;           // for election jitter
+  Membership membership;  // in force until a chosen kConfig entry says otherwise
+  uint64_t seed = 0;      // for election jitter
+  uint64_t boot_id = 0;   // differs at every start of the process: names the reads it asks a leader
   // In ticks; the driver ticks every 10 ms. Defaults: heartbeat 50 ms, election 500 to 1000 ms.
   uint32_t heartbeat_ticks = 5;
   uint32_t election_ticks_min = 50;
   uint32_t election_ticks_max = 100;  // exclusive
   uint64_t window_slots = 512;
   size_t window_bytes = size_t{16} << 20;
-  size_t message_bytes_max = size_t{1} << 20;  // packing limit of one Accept, Promise part, LearnResp
-  size_t cache_bytes = size_t{64} << 20;       // chosen entries kept in memory for peers that lag
+  size_t message_bytes_max = size_t{1}
+                             << 20;       // packing limit of one Accept, Promise part, LearnResp
+  size_t cache_bytes = size_t{64} << 20;  // chosen entries kept in memory for peers that lag
 };
 
 enum class Role : uint8_t { kFollower, kCandidate, kLeader };
@@ -57,8 +63,9 @@ struct ReadGrant {
   int64_t leader_stamp = 0;  // the leader's SetStamp() value when it registered the read
 };
 
-// A peer needs chosen entries that are no longer in memory: the driver reads them from the acceptor's
-// log (slots from `from` on, at most `bytes_max`, contiguous) and gives them to Loaded().
+// A peer needs chosen entries that are no longer in memory: the driver reads them from the
+// acceptor's log (slots from `from` on, at most `bytes_max`, contiguous) and gives them to
+// Loaded().
 struct LoadRequest {
   NodeId peer;
   Slot from;
@@ -75,9 +82,9 @@ struct Event {
 struct Output {
   std::vector<PersistRequest> persist;  // in order
   std::vector<Send> send;
-  std::vector<Chosen> committed;        // contiguous, continues the previous output
+  std::vector<Chosen> committed;  // contiguous, continues the previous output
   std::vector<ReadGrant> reads;
-  std::vector<uint64_t> reads_failed;   // no leader, or it changed: ask again with a new id
+  std::vector<uint64_t> reads_failed;  // no leader, or it changed: ask again with a new id
   std::vector<LoadRequest> load;
   std::vector<Event> events;
 };
@@ -102,8 +109,9 @@ class Replica {
   // True if Propose(kCommand) would be accepted now.
   bool CanPropose() const;
 
-  // Starts a linearizable read on any node; ids are unique for the life of the process. The answer is
-  // a ReadGrant or an entry in reads_failed in a later output. Calls of one turn share one round.
+  // Starts a linearizable read on any node; ids are unique for the life of the process. The answer
+  // is a ReadGrant or an entry in reads_failed in a later output. Calls of one turn share one
+  // round.
   void ReadIndex(uint64_t read_id);
   // The number that grants of reads registered from now on carry (cluster time, for the driver).
   void SetStamp(int64_t stamp);
@@ -114,7 +122,8 @@ class Replica {
   // Hands leadership to a voter: stops proposing, waits for it to catch up, sends TimeoutNow.
   // kNoLeader if not leading, kInvalidRequest if `to` is no voter; progress shows in events.
   Status TransferLeadership(NodeId to);
-  // Makes the current `learned` durable if no later persist will (an idle node, before a checkpoint).
+  // Makes the current `learned` durable if no later persist will (an idle node, before a
+  // checkpoint).
   void PersistLearned();
   // All slots below `first` are covered by a durable checkpoint and no longer kept on disk.
   void Truncate(Slot first);
@@ -126,11 +135,11 @@ class Replica {
 
   Role role() const;
   bool IsLeader() const { return role() == Role::kLeader; }
-  Ballot ballot() const;              // the promised ballot; the leader's own while leading
+  Ballot ballot() const;                 // the promised ballot; the leader's own while leading
   std::optional<NodeId> leader() const;  // as this node believes
-  Slot commit() const;                // highest slot known chosen without a gap, held or not
-  Slot learned() const;               // highest slot known chosen and held without a gap
-  Slot durable_learned() const;       // the part of it that is on disk
+  Slot commit() const;                   // highest slot known chosen without a gap, held or not
+  Slot learned() const;                  // highest slot known chosen and held without a gap
+  Slot durable_learned() const;          // the part of it that is on disk
   Slot first_slot() const;
   const Membership& membership() const;
   // Leader only: the highest durable learned slot each peer reported, and ticks since it was heard.

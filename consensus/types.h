@@ -1,6 +1,7 @@
 // Types of the replicated log: what is agreed on, what must be on disk, what comes out.
 //
-// Contract      Plain data, shared by the core (replica.h), the acceptor's log (src/storage) and the
+// Contract      Plain data, shared by the core (replica.h), the acceptor's log (src/storage) and
+// the
 //               driver (src/node). Values are immutable and shared, never copied per peer.
 // Source        Lamport, "Paxos Made Simple" (2001), sections 2 and 3; docs/architecture.md has the
 //               table of messages and of what we add.
@@ -10,8 +11,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
+#include "src/base/error.h"
 #include "src/base/hash.h"
 #include "src/base/types.h"
 
@@ -24,14 +27,15 @@ enum class EntryKind : uint8_t {
   kConfig = 3,       // a membership (Membership::Encode)
 };
 
-// What one slot holds. `origin` is the ballot that *first* proposed it and never changes when a later
-// leader proposes it again: the state machine ignores commands of deposed leaders by it.
+// What one slot holds. `origin` is the ballot that *first* proposed it and never changes when a
+// later leader proposes it again: the state machine ignores commands of deposed leaders by it.
 struct Entry {
   EntryKind kind = EntryKind::kNoop;
   Ballot origin;
   SharedBytes payload;  // never null; empty for kNoop and kLeaderStart
 
-  Hash128 Hash() const;  // of kind, origin and payload
+  Hash128 Hash() const;                      // of kind, origin and payload
+  bool SameValue(const Entry& other) const;  // kind, origin and payload are equal
   size_t ByteSize() const { return 32 + payload->size(); }
 };
 
@@ -47,8 +51,8 @@ struct AcceptedEntry {
 // The part of an acceptor's memory that is not per slot. All of it is monotonic.
 struct HardState {
   Ballot promised;
-  Slot learned;      // every slot up to this one is known chosen and held (or below first_slot)
-  Slot commit_hint;  // highest commit index heard of
+  Slot learned;        // every slot up to this one is known chosen and held (or below first_slot)
+  Slot commit_hint;    // highest commit index heard of
   Slot first_slot{1};  // slots below are truncated: only a snapshot has their effect
   bool operator==(const HardState&) const = default;
 };
@@ -76,6 +80,11 @@ struct Membership {
   std::vector<NodeId> learners;  // ascending
   size_t Majority() const { return voters.size() / 2 + 1; }
   bool IsVoter(NodeId n) const;
+  bool IsMember(NodeId n) const;  // voter or learner
+
+  Bytes Encode() const;  // the payload of a kConfig entry
+  static Result<Membership> Decode(std::string_view bytes);
+  bool operator==(const Membership&) const = default;
 };
 
 // A chosen entry, handed out in slot order, each exactly once.
