@@ -1,8 +1,11 @@
-// FileSystem: the few file operations that storage uses, so that tests can lose, tear and refuse them.
+// FileSystem: the few file operations that storage uses, so that tests can lose, tear and refuse
+// them.
 //
 // Contract      Positional reads and writes, explicit syncs. Data is durable after File::Sync; a
-//               created, renamed or removed name is durable after SyncDirectory. Nothing is retried.
-// Errors        Status with errno's text in `detail`. Callers treat a failed write or sync of the log
+//               created, renamed or removed name is durable after SyncDirectory. Nothing is
+//               retried.
+// Errors        Status with errno's text in `detail`. Callers treat a failed write or sync of the
+// log
 //               as fatal: nobody knows what is on the disk then.
 // Thread        A File is used by one thread at a time; a FileSystem by several.
 // Source        Pillai et al., OSDI 2014, and Rebello et al., ATC 2020, on what may be relied on.
@@ -37,7 +40,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
   virtual bool Exists(const std::string& path) = 0;
-  virtual Status MakeDirectory(const std::string& dir) = 0;  // with parents; fine if it exists
+  // With parents; fine if it exists. The new names are durable on return.
+  virtual Status MakeDirectory(const std::string& dir) = 0;
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
   virtual Status SyncDirectory(const std::string& dir) = 0;

@@ -1,9 +1,13 @@
 // StateStore: the replicated state as of its last checkpoint, kept in LevelDB.
 //
-// Contract      Write() stores one checkpoint atomically and durably: records, the slot they reflect
-//               and the digest of the whole state. Load() streams every record of the last one. The
-//               caller recomputes the digest and refuses the state if it differs.
-// Errors        After a failed Write the store is dead and the process must end (LevelDB writes after
+// Contract      Write() stores one checkpoint atomically and durably: records, the slot they
+// reflect
+//               and the digest of the whole state. Record keys are not empty and begin with a
+//               RecordTag, never with a zero byte (that is where the store keeps its own). Load()
+//               streams every record of the last one. The caller recomputes the digest and refuses
+//               the state if it differs.
+// Errors        After a failed Write the store is dead and the process must end (LevelDB writes
+// after
 //               an ENOSPC can vanish: docs/decisions).
 // Thread        One thread at a time.
 #ifndef SYNOD_STORAGE_STATE_STORE_H_
@@ -23,10 +27,15 @@
 namespace synod::storage {
 
 struct Checkpoint {
-  Slot slot;       // the state reflects every entry up to this one
-  Digest digest;   // of the whole state at that slot
+  Slot slot;        // the state reflects every entry up to this one
+  Digest digest;    // of the whole state at that slot
   Records records;  // what changed since the previous checkpoint
+  // AcceptorLog::Stats::gen at that time: the state bears witness for the log (see
+  // AcceptorLogOptions::gen_at_least). 0: no statement.
+  uint64_t log_gen = 0;
 };
+
+using RecordVisitor = std::function<Status(std::string_view key, std::string_view value)>;
 
 class StateStore {
  public:
@@ -36,7 +45,8 @@ class StateStore {
   // Slot and digest of the last checkpoint; slot 0 for a new store.
   virtual Slot slot() const = 0;
   virtual Digest digest() const = 0;
-  virtual Status Load(const std::function<Status(std::string_view key, std::string_view value)>& each) = 0;
+  virtual uint64_t log_gen() const = 0;
+  virtual Status Load(const RecordVisitor& each) = 0;
   virtual Status Write(const Checkpoint& checkpoint) = 0;
   virtual uint64_t ApproximateBytes() const = 0;
 };

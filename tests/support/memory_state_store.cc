@@ -1,0 +1,43 @@
+#include "tests/support/memory_state_store.h"
+
+#include <utility>
+
+namespace synod::storage {
+
+Status MemoryStateStore::Load(const RecordVisitor& each) {
+  for (const auto& [key, value] : disk_.records)
+    if (Status ok = each(key, value); !ok)
+      return ok;
+  return Done();
+}
+
+Status MemoryStateStore::Write(const Checkpoint& checkpoint) {
+  const auto fault = std::exchange(disk_.next_write, MemoryStateDisk::Fault::kNone);
+  if (dead_ || fault == MemoryStateDisk::Fault::kFailWithout) {
+    dead_ = true;
+    return Error{Errc::kInternal, Outcome::kUnknown, "the state store is dead"};
+  }
+  for (const Record& record : checkpoint.records) {
+    if (record.value)
+      disk_.records[record.key] = *record.value;
+    else
+      disk_.records.erase(record.key);
+  }
+  disk_.slot = checkpoint.slot;
+  disk_.digest = checkpoint.digest;
+  disk_.log_gen = checkpoint.log_gen;
+  ++disk_.writes;
+  if (fault == MemoryStateDisk::Fault::kFailAfter) {
+    dead_ = true;
+    return Error{Errc::kInternal, Outcome::kUnknown, "injected failure"};
+  }
+  return Done();
+}
+
+uint64_t MemoryStateStore::ApproximateBytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [key, value] : disk_.records) bytes += key.size() + value.size();
+  return bytes;
+}
+
+}  // namespace synod::storage
