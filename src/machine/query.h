@@ -1,4 +1,7 @@
 // Query: reads that the replica's own state answers, once the read may be served.
+//
+// Contract      Plain values. A query names what to read, its result shares the immutable nodes of
+//               the store; when it may be served is the engine's business (src/node/engine.h).
 #ifndef SYNOD_MACHINE_QUERY_H_
 #define SYNOD_MACHINE_QUERY_H_
 
