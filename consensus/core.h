@@ -1,0 +1,120 @@
+// Core: the parts of a replica and how an input runs through them. Private to replica.cc,
+// campaign.cc (phase 1) and steady.cc (phase 2, learning, reads).
+//
+// Phases        follower -> pre-vote -> prepare -> fetch -> lead. A majority of promises ends
+// prepare;
+//               fetch gets values that are chosen but not held here; lead proposes.
+// Thread        Core thread only.
+#ifndef SYNOD_CONSENSUS_CORE_H_
+#define SYNOD_CONSENSUS_CORE_H_
+
+#include <optional>
+#include <vector>
+
+#include "consensus/acceptor.h"
+#include "consensus/election.h"
+#include "consensus/journal.h"
+#include "consensus/leader.h"
+#include "consensus/learner.h"
+#include "consensus/log.h"
+#include "consensus/outbox.h"
+#include "consensus/reads.h"
+#include "consensus/replica.h"
+#include "consensus/takeover.h"
+
+namespace synod::consensus {
+
+enum class Phase { kFollower, kPreVote, kPrepare, kFetch, kLead };
+
+class Replica::Core {
+ public:
+  Core(const Config& config, Recovered disk, Slot applied);
+
+  void Tick();
+  void Persisted(PersistId upto);
+  Output TakeOutput();
+  Result<Slot> Propose(EntryKind kind, SharedBytes payload);
+  bool CanPropose(size_t bytes) const;
+  void PeerGone(NodeId peer);
+  Status Transfer(NodeId to);
+  void PersistLearned();
+  void Truncate(Slot first);
+  bool QuorumFresh() const;
+  HardState CurrentHardState() const;
+  void CheckInvariants() const;
+  // What must not go down from one output to the next.
+  void CheckSteps();
+
+  // -- campaign.cc
+  void StartPreVote();
+  void StartPrepare(bool transfer);
+  void OnOwnPromiseDurable();
+  void CheckPromises();
+  void LeadIfFetched();
+  void Lead();
+  void StepDown(const char* why);
+  void TickCandidate();
+  void On(NodeId from, const PreVote& m);
+  void On(NodeId from, const PreVoteReply& m);
+  void On(NodeId from, const Prepare& m);
+  void On(NodeId from, const Promise& m);
+  void On(NodeId from, const TimeoutNow& m);
+
+  // -- steady.cc
+  void On(NodeId from, const Accept& m);
+  void On(NodeId from, const Accepted& m);
+  void On(NodeId from, const Nack& m);
+  void On(NodeId from, const LearnReq& m);
+  void On(NodeId from, const LearnResp& m);
+  void On(NodeId from, const ReadIndexReq& m);
+  void On(NodeId from, const ReadIndexResp& m);
+  void Follow(NodeId leader, const Accept& m);
+  void TakeCommit(const Accept& m);
+  void Commit();
+  void TickLeader();
+  void FlushLeader();
+  void FlushTransfer();
+  void AskForMissing();
+
+  bool IsSticky(NodeId candidate) const;
+  void NackTo(NodeId to, Ballot refused, NackReason reason);
+
+  const Config config_;
+  Membership membership_;
+  uint64_t now_ = 0;  // ticks
+  Phase phase_ = Phase::kFollower;
+  Slot commit_;  // highest slot known chosen without a gap, held or not
+  Slot first_slot_;
+  Slot handed_out_;  // in Output::committed
+  int64_t stamp_ = 0;
+
+  // The ballot followed, what its leader said is chosen, and its newest round that was answered.
+  Ballot followed_;
+  Slot followed_commit_;
+  uint64_t answered_round_ = 0;
+
+  Journal journal_;
+  Log log_;
+  Acceptor acceptor_;
+  Election election_;
+  Reads reads_;
+  Learner learner_;
+  Outbox outbox_;
+
+  std::optional<Takeover> takeover_;             // prepare, fetch
+  std::vector<consensus::Promise> own_promise_;  // waits for its persist
+  std::vector<NodeId> refused_by_;               // in this prepare, for stickiness
+  bool by_transfer_ = false;                     // the last leader asked for this campaign
+  uint64_t fetch_progress_at_ = 0;
+  std::optional<Leader> leader_;  // fetch, lead
+
+  NodeId transfer_to_;  // 0: none
+  uint64_t transfer_deadline_ = 0;
+  Slot transfer_asked_;  // commit for which the target was asked how far it is
+
+  HardState last_seen_;  // CheckSteps
+};
+
+}  // namespace synod::consensus
+
+#endif  // SYNOD_CONSENSUS_CORE_H_

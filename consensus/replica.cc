@@ -1,0 +1,236 @@
+#include "consensus/replica.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "consensus/core.h"
+#include "src/base/check.h"
+
+namespace synod::consensus {
+
+Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
+    : config_(config),
+      membership_(config.membership),
+      commit_(std::max(disk.hard_state.learned, disk.hard_state.commit_hint)),
+      first_slot_(disk.hard_state.first_slot),
+      handed_out_(applied),
+      journal_(disk.hard_state),
+      log_(std::move(disk.entries), disk.hard_state.learned, applied),
+      acceptor_(disk.hard_state.promised),
+      election_(config, disk.hard_state.promised),
+      reads_(config.boot_id ^ config.seed, config.election_ticks_min),
+      learner_(config.message_bytes_max, uint64_t{2} * config.heartbeat_ticks),
+      last_seen_(disk.hard_state) {
+  SYNOD_CHECK(config.self.value != 0);
+  SYNOD_CHECK(config.heartbeat_ticks > 0);
+  SYNOD_CHECK(!membership_.voters.empty());
+  // Nobody to wait for.
+  if (membership_.voters.size() == 1 && membership_.IsVoter(config.self))
+    election_.DueIn(now_, 1);
+}
+
+void Replica::Core::Tick() {
+  ++now_;
+  switch (phase_) {
+    case Phase::kFollower:
+      if (election_.IsDue(now_))
+        StartPreVote();
+      break;
+    case Phase::kPreVote:
+    case Phase::kPrepare:
+      TickCandidate();
+      break;
+    case Phase::kFetch:
+    case Phase::kLead:
+      TickLeader();
+      break;
+  }
+  reads_.Expire(now_, &outbox_);
+}
+
+void Replica::Core::Persisted(PersistId upto) {
+  journal_.Persisted(upto);
+  if (phase_ == Phase::kPrepare)
+    OnOwnPromiseDurable();
+  if (phase_ == Phase::kLead) {
+    leader_->CountOwnVotes(&log_, journal_);
+    Commit();
+  }
+}
+
+HardState Replica::Core::CurrentHardState() const {
+  return {.promised = acceptor_.promised(),
+          .learned = log_.learned(),
+          .commit_hint = commit_,
+          .first_slot = first_slot_};
+}
+
+Output Replica::Core::TakeOutput() {
+  if (phase_ == Phase::kLead || phase_ == Phase::kFetch) {
+    FlushLeader();
+  } else if (const auto leader = election_.leader(); leader && reads_.HasWaiting()) {
+    if (auto request = reads_.AskLeader(now_))
+      outbox_.To(*leader, *request);
+  }
+  AskForMissing();
+  for (; handed_out_ < log_.learned(); ++handed_out_) {
+    const Record* record = log_.Find(handed_out_ + 1);
+    SYNOD_CHECK(record != nullptr && record->chosen);
+    outbox_.out().committed.push_back({handed_out_ + 1, record->entry});
+  }
+  if (auto request = journal_.Take(CurrentHardState()))
+    outbox_.out().persist.push_back(std::move(*request));
+  // What is not durable yet could not be read back from the disk for a peer.
+  log_.Evict(std::min(handed_out_, journal_.durable_learned()), config_.cache_bytes);
+  CheckSteps();
+#ifndef NDEBUG
+  CheckInvariants();
+#endif
+  return outbox_.Take();
+}
+
+bool Replica::Core::CanPropose(size_t bytes) const {
+  return phase_ == Phase::kLead && transfer_to_.value == 0 && leader_->HasRoom(bytes, log_);
+}
+
+Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
+  SYNOD_CHECK(payload != nullptr);
+  SYNOD_CHECK(kind == EntryKind::kCommand || kind == EntryKind::kConfig);
+  if (phase_ != Phase::kLead || transfer_to_.value != 0)
+    return Error{.code = Errc::kNoLeader, .detail = "not the leader"};
+  if (kind == EntryKind::kConfig)
+    return Error{.code = Errc::kNotImplemented, .detail = "membership changes"};
+  const Entry entry{kind, leader_->ballot(), std::move(payload)};
+  if (!leader_->HasRoom(entry.ByteSize(), log_))
+    return Error{.code = Errc::kOverloaded, .detail = "too many open slots"};
+  return leader_->Propose(entry, &log_, &journal_);
+}
+
+void Replica::Core::PeerGone(NodeId peer) {
+  if (election_.leader() != peer || phase_ == Phase::kLead || phase_ == Phase::kFetch)
+    return;
+  outbox_.Note("leader_gone", peer.value);
+  election_.LeaderGone(now_);
+}
+
+Status Replica::Core::Transfer(NodeId to) {
+  if (phase_ != Phase::kLead)
+    return Error{.code = Errc::kNoLeader, .detail = "not the leader"};
+  if (!membership_.IsVoter(to))
+    return Error{.code = Errc::kInvalidRequest, .detail = "the target does not vote"};
+  if (to == config_.self)
+    return Done();
+  transfer_to_ = to;
+  transfer_deadline_ = now_ + config_.election_ticks_max;
+  transfer_asked_ = Slot{};
+  outbox_.Note("transfer_started", to.value);
+  return Done();
+}
+
+void Replica::Core::PersistLearned() {
+  if (journal_.requested_learned() < log_.learned())
+    journal_.Dirty();
+}
+
+void Replica::Core::Truncate(Slot first) {
+  SYNOD_CHECK(first <= journal_.durable_learned() + 1);
+  SYNOD_CHECK(first <= handed_out_ + 1);
+  first_slot_ = std::max(first_slot_, first);
+}
+
+bool Replica::Core::QuorumFresh() const {
+  return leader_.has_value() && now_ - leader_->QuorumContact(now_) < config_.election_ticks_min;
+}
+
+bool Replica::Core::IsSticky(NodeId candidate) const {
+  if (leader_.has_value())
+    return QuorumFresh();
+  return election_.IsSticky(candidate, now_);
+}
+
+void Replica::Core::NackTo(NodeId to, Ballot refused, NackReason reason) {
+  outbox_.To(to, Nack{refused, acceptor_.promised(), log_.learned(), reason});
+}
+
+// -- the public face
+
+Replica::Replica(const Config& config, Recovered disk, Slot applied)
+    : core_(std::make_unique<Core>(config, std::move(disk), applied)) {}
+Replica::~Replica() = default;
+Replica::Replica(Replica&&) noexcept = default;
+Replica& Replica::operator=(Replica&&) noexcept = default;
+
+void Replica::Tick() { core_->Tick(); }
+
+void Replica::Receive(NodeId from, const Message& message) {
+  if (from == core_->config_.self || from.value == 0)
+    return;
+  std::visit([&](const auto& m) { core_->On(from, m); }, message);
+}
+
+void Replica::Persisted(PersistId upto) { core_->Persisted(upto); }
+
+Result<Slot> Replica::Propose(EntryKind kind, SharedBytes payload) {
+  return core_->Propose(kind, std::move(payload));
+}
+
+bool Replica::CanPropose() const { return core_->CanPropose(0); }
+
+void Replica::ReadIndex(uint64_t read_id) { core_->reads_.Ask(read_id, core_->now_); }
+void Replica::SetStamp(int64_t stamp) { core_->stamp_ = stamp; }
+void Replica::PeerGone(NodeId peer) { core_->PeerGone(peer); }
+Status Replica::TransferLeadership(NodeId to) { return core_->Transfer(to); }
+void Replica::PersistLearned() { core_->PersistLearned(); }
+void Replica::Truncate(Slot first) { core_->Truncate(first); }
+
+void Replica::Loaded(const LoadRequest& request, std::vector<Chosen> entries) {
+  core_->learner_.Loaded(request, std::move(entries), core_->log_, core_->commit_, &core_->outbox_);
+}
+
+Output Replica::TakeOutput() { return core_->TakeOutput(); }
+
+Role Replica::role() const {
+  switch (core_->phase_) {
+    case Phase::kFollower:
+      return Role::kFollower;
+    case Phase::kLead:
+      return Role::kLeader;
+    default:
+      return Role::kCandidate;
+  }
+}
+
+Ballot Replica::ballot() const { return core_->acceptor_.promised(); }
+
+std::optional<NodeId> Replica::leader() const {
+  if (IsLeader())
+    return core_->config_.self;
+  return core_->election_.leader();
+}
+
+Slot Replica::commit() const { return core_->commit_; }
+Slot Replica::learned() const { return core_->log_.learned(); }
+Slot Replica::durable_learned() const { return core_->journal_.durable_learned(); }
+Slot Replica::first_slot() const { return core_->first_slot_; }
+const Membership& Replica::membership() const { return core_->membership_; }
+bool Replica::QuorumFresh() const { return core_->QuorumFresh(); }
+
+std::vector<Replica::PeerProgress> Replica::Progress() const {
+  std::vector<PeerProgress> progress;
+  if (!IsLeader())
+    return progress;
+  for (const Leader::Peer& p : core_->leader_->peers()) {
+    const uint64_t silent = core_->now_ - p.heard_at;
+    progress.push_back({p.id, p.durable_learned, static_cast<uint32_t>(silent)});
+  }
+  return progress;
+}
+
+uint64_t Replica::InFlight() const {
+  return IsLeader() ? core_->leader_->InFlight(core_->log_) : 0;
+}
+
+void Replica::CheckInvariants() const { core_->CheckInvariants(); }
+
+}  // namespace synod::consensus
