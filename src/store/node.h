@@ -1,7 +1,8 @@
 // Node, Change, RevisionChanges: what the tree holds and what one revision changed in it.
 //
 // Contract      Immutable once published: history, watches, reads and the tree share them by
-// pointer. Source        docs/api.md, sections "Nodes" and "Watches".
+//               pointer.
+// Source        docs/api.md, sections "Nodes" and "Watches".
 #ifndef SYNOD_STORE_NODE_H_
 #define SYNOD_STORE_NODE_H_
 

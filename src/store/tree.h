@@ -1,18 +1,17 @@
 // Tree: the replicated namespace: nodes with revisions, preconditions, atomic edits and history.
 //
 // Contract      Changed only through an Edit, which belongs to one revision and is committed whole
-// or
-//               rolled back whole. Reads see the current state, or the state at any revision not
-//               below floor(). Deterministic: equal edits give equal trees, records and digests.
+//               or rolled back whole. Reads see the committed state, or the state at any revision
+//               not below floor(). Deterministic: equal edits give equal trees, records and
+//               digests.
 // Invariants    (1) every node but the root has its parent; (2) num_children counts exactly the
 //               children; (3) a node with a lease has no children; (4) history holds every revision
 //               above floor() that changed a node, in order; (5) logical_bytes() is the sum over
 //               nodes of path and value bytes; (6) digest() is the sum over current node records.
-// Time          Cluster time only, as an argument.
+// Time          Cluster time only, as an argument; it never falls from one Commit to the next.
 // Errors        API codes as in docs/api.md: not_found, precondition_failed, not_empty,
-// leased_parent,
-//               too_large, compacted. Paths given in are valid (src/base/path.h): the caller
-//               checked.
+//               leased_parent, too_large, compacted. Paths given in are valid (src/base/path.h):
+//               the caller checked, the ten digits of a sequential name included.
 // Not here      Whether a lease exists and who may write where (src/machine).
 // Thread        Core thread only.
 #ifndef SYNOD_STORE_TREE_H_
@@ -84,9 +83,9 @@ class Edit {
                         const Precondition& precondition);
   // Creates the child `prefix` + ten digits, numbered from the parent's counter; gives its path.
   Result<std::string> CreateSequential(std::string_view prefix, SharedBytes value, LeaseId lease);
-  // kNotFound (kPreconditionFailed if a precondition other than kNone is given and the node is
-  // absent), kNotEmpty, kTooLarge. Recursive deletes of an ancestor of /.synod leave /.synod alone,
-  // and so does a delete of "/" (which empties the tree and keeps the root).
+  // kPreconditionFailed (of an absent node, any but "does not exist"), kNotFound, kNotEmpty,
+  // kTooLarge; judged in this order. Recursive deletes of an ancestor of /.synod leave /.synod
+  // alone, and so does a delete of "/" (which empties the tree and keeps the root).
   Result<DeleteResult> Delete(std::string_view path,
                               bool recursive,
                               const Precondition& precondition,
@@ -135,20 +134,24 @@ class Tree {
   // History: revisions are kept from floor() + 1 on. A read at floor() is still exact.
   Revision floor() const;
   Revision last_revision() const;  // of the last Commit
-  // The first kept revision >= `from` that changed a node, or null if there is none yet.
+  // The first kept revision >= `from` that changed a node, or null if there is none yet. Its
+  // changes may be empty: a child was created and deleted within, which its parent remembers.
   RevisionRef HistoryAt(Revision from) const;
   // Drops history up to and including `upto`.
   void Compact(Revision upto);
-  // Drops history older than `keep_ms` before `now`, or beyond `keep_bytes`, oldest first; bounded
-  // work a call.
+  // Drops history older than `keep_ms` before `now`, or beyond `keep_bytes`, oldest first. Either
+  // call is quick: the floor moves at once, the memory follows bit by bit in later calls.
   void Retain(ClusterTime now, int64_t keep_ms, uint64_t keep_bytes);
   uint64_t history_bytes() const;
+  // For a restore from a backup: forgets the history and goes on above `revision`, which is not
+  // below last_revision().
+  void Restart(Revision revision);
 
   uint64_t node_count() const;
   uint64_t logical_bytes() const;  // of nodes outside /.synod, for quotas
 
   Digest digest() const;
-  // Moves what changed since the last call into *out (kNode and kHistory records).
+  // Moves what changed since the last call to the end of *out (kNode and kHistory records).
   void TakeDirty(Records* out);
   uint64_t dirty_bytes() const;
   // Every record of the current state.
