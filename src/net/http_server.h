@@ -89,9 +89,10 @@ struct HttpOptions {
 struct HttpCounters {
   uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
-  uint64_t rejected = 0;  // over the limit of connections
-  uint64_t requests = 0;  // given to the handler
-  uint64_t refusals = 0;  // refused by the transport
+  uint64_t rejected = 0;    // over the limit of connections
+  uint64_t requests = 0;    // given to the handler
+  uint64_t refusals = 0;    // refused by the transport
+  uint64_t exceptions = 0;  // thrown by the handler; each ended its connection
   uint64_t received_bytes = 0;
   uint64_t sent_bytes = 0;
   uint64_t request_bytes = 0;  // held now: requests that are being read or answered

@@ -1,0 +1,430 @@
+#include "src/net/http_connection.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include "src/base/check.h"
+
+namespace synod::net {
+namespace {
+
+constexpr size_t kScratchBytes = size_t{64} << 10;
+// Reads of one connection before the others have their turn.
+constexpr int kReadsPerTurn = 4;
+
+RequestLimits LimitsOf(const HttpOptions& options) {
+  return {options.body_bytes_max, options.header_bytes_max, options.target_bytes_max};
+}
+
+}  // namespace
+
+HttpShared::HttpShared(asio::io_context& context,
+                       HttpHandler& the_handler,
+                       const HttpOptions& the_options)
+    : io(context), handler(the_handler), options(the_options), scratch(kScratchBytes) {}
+
+void HttpShared::MarkDirty(const std::shared_ptr<HttpConnection>& connection) {
+  dirty.push_back(connection);
+  if (std::exchange(flush_posted, true))
+    return;
+  // Behind whatever else is ready now: all answers of this turn leave together.
+  asio::post(io, [weak = self] {
+    if (const auto shared = weak.lock())
+      shared->FlushDirty();
+  });
+}
+
+void HttpShared::FlushDirty() {
+  flush_posted = false;
+  const auto batch = std::exchange(dirty, {});
+  for (const auto& connection : batch) connection->Flush();
+}
+
+HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared,
+                               Socket socket,
+                               Tcp::endpoint remote)
+    : shared_(std::move(shared)),
+      socket_(std::move(socket)),
+      remote_(std::move(remote)),
+      parser_(LimitsOf(shared_->options)),
+      active_ms_(shared_->now_ms) {}
+
+void HttpConnection::Start(std::list<std::shared_ptr<HttpConnection>>::iterator place) {
+  place_ = place;
+  ArmRead();
+}
+
+// --- input ---
+
+bool HttpConnection::MayTakeRequest() const {
+  return phase_ == Phase::kOpen && !last_request_taken_ && !abandoned_ &&
+         slots_.size() < shared_->options.pipeline_max &&
+         output_.bytes() < shared_->options.output_high_water && !(serial_ && !slots_.empty());
+}
+
+bool HttpConnection::WantsInput() const {
+  if (phase_ == Phase::kClosed || input_ended_)
+    return false;
+  if (phase_ == Phase::kLingering || last_request_taken_)
+    return dropped_bytes_ <= shared_->options.drain_bytes_max;
+  return MayTakeRequest();
+}
+
+void HttpConnection::ArmRead() {
+  if (read_armed_ || !WantsInput())
+    return;
+  read_armed_ = true;
+  socket_.async_wait(Socket::wait_read,
+                     [self = shared_from_this()](error_code ec) { self->OnReadable(ec); });
+}
+
+void HttpConnection::OnReadable(error_code ec) {
+  read_armed_ = false;
+  if (phase_ == Phase::kClosed || ec == asio::error::operation_aborted)
+    return;
+  const auto self = shared_from_this();
+  processing_ = true;
+  std::vector<char>& scratch = shared_->scratch;
+  for (int round = 0; round < kReadsPerTurn && WantsInput(); ++round) {
+    const ssize_t n = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      break;
+    if (n < 0) {
+      Close();
+      return;
+    }
+    if (n == 0) {
+      OnInputEnd();
+      break;
+    }
+    active_ms_ = shared_->now_ms;
+    shared_->counters.received_bytes += static_cast<uint64_t>(n);
+    OnInput({scratch.data(), static_cast<size_t>(n)});
+    if (static_cast<size_t>(n) < scratch.size())
+      break;
+  }
+  processing_ = false;
+  Flush();
+}
+
+void HttpConnection::OnInput(std::string_view in) {
+  if (phase_ != Phase::kOpen || last_request_taken_) {
+    dropped_bytes_ += in.size();
+    return;
+  }
+  if (!unparsed_.empty()) {
+    unparsed_.append(in);
+    ParseUnparsed();
+    return;
+  }
+  const size_t used = Parse(in);
+  if (last_request_taken_) {
+    dropped_bytes_ += in.size() - used;
+  } else {
+    unparsed_.assign(in.substr(used));
+  }
+}
+
+void HttpConnection::ParseUnparsed() {
+  const size_t used = Parse(unparsed_);
+  if (last_request_taken_) {
+    dropped_bytes_ += unparsed_.size() - used;
+    unparsed_.clear();
+  } else {
+    unparsed_.erase(0, used);
+  }
+  if (unparsed_.empty())
+    unparsed_.shrink_to_fit();
+}
+
+// Takes requests from `in` while there are any and there is room; returns how much it used.
+size_t HttpConnection::Parse(std::string_view in) {
+  using State = RequestParser::State;
+  size_t used = 0;
+  while (used < in.size() && MayTakeRequest()) {
+    const State before = parser_.state();
+    used += parser_.Feed(in.substr(used));
+    AccountParser();
+    const State state = parser_.state();
+    if (state != before && (state == State::kHead || state == State::kBody))
+      request_ms_ = shared_->now_ms;
+    if (state == State::kRefused) {
+      Refuse(parser_.refusal().code, parser_.refusal().detail, parser_.head());
+      return used;
+    }
+    if (shared_->MemoryUsed() > shared_->options.memory_bytes_max) {
+      Refuse(Errc::kOverloaded, "too much memory is held by requests and answers", parser_.head());
+      return used;
+    }
+    if (state != State::kDone) {
+      ContinueIfNeeded();
+      return used;
+    }
+    Dispatch();
+  }
+  parse_blocked_ = used < in.size();
+  return used;
+}
+
+void HttpConnection::AccountParser() {
+  shared_->counters.request_bytes += parser_.held() - parser_held_;
+  parser_held_ = parser_.held();
+}
+
+void HttpConnection::ContinueIfNeeded() {
+  if (parser_.state() != RequestParser::State::kBody || !parser_.expects_continue() ||
+      std::exchange(continue_sent_, true))
+    return;
+  // In a slot of its own, since answers to earlier requests come first.
+  const uint64_t sequence = first_sequence_ + slots_.size();
+  slots_.emplace_back();
+  OutputQueue& out = OutputOf(sequence);
+  const size_t before = out.bytes();
+  out.Append(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));
+  AccountOutput(before, out.bytes());
+  CompleteSlot(sequence);
+}
+
+void HttpConnection::Dispatch() {
+  const bool keep_alive = parser_.keep_alive();
+  const bool http_1_0 = parser_.http_1_0();
+  const size_t held = parser_.held();
+  // The exchange counts these bytes from here on.
+  parser_held_ = 0;
+  continue_sent_ = false;
+  serial_ = http_1_0;
+  if (!keep_alive)
+    last_request_taken_ = true;
+  ++shared_->counters.requests;
+  const uint64_t sequence = first_sequence_ + slots_.size();
+  auto exchange =
+      std::make_shared<HttpExchange>(shared_from_this(), parser_.Take(), sequence, http_1_0, held);
+  slots_.push_back({exchange.get(), {}, false});
+  try {
+    shared_->handler.OnRequest(std::move(exchange));
+  } catch (const std::exception&) {
+    // The exchange went with the exception: if it was not answered the connection ends (Abandon).
+    ++shared_->counters.exceptions;
+  }
+}
+
+void HttpConnection::OnInputEnd() {
+  input_ended_ = true;
+  if (phase_ == Phase::kLingering) {
+    Close();
+    return;
+  }
+  NotifyGone();
+}
+
+void HttpConnection::Refuse(Errc code, std::string detail, bool head) {
+  ++shared_->counters.refusals;
+  last_request_taken_ = true;
+  shared_->counters.request_bytes -= parser_held_;
+  parser_held_ = 0;
+  const HttpResponse response = shared_->handler.Refuse(code, std::move(detail));
+  const uint64_t sequence = first_sequence_ + slots_.size();
+  slots_.emplace_back();
+  OutputQueue& out = OutputOf(sequence);
+  const size_t before = out.bytes();
+  std::string* tail = out.Tail();
+  const size_t size = tail->size();
+  AppendHead(response, Framing::kLength, AfterAnswer::kClose, shared_->date, tail);
+  if (!head)
+    tail->append(response.body);
+  out.Appended(size);
+  AccountOutput(before, out.bytes());
+  CompleteSlot(sequence);
+  MarkDirty();
+}
+
+// --- output ---
+
+HttpConnection::Slot& HttpConnection::SlotOf(uint64_t sequence) {
+  SYNOD_CHECK_GE(sequence, first_sequence_);
+  SYNOD_CHECK_LT(sequence, first_sequence_ + slots_.size());
+  return slots_[sequence - first_sequence_];
+}
+
+OutputQueue& HttpConnection::OutputOf(uint64_t sequence) {
+  Slot& slot = SlotOf(sequence);
+  return IsFirst(sequence) ? output_ : slot.output;
+}
+
+void HttpConnection::AccountOutput(size_t before, size_t after) {
+  output_held_ += after - before;
+  shared_->counters.output_bytes += after - before;
+}
+
+void HttpConnection::CompleteSlot(uint64_t sequence) {
+  Slot& slot = SlotOf(sequence);
+  SYNOD_CHECK(!slot.complete);
+  slot.complete = true;
+  slot.exchange = nullptr;
+  if (IsFirst(sequence))
+    PopComplete();
+}
+
+void HttpConnection::PopComplete() {
+  while (!slots_.empty() && slots_.front().complete) {
+    slots_.pop_front();
+    ++first_sequence_;
+    if (!slots_.empty())
+      output_.Splice(std::move(slots_.front().output));
+  }
+}
+
+void HttpConnection::MarkDirty() {
+  if (processing_ || dirty_ || phase_ == Phase::kClosed)
+    return;
+  dirty_ = true;
+  shared_->MarkDirty(shared_from_this());
+}
+
+void HttpConnection::Flush() {
+  dirty_ = false;
+  while (phase_ != Phase::kClosed) {
+    if (!write_armed_ && !output_.empty()) {
+      const size_t before = output_.bytes();
+      const auto written = output_.WriteTo(socket_.native_handle(), &shared_->counters.sent_bytes);
+      AccountOutput(before, output_.bytes());
+      if (output_.bytes() != before)
+        active_ms_ = shared_->now_ms;
+      if (written == OutputQueue::Written::kFailed || abandoned_) {
+        Close();
+        return;
+      }
+      if (written == OutputQueue::Written::kBlocked)
+        ArmWrite();
+    } else if (abandoned_) {
+      Close();
+      return;
+    }
+    OnDrainedCheck();
+    if (!parse_blocked_ || !MayTakeRequest())
+      break;
+    parse_blocked_ = false;
+    processing_ = true;
+    ParseUnparsed();
+    processing_ = false;
+  }
+  if (phase_ == Phase::kClosed)
+    return;
+  if (phase_ == Phase::kOpen && slots_.empty() && output_.empty() &&
+      (last_request_taken_ || input_ended_))
+    Linger();
+  if (phase_ == Phase::kLingering && dropped_bytes_ > shared_->options.drain_bytes_max)
+    Close();
+  ArmRead();
+}
+
+void HttpConnection::ArmWrite() {
+  write_armed_ = true;
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
+    self->write_armed_ = false;
+    if (ec != asio::error::operation_aborted)
+      self->Flush();
+  });
+}
+
+void HttpConnection::OnDrainedCheck() {
+  std::vector<std::function<void()>> callbacks;
+  for (Slot& slot : slots_) {
+    if (slot.exchange != nullptr && slot.exchange->on_drained_ &&
+        slot.exchange->QueuedBytes() < shared_->options.stream_low_water)
+      callbacks.push_back(std::exchange(slot.exchange->on_drained_, nullptr));
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+// All that was owed is out. Closing now, with input unread, would make the kernel send a reset,
+// which can overtake the answer: first say that nothing more comes, then wait for the client to
+// finish.
+void HttpConnection::Linger() {
+  if (input_ended_) {
+    Close();
+    return;
+  }
+  phase_ = Phase::kLingering;
+  linger_ms_ = shared_->now_ms;
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+}
+
+void HttpConnection::NotifyGone() {
+  std::vector<std::function<void()>> callbacks;
+  for (Slot& slot : slots_) {
+    if (slot.exchange == nullptr)
+      continue;
+    slot.exchange->gone_ = true;
+    if (slot.exchange->on_gone_)
+      callbacks.push_back(std::exchange(slot.exchange->on_gone_, nullptr));
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+void HttpConnection::Abandon(uint64_t sequence) {
+  if (phase_ == Phase::kClosed)
+    return;
+  SlotOf(sequence).exchange = nullptr;
+  abandoned_ = true;
+  MarkDirty();
+}
+
+void HttpConnection::CloseWhenIdle() {
+  last_request_taken_ = true;
+  parse_blocked_ = false;
+  MarkDirty();
+}
+
+void HttpConnection::Close() {
+  if (phase_ == Phase::kClosed)
+    return;
+  const auto self = shared_from_this();
+  phase_ = Phase::kClosed;
+  error_code ignored;
+  socket_.close(ignored);
+  HttpCounters& counters = shared_->counters;
+  counters.output_bytes -= std::exchange(output_held_, 0);
+  counters.request_bytes -= std::exchange(parser_held_, 0);
+  --counters.connections;
+  shared_->connections.erase(place_);
+  output_ = OutputQueue{};
+  // Exchanges look at the phase before they look for their slot.
+  NotifyGone();
+  slots_.clear();
+}
+
+void HttpConnection::Sweep() {
+  const HttpOptions& options = shared_->options;
+  const int64_t now = shared_->now_ms;
+  const auto over = [now](int64_t since, std::chrono::seconds limit) {
+    return now - since >= std::chrono::milliseconds(limit).count();
+  };
+  if (phase_ == Phase::kLingering) {
+    if (over(linger_ms_, options.drain_timeout))
+      Close();
+    return;
+  }
+  if (phase_ == Phase::kOpen && !last_request_taken_ && !parse_blocked_) {
+    const auto state = parser_.state();
+    if (state == RequestParser::State::kHead && over(request_ms_, options.header_timeout)) {
+      Refuse(Errc::kRequestTimeout, "the request's header took too long", parser_.head());
+      return;
+    }
+    if (state == RequestParser::State::kBody && over(request_ms_, options.body_timeout)) {
+      Refuse(Errc::kRequestTimeout, "the request's body took too long", parser_.head());
+      return;
+    }
+  }
+  // A request that waits, or a stream with nothing to send, may be silent for as long as it likes.
+  const bool owes_bytes = !output_.empty();
+  if ((slots_.empty() || owes_bytes) && over(active_ms_, options.idle_timeout))
+    Close();
+}
+
+}  // namespace synod::net

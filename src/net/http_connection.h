@@ -1,0 +1,198 @@
+// HttpConnection: one client's connection, as a state machine over readiness events.
+//
+// Contract      Reads when the socket has something and there is room for more requests, parses,
+// gives
+//               requests to the handler, and writes the answers in the order of the requests.
+//               Output of one turn is written once, by Flush.
+// States        kOpen; kLingering: the last answer is out or on its way, input is read and dropped
+// so
+//               that it is not lost to a reset; kClosed: only exchanges still refer to it.
+// Invariants    slots_ holds the unanswered requests in order; only the first one's output goes to
+//               output_, the others' waits in their slot.
+// Thread        The loop's. Nothing here calls the handler from within a call of the handler's.
+// Not here      Accepting, the list of connections, time (http_server.cc).
+#ifndef SYNOD_NET_HTTP_CONNECTION_H_
+#define SYNOD_NET_HTTP_CONNECTION_H_
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/net/asio.h"
+#include "src/net/http_server.h"
+#include "src/net/http_writer.h"
+#include "src/net/output_queue.h"
+#include "src/net/request_parser.h"
+
+namespace synod::net {
+
+class HttpConnection;
+class HttpExchange;
+
+// What the connections of a server share.
+struct HttpShared {
+  HttpShared(asio::io_context& context, HttpHandler& the_handler, const HttpOptions& the_options);
+
+  // Called by a connection: it has output, or room again; it is to be flushed this turn.
+  void MarkDirty(const std::shared_ptr<HttpConnection>& connection);
+  uint64_t MemoryUsed() const { return counters.request_bytes + counters.output_bytes; }
+
+  asio::io_context& io;
+  HttpHandler& handler;
+  const HttpOptions options;
+  HttpCounters counters;
+  int64_t now_ms = 0;  // as of the last sweep: one second's precision is enough for every limit
+  std::string date;
+  std::vector<char> scratch;  // what a read brings, before it is parsed or put aside
+  std::list<std::shared_ptr<HttpConnection>> connections;
+  std::vector<std::shared_ptr<HttpConnection>> dirty;
+  bool flush_posted = false;
+  std::weak_ptr<HttpShared> self;  // for what is posted
+
+ private:
+  void FlushDirty();
+};
+
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(std::shared_ptr<HttpShared> shared, Socket socket, Tcp::endpoint remote);
+
+  void Start(std::list<std::shared_ptr<HttpConnection>>::iterator place);
+  void Flush();
+  void Sweep();
+  // Ends the connection once what it owes is answered; at once if it owes nothing.
+  void CloseWhenIdle();
+  // Refuses whatever comes: there are too many connections.
+  void RefuseAll(Errc code, std::string detail) { Refuse(code, std::move(detail), false); }
+  void Close();
+
+  bool closed() const { return phase_ == Phase::kClosed; }
+  const Tcp::endpoint& remote() const { return remote_; }
+
+ private:
+  friend class HttpExchange;
+
+  enum class Phase { kOpen, kLingering, kClosed };
+
+  // An answer's place in the order of the requests.
+  struct Slot {
+    HttpExchange* exchange = nullptr;  // null once answered, or when there never was one
+    OutputQueue output;                // while it is not the first
+    bool complete = false;
+  };
+
+  // Input.
+  void ArmRead();
+  void OnReadable(error_code ec);
+  void OnInput(std::string_view in);
+  size_t Parse(std::string_view in);
+  void Dispatch();
+  void OnInputEnd();
+  bool MayTakeRequest() const;
+  bool WantsInput() const;
+  void ParseUnparsed();
+  void ContinueIfNeeded();
+  void AccountParser();
+  void Refuse(Errc code, std::string detail, bool head);
+
+  // Output.
+  Slot& SlotOf(uint64_t sequence);
+  OutputQueue& OutputOf(uint64_t sequence);
+  bool IsFirst(uint64_t sequence) const { return sequence == first_sequence_; }
+  bool IsLastAnswer(uint64_t sequence) const {
+    return last_request_taken_ && sequence + 1 == first_sequence_ + slots_.size();
+  }
+  void AccountOutput(size_t before, size_t after);
+  void CompleteSlot(uint64_t sequence);
+  void PopComplete();
+  void ArmWrite();
+  void OnDrainedCheck();
+  void Linger();
+  void NotifyGone();
+  void Abandon(uint64_t sequence);
+  void MarkDirty();
+
+  std::shared_ptr<HttpShared> shared_;
+  Socket socket_;
+  const Tcp::endpoint remote_;
+  std::list<std::shared_ptr<HttpConnection>>::iterator place_;
+  Phase phase_ = Phase::kOpen;
+
+  RequestParser parser_;
+  std::string unparsed_;  // read, and kept for when there is more of it or room for it
+  size_t parser_held_ = 0;
+  size_t dropped_bytes_ = 0;
+  bool read_armed_ = false;
+  bool input_ended_ = false;
+  bool discard_input_ = false;       // after a refusal
+  bool last_request_taken_ = false;  // nothing after it is a request
+  bool serial_ = false;              // the last request was HTTP/1.0: no pipelining
+  bool parse_blocked_ = false;       // unparsed_ waits for room, not for more bytes
+  bool continue_sent_ = false;
+  bool processing_ = false;
+
+  std::deque<Slot> slots_;
+  uint64_t first_sequence_ = 0;
+  OutputQueue output_;
+  size_t output_held_ = 0;
+  bool write_armed_ = false;
+  bool dirty_ = false;
+  bool abandoned_ = false;
+
+  int64_t active_ms_;       // last byte in either direction
+  int64_t request_ms_ = 0;  // first byte of the request that is being read
+  int64_t linger_ms_ = 0;
+
+  friend struct HttpShared;
+};
+
+// The Exchange of one request on one connection.
+class HttpExchange final : public Exchange {
+ public:
+  HttpExchange(std::shared_ptr<HttpConnection> connection,
+               HttpRequest request,
+               uint64_t sequence,
+               bool http_1_0,
+               size_t held);
+  ~HttpExchange() override;
+  HttpExchange(const HttpExchange&) = delete;
+  HttpExchange& operator=(const HttpExchange&) = delete;
+
+  HttpRequest& request() override { return request_; }
+  std::string remote() const override;
+  void Reply(HttpResponse response) override;
+  void StartStream(HttpResponse head) override;
+  void Write(SharedBytes chunk) override;
+  void EndStream() override;
+  size_t QueuedBytes() const override;
+  void OnDrained(std::function<void()> callback) override;
+  void OnGone(std::function<void()> callback) override;
+  bool gone() const override { return gone_ || connection_->closed(); }
+
+ private:
+  friend class HttpConnection;
+
+  enum class State { kWaiting, kStreaming, kComplete };
+
+  AfterAnswer After();
+  void AppendChunk(SharedBytes chunk);
+  void Complete();
+
+  std::shared_ptr<HttpConnection> connection_;
+  HttpRequest request_;
+  const uint64_t sequence_;
+  const size_t held_;
+  const bool http_1_0_;
+  State state_ = State::kWaiting;
+  bool gone_ = false;
+  std::function<void()> on_gone_;
+  std::function<void()> on_drained_;
+};
+
+}  // namespace synod::net
+
+#endif  // SYNOD_NET_HTTP_CONNECTION_H_

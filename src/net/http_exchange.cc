@@ -1,0 +1,157 @@
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/net/http_connection.h"
+
+namespace synod::net {
+
+HttpExchange::HttpExchange(std::shared_ptr<HttpConnection> connection,
+                           HttpRequest request,
+                           uint64_t sequence,
+                           bool http_1_0,
+                           size_t held)
+    : connection_(std::move(connection)),
+      request_(std::move(request)),
+      sequence_(sequence),
+      held_(held),
+      http_1_0_(http_1_0) {}
+
+HttpExchange::~HttpExchange() {
+  connection_->shared_->counters.request_bytes -= held_;
+  if (state_ != State::kComplete)
+    connection_->Abandon(sequence_);
+}
+
+std::string HttpExchange::remote() const {
+  const Tcp::endpoint& end = connection_->remote();
+  const std::string address = end.address().to_string();
+  return (end.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(end.port());
+}
+
+AfterAnswer HttpExchange::After() {
+  if (connection_->IsLastAnswer(sequence_))
+    return AfterAnswer::kClose;
+  return http_1_0_ ? AfterAnswer::kKeepExplicit : AfterAnswer::kKeep;
+}
+
+void HttpExchange::Complete() {
+  state_ = State::kComplete;
+  on_gone_ = nullptr;
+  on_drained_ = nullptr;
+  connection_->CompleteSlot(sequence_);
+  connection_->MarkDirty();
+}
+
+void HttpExchange::Reply(HttpResponse response) {
+  SYNOD_CHECK(state_ == State::kWaiting);
+  if (connection_->closed()) {
+    state_ = State::kComplete;
+    return;
+  }
+  OutputQueue& out = connection_->OutputOf(sequence_);
+  const size_t before = out.bytes();
+  std::string* tail = out.Tail();
+  const size_t size = tail->size();
+  AppendHead(response, Framing::kLength, After(), connection_->shared_->date, tail);
+  out.Appended(size);
+  if (!request_.head && !NeverHasBody(response.status))
+    out.Append(std::move(response.body));
+  connection_->AccountOutput(before, out.bytes());
+  Complete();
+}
+
+void HttpExchange::StartStream(HttpResponse head) {
+  SYNOD_CHECK(state_ == State::kWaiting);
+  if (connection_->closed()) {
+    state_ = State::kComplete;
+    return;
+  }
+  state_ = State::kStreaming;
+  if (http_1_0_)
+    connection_->last_request_taken_ = true;  // only the connection's end can end the body
+  std::string body = std::exchange(head.body, {});
+  OutputQueue& out = connection_->OutputOf(sequence_);
+  const size_t before = out.bytes();
+  std::string* tail = out.Tail();
+  const size_t size = tail->size();
+  const Framing framing = http_1_0_ ? Framing::kToClose : Framing::kChunked;
+  AppendHead(head, framing, After(), connection_->shared_->date, tail);
+  out.Appended(size);
+  connection_->AccountOutput(before, out.bytes());
+  if (request_.head) {
+    Complete();
+    return;
+  }
+  if (!body.empty())
+    AppendChunk(std::make_shared<const std::string>(std::move(body)));
+  connection_->MarkDirty();
+}
+
+void HttpExchange::AppendChunk(SharedBytes chunk) {
+  OutputQueue& out = connection_->OutputOf(sequence_);
+  const size_t before = out.bytes();
+  if (http_1_0_) {
+    out.Append(std::move(chunk));
+  } else {
+    std::array<char, 20> line;
+    char* end = std::to_chars(line.data(), line.data() + 16, chunk->size(), 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    out.Append(std::string_view(line.data(), static_cast<size_t>(end - line.data())));
+    out.Append(std::move(chunk));
+    out.Append(std::string_view("\r\n"));
+  }
+  connection_->AccountOutput(before, out.bytes());
+}
+
+void HttpExchange::Write(SharedBytes chunk) {
+  SYNOD_CHECK(state_ != State::kWaiting);
+  if (state_ != State::kStreaming || connection_->closed() || chunk->empty())
+    return;
+  AppendChunk(std::move(chunk));
+  connection_->MarkDirty();
+}
+
+void HttpExchange::EndStream() {
+  SYNOD_CHECK(state_ != State::kWaiting);
+  if (state_ != State::kStreaming)
+    return;
+  if (connection_->closed()) {
+    state_ = State::kComplete;
+    return;
+  }
+  if (!http_1_0_) {
+    OutputQueue& out = connection_->OutputOf(sequence_);
+    const size_t before = out.bytes();
+    out.Append(std::string_view("0\r\n\r\n"));
+    connection_->AccountOutput(before, out.bytes());
+  }
+  Complete();
+}
+
+size_t HttpExchange::QueuedBytes() const {
+  if (state_ == State::kComplete || connection_->closed())
+    return 0;
+  return connection_->OutputOf(sequence_).bytes();
+}
+
+void HttpExchange::OnDrained(std::function<void()> callback) {
+  if (state_ == State::kComplete || connection_->closed())
+    return;
+  on_drained_ = std::move(callback);
+  connection_->MarkDirty();
+}
+
+void HttpExchange::OnGone(std::function<void()> callback) {
+  if (state_ == State::kComplete)
+    return;
+  if (!gone()) {
+    on_gone_ = std::move(callback);
+    return;
+  }
+  asio::post(connection_->shared_->io, std::move(callback));
+}
+
+}  // namespace synod::net

@@ -1,0 +1,570 @@
+#include "src/net/http_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/unit/net/socket_fixture.h"
+
+namespace synod::net {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+int StatusOf(Errc code) {
+  static const std::map<Errc, int> kStatus = {{Errc::kInvalidRequest, 400},
+                                              {Errc::kRequestTimeout, 408},
+                                              {Errc::kTooLarge, 413},
+                                              {Errc::kUriTooLong, 414},
+                                              {Errc::kExpectationFailed, 417},
+                                              {Errc::kOverloaded, 429},
+                                              {Errc::kRequestHeaderFieldsTooLarge, 431},
+                                              {Errc::kNotImplemented, 501},
+                                              {Errc::kHttpVersionNotSupported, 505}};
+  return kStatus.at(code);
+}
+
+// Keeps every exchange for the test to answer, or echoes method, target and body at once.
+class Recorder : public HttpHandler {
+ public:
+  void OnRequest(std::shared_ptr<Exchange> exchange) override {
+    if (echo) {
+      const HttpRequest& r = exchange->request();
+      exchange->Reply({200, "text/plain", r.method + " " + r.target + " " + r.body, {}});
+      return;
+    }
+    waiting.push_back(std::move(exchange));
+  }
+  HttpResponse Refuse(Errc code, std::string detail) override {
+    return {StatusOf(code), "application/problem+json", "refused: " + detail, {}};
+  }
+
+  bool echo = false;
+  std::vector<std::shared_ptr<Exchange>> waiting;
+};
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void Start(HttpOptions options = {}) {
+    options.own_clock = false;
+    server = std::make_unique<HttpServer>(io, handler, options);
+    ASSERT_TRUE(server->Listen("127.0.0.1", 0).has_value());
+  }
+  void StartEcho(HttpOptions options = {}) {
+    handler.echo = true;
+    Start(options);
+  }
+  std::unique_ptr<RawClient> Connect(int receive_buffer = 0) {
+    return std::make_unique<RawClient>(server->port(), receive_buffer);
+  }
+  bool Pump(const std::function<bool()>& done) { return PumpUntil(io, done); }
+  // Until `client` has received something that ends in `end`.
+  void PumpUntilReceived(RawClient& client, std::string_view end) {
+    Pump([&] {
+      client.Receive();
+      return client.received().ends_with(end) || client.ended();
+    });
+    EXPECT_THAT(client.received(), ::testing::EndsWith(std::string(end)));
+  }
+  void PumpUntilEnded(RawClient& client) {
+    Pump([&] { return !client.Receive(); });
+  }
+  void PumpUntilWaiting(size_t count) {
+    ASSERT_TRUE(Pump([&] { return handler.waiting.size() == count; }));
+  }
+
+  asio::io_context io{1};
+  Recorder handler;
+  std::unique_ptr<HttpServer> server;
+};
+
+TEST_F(HttpServerTest, AnswersOnAConnectionThatStaysOpen) {
+  StartEcho();
+  auto client = Connect();
+  client->Send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilReceived(*client, "GET /a ");
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(client->received(), HasSubstr("\r\nContent-Type: text/plain\r\n"));
+  EXPECT_THAT(client->received(), HasSubstr("\r\nContent-Length: 7\r\n"));
+  EXPECT_THAT(client->received(), Not(HasSubstr("Connection:")));
+  client->TakeReceived();
+  client->Send("PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz");
+  PumpUntilReceived(*client, "PUT /b xyz");
+  EXPECT_EQ(server->counters().accepted, 1u);
+  EXPECT_EQ(server->counters().requests, 2u);
+}
+
+TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {
+  Start();
+  auto client = Connect();
+  client->Send(
+      "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
+      "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(3);
+  handler.waiting[2]->Reply({200, "text/plain", "third", {}});
+  handler.waiting[1]->Reply({200, "text/plain", "second", {}});
+  io.restart();
+  io.poll();
+  client->Receive();
+  EXPECT_EQ(client->received(), "");
+  handler.waiting[0]->Reply({200, "text/plain", "first", {}});
+  PumpUntilReceived(*client, "third");
+  const std::string& all = client->received();
+  EXPECT_LT(all.find("first"), all.find("second"));
+  EXPECT_LT(all.find("second"), all.find("third"));
+}
+
+TEST_F(HttpServerTest, StopsReadingAtThePipelineLimitAndGoesOnLater) {
+  HttpOptions options;
+  options.pipeline_max = 4;
+  Start(options);
+  auto client = Connect();
+  std::string burst;
+  for (int i = 0; i < 10; ++i)
+    burst += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  client->Send(burst);
+  PumpUntilWaiting(4);
+  io.poll();
+  EXPECT_EQ(handler.waiting.size(), 4u);
+  for (size_t i = 0; i < 10; ++i) {
+    PumpUntilWaiting(std::min<size_t>(i + 4, 10));
+    handler.waiting[i]->Reply({200, "text/plain", "answer-" + std::to_string(i), {}});
+  }
+  PumpUntilReceived(*client, "answer-9");
+}
+
+TEST_F(HttpServerTest, TakesNoRequestWhileAnswersPileUp) {
+  HttpOptions options;
+  options.output_high_water = 100'000;
+  Start(options);
+  auto client = Connect(4096);
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->Reply({200, "text/plain", std::string(16 << 20, 'x'), {}});
+  client->Send("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (int i = 0; i < 10; ++i) io.run_one_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(handler.waiting.size(), 1u);
+  EXPECT_GT(server->counters().output_bytes, options.output_high_water);
+  Pump([&] {
+    client->Receive();
+    return handler.waiting.size() == 2;
+  });
+  EXPECT_LT(server->counters().output_bytes, options.output_high_water);
+}
+
+TEST_F(HttpServerTest, HeadHasTheLengthButNotTheBody) {
+  Start();
+  auto client = Connect();
+  client->Send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+  EXPECT_TRUE(handler.waiting[0]->request().head);
+  handler.waiting[0]->Reply({200, "text/plain", "unseen", {}});
+  handler.waiting[1]->Reply({204, "", "", {}});
+  Pump([&] {
+    client->Receive();
+    return client->received().find("204") != std::string::npos;
+  });
+  EXPECT_THAT(client->received(),
+              HasSubstr("Content-Length: 6\r\n\r\nHTTP/1.1 204 No Content\r\n"));
+  EXPECT_THAT(client->received(), Not(HasSubstr("unseen")));
+}
+
+TEST_F(HttpServerTest, HeaderValuesCannotBreakOutOfTheirLine) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->Reply({200, "", "", {{"X-Echo", "a\r\nEvil: b"}}});
+  PumpUntilReceived(*client, "\r\n\r\n");
+  EXPECT_THAT(client->received(), HasSubstr("X-Echo: a  Evil: b\r\n"));
+}
+
+TEST_F(HttpServerTest, ConnectionCloseEndsTheConnectionAfterTheAnswer) {
+  StartEcho();
+  auto client = Connect();
+  client->Send(
+      "GET /1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilEnded(*client);
+  EXPECT_FALSE(client->was_reset());
+  EXPECT_THAT(client->received(), HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(client->received(), ::testing::EndsWith("GET /1 "));
+  EXPECT_EQ(server->counters().requests, 1u);
+}
+
+TEST_F(HttpServerTest, Http10ClosesUnlessAskedToStay) {
+  StartEcho();
+  auto staying = Connect();
+  staying->Send("GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  PumpUntilReceived(*staying, "GET /1 ");
+  EXPECT_THAT(staying->received(), HasSubstr("Connection: keep-alive\r\n"));
+  auto leaving = Connect();
+  leaving->Send("GET /2 HTTP/1.0\r\n\r\n");
+  PumpUntilEnded(*leaving);
+  EXPECT_THAT(leaving->received(), HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(HttpServerTest, SendsContinueBeforeTheBodyIsThere) {
+  StartEcho();
+  auto client = Connect();
+  client->Send("PUT /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  PumpUntilReceived(*client, "HTTP/1.1 100 Continue\r\n\r\n");
+  client->Send("hi");
+  PumpUntilReceived(*client, "PUT /a hi");
+}
+
+TEST_F(HttpServerTest, ContinueWaitsForEarlierAnswers) {
+  Start();
+  auto client = Connect();
+  client->Send(
+      "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
+      "PUT /2 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->Reply({200, "text/plain", "one", {}});
+  PumpUntilReceived(*client,
+                    "one"
+                    "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+TEST_F(HttpServerTest, RefusesATooLargeBodyBeforeItComesAndDropsIt) {
+  HttpOptions options;
+  options.body_bytes_max = 1000;
+  StartEcho(options);
+  auto client = Connect();
+  const std::string body(3 << 20, 'b');
+  const std::string request =
+      "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+      body;
+  // The client sends all of it before it looks at the answer.
+  size_t sent = 0;
+  Pump([&] {
+    sent += client->Send(std::string_view(request).substr(sent));
+    return sent == request.size();
+  });
+  PumpUntilReceived(*client, "larger than 1000 bytes");
+  PumpUntilEnded(*client);
+  EXPECT_FALSE(client->was_reset());
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 413 "));
+  EXPECT_EQ(server->counters().requests, 0u);
+}
+
+TEST_F(HttpServerTest, ClosesOnAClientThatSendsOnAfterARefusal) {
+  HttpOptions options;
+  options.drain_bytes_max = 100'000;
+  StartEcho(options);
+  auto client = Connect();
+  client->Send("BAD\r\n\r\n");
+  PumpUntilReceived(*client, "bad method");
+  const std::string garbage(1 << 20, 'g');
+  Pump([&] {
+    client->Send(garbage);
+    return server->counters().connections == 0;
+  });
+  EXPECT_LT(server->counters().received_bytes, 500'000u);
+}
+
+TEST_F(HttpServerTest, RefusalComesAfterTheAnswersBeforeIt) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/3.0\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->Reply({200, "text/plain", "one", {}});
+  PumpUntilEnded(*client);
+  EXPECT_THAT(client->received(), HasSubstr("one"
+                                            "HTTP/1.1 505 HTTP Version Not Supported\r\n"));
+  EXPECT_THAT(client->received(), HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(HttpServerTest, StreamsChunksInOrderAndStaysOpen) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\nGET /after HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+  handler.waiting[1]->Reply({200, "text/plain", "after", {}});
+  Exchange& stream = *handler.waiting[0];
+  stream.StartStream({200, "text/event-stream", "", {{"X-A", "b"}}});
+  PumpUntilReceived(*client, "\r\n\r\n");
+  EXPECT_THAT(client->received(), HasSubstr("Transfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(client->TakeReceived(), Not(HasSubstr("Content-Length")));
+  stream.Write(std::make_shared<const std::string>("hello"));
+  PumpUntilReceived(*client, "5\r\nhello\r\n");
+  const auto large = std::make_shared<const std::string>(5000, 'L');
+  stream.Write(large);
+  stream.EndStream();
+  PumpUntilReceived(*client, "after");
+  EXPECT_THAT(client->received(), HasSubstr("1388\r\n" + *large + "\r\n0\r\n\r\nHTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpServerTest, StreamToHttp10EndsWithTheConnection) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /watch HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->StartStream({200, "text/event-stream", "first", {}});
+  handler.waiting[0]->Write(std::make_shared<const std::string>("second"));
+  handler.waiting[0]->EndStream();
+  PumpUntilEnded(*client);
+  EXPECT_THAT(client->received(), Not(HasSubstr("chunked")));
+  EXPECT_THAT(client->received(), HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(client->received(), ::testing::EndsWith("\r\n\r\nfirstsecond"));
+}
+
+TEST_F(HttpServerTest, SlowReaderShowsInQueuedBytesAndDrainsOnce) {
+  Start();
+  auto client = Connect(4096);
+  client->Send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  Exchange& stream = *handler.waiting[0];
+  stream.StartStream({200, "text/event-stream", "", {}});
+  const auto chunk = std::make_shared<const std::string>(1 << 20, 'c');
+  for (int i = 0; i < 16; ++i) stream.Write(chunk);
+  io.restart();
+  io.poll();
+  const size_t queued = stream.QueuedBytes();
+  EXPECT_GT(queued, size_t{4} << 20);
+  EXPECT_EQ(server->counters().output_bytes, queued);
+  int drained = 0;
+  stream.OnDrained([&] { ++drained; });
+  io.restart();
+  io.poll();
+  EXPECT_EQ(drained, 0);
+  Pump([&] {
+    client->Receive();
+    return drained > 0;
+  });
+  EXPECT_LT(stream.QueuedBytes(), HttpOptions{}.stream_low_water);
+  Pump([&] {
+    client->Receive();
+    return stream.QueuedBytes() == 0;
+  });
+  EXPECT_EQ(drained, 1);
+  EXPECT_EQ(server->counters().output_bytes, 0u);
+}
+
+TEST_F(HttpServerTest, DrainedIsCalledSoonWhenNothingIsQueued) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->StartStream({200, "text/event-stream", "", {}});
+  bool drained = false;
+  handler.waiting[0]->OnDrained([&] { drained = true; });
+  EXPECT_FALSE(drained);
+  Pump([&] { return drained; });
+}
+
+TEST_F(HttpServerTest, ReportsAClientThatGoesWhileItsRequestWaits) {
+  Start();
+  for (const bool with_reset : {false, true}) {
+    handler.waiting.clear();
+    auto client = Connect();
+    client->Send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    PumpUntilWaiting(1);
+    int gone = 0;
+    handler.waiting[0]->OnGone([&] { ++gone; });
+    EXPECT_FALSE(handler.waiting[0]->gone());
+    if (with_reset) {
+      client->Reset();
+    } else {
+      client->Close();
+    }
+    Pump([&] { return gone > 0; });
+    EXPECT_TRUE(handler.waiting[0]->gone());
+    handler.waiting[0]->Reply({200, "text/plain", "nobody", {}});
+    Pump([&] { return server->counters().connections == 0; });
+    EXPECT_EQ(gone, 1);
+  }
+}
+
+TEST_F(HttpServerTest, StillAnswersAClientThatClosedItsSendingHalf) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client->FinishSending();
+  PumpUntilWaiting(1);
+  Pump([&] { return handler.waiting[0]->gone(); });
+  handler.waiting[0]->Reply({200, "text/plain", "answer", {}});
+  PumpUntilEnded(*client);
+  EXPECT_THAT(client->received(), ::testing::EndsWith("answer"));
+}
+
+TEST_F(HttpServerTest, AnswerThatWasGivenIsNotReportedGone) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  bool gone = false;
+  handler.waiting[0]->OnGone([&] { gone = true; });
+  handler.waiting[0]->Reply({200, "text/plain", "answer", {}});
+  client->Close();
+  Pump([&] { return server->counters().connections == 0; });
+  EXPECT_FALSE(gone);
+}
+
+TEST_F(HttpServerTest, DroppedExchangeEndsItsConnectionAfterEarlierAnswers) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+  handler.waiting[0]->Reply({200, "text/plain", "one", {}});
+  handler.waiting.clear();
+  PumpUntilEnded(*client);
+  EXPECT_THAT(client->received(), ::testing::EndsWith("one"));
+}
+
+TEST_F(HttpServerTest, ExchangeMayOutliveTheServer) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  bool gone = false;
+  handler.waiting[0]->OnGone([&] { gone = true; });
+  server.reset();
+  EXPECT_TRUE(gone);
+  handler.waiting[0]->Reply({200, "text/plain", "late", {}});
+  handler.waiting.clear();
+}
+
+TEST_F(HttpServerTest, SlowHeaderIsRefusedAfterItsTimeAndNotBefore) {
+  StartEcho();
+  server->Sweep(1'000);
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost");
+  Pump([&] { return server->counters().received_bytes > 0; });
+  client->Send(": h\r\nX-Drip: a");
+  server->Sweep(10'999);
+  Pump([&] { return server->counters().received_bytes > 30; });
+  EXPECT_EQ(server->counters().refusals, 0u);
+  server->Sweep(11'000);
+  PumpUntilReceived(*client, "too long");
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+}
+
+TEST_F(HttpServerTest, SlowBodyIsRefused) {
+  StartEcho();
+  server->Sweep(0);
+  auto client = Connect();
+  client->Send("PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345");
+  Pump([&] { return server->counters().request_bytes > 5; });
+  server->Sweep(59'999);
+  EXPECT_EQ(server->counters().refusals, 0u);
+  server->Sweep(60'000);
+  PumpUntilReceived(*client, "too long");
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 408 "));
+  EXPECT_EQ(server->counters().request_bytes, 0u);
+}
+
+TEST_F(HttpServerTest, IdleConnectionIsClosedButAWaitingRequestIsNot) {
+  Start();
+  server->Sweep(0);
+  auto idle = Connect();
+  auto waiting = Connect();
+  waiting->Send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  Pump([&] { return server->counters().connections == 2; });
+  server->Sweep(299'999);
+  EXPECT_EQ(server->counters().connections, 2u);
+  server->Sweep(300'000);
+  EXPECT_EQ(server->counters().connections, 1u);
+  PumpUntilEnded(*idle);
+  server->Sweep(3'000'000);
+  handler.waiting[0]->Reply({200, "text/plain", "late", {}});
+  PumpUntilReceived(*waiting, "late");
+}
+
+TEST_F(HttpServerTest, ClientThatNeverTakesItsAnswerIsClosed) {
+  Start();
+  server->Sweep(0);
+  auto client = Connect(4096);
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  handler.waiting[0]->Reply({200, "text/plain", std::string(16 << 20, 'x'), {}});
+  Pump([&] { return server->counters().sent_bytes > 0; });
+  server->Sweep(300'000);
+  EXPECT_EQ(server->counters().connections, 0u);
+  EXPECT_EQ(server->counters().output_bytes, 0u);
+}
+
+TEST_F(HttpServerTest, LingersOnlySoLongForAClientThatDoesNotClose) {
+  StartEcho();
+  server->Sweep(0);
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  PumpUntilEnded(*client);
+  EXPECT_EQ(server->counters().connections, 1u);
+  server->Sweep(5'000);
+  EXPECT_EQ(server->counters().connections, 0u);
+}
+
+TEST_F(HttpServerTest, ConnectionsOverTheLimitAreToldSo) {
+  HttpOptions options;
+  options.connections_max = 1;
+  StartEcho(options);
+  auto first = Connect();
+  Pump([&] { return server->counters().connections == 1; });
+  auto second = Connect();
+  PumpUntilEnded(*second);
+  EXPECT_THAT(second->received(), StartsWith("HTTP/1.1 429 "));
+  first->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilReceived(*first, "GET /1 ");
+  EXPECT_EQ(server->counters().rejected, 1u);
+}
+
+TEST_F(HttpServerTest, RefusesRequestsOverTheMemoryBudget) {
+  HttpOptions options;
+  options.memory_bytes_max = 100'000;
+  Start(options);
+  auto hog = Connect();
+  hog->Send("PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n" +
+            std::string(90'000, 'h'));
+  PumpUntilWaiting(1);
+  auto second = Connect();
+  second->Send("PUT /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n" +
+               std::string(20'000, 'h'));
+  PumpUntilEnded(*second);
+  EXPECT_THAT(second->received(), StartsWith("HTTP/1.1 429 "));
+  handler.waiting[0]->Reply({200, "", "", {}});
+  handler.waiting.clear();
+  EXPECT_EQ(server->counters().request_bytes, 0u);
+}
+
+TEST_F(HttpServerTest, CloseIdleLetsWaitingRequestsFinish) {
+  Start();
+  auto idle = Connect();
+  auto busy = Connect();
+  busy->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  Pump([&] { return server->counters().connections == 2; });
+  server->StopAccepting();
+  server->CloseIdle();
+  PumpUntilEnded(*idle);
+  EXPECT_FALSE(idle->was_reset());
+  EXPECT_TRUE(busy->Receive());
+  handler.waiting[0]->Reply({200, "text/plain", "last", {}});
+  PumpUntilEnded(*busy);
+  EXPECT_THAT(busy->received(), HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(busy->received(), ::testing::EndsWith("last"));
+}
+
+TEST_F(HttpServerTest, ListeningOnATakenPortSaysSo) {
+  Start();
+  const Status second = server->Listen("127.0.0.1", server->port());
+  ASSERT_TRUE(second.has_error());
+  EXPECT_THAT(second.error().detail, HasSubstr("Address already in use"));
+}
+
+TEST_F(HttpServerTest, RemoteNamesTheClient) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  EXPECT_THAT(handler.waiting[0]->remote(), StartsWith("127.0.0.1:"));
+}
+
+}  // namespace
+}  // namespace synod::net
