@@ -1,0 +1,437 @@
+#include "src/storage/acceptor_log.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/base/random.h"
+#include "src/storage/log_format.h"
+#include "src/storage/log_recovery.h"
+#include "src/storage/segment_reader.h"
+#include "src/storage/spare_segment.h"
+
+namespace synod::storage {
+namespace {
+
+using consensus::AcceptedEntry;
+using consensus::Chosen;
+using consensus::HardState;
+using consensus::PersistRequest;
+using consensus::Recovered;
+
+// The id of a segment must differ from every id that any file of this log ever had. `salt` makes it
+// so even for a driver that gives the same seed twice.
+Hash128 NewSegmentId(uint64_t seed, uint64_t number, uint64_t salt) {
+  Random random(seed);
+  const std::string salted = std::to_string(number) + "/" + std::to_string(salt);
+  const Hash128 hash = HashOf(salted, random.Next());
+  return Hash128{hash.hi ^ random.Next(), hash.lo ^ random.Next()};
+}
+
+class SegmentedLog final : public AcceptorLog {
+ public:
+  SegmentedLog(FileSystem& fs, std::string dir, const AcceptorLogOptions& options)
+      : fs_(fs),
+        dir_(std::move(dir)),
+        options_(options),
+        spare_(fs, dir_, options.segment_bytes, options.spare_thread) {}
+
+  Status Start(RecoveredLog log);
+
+  Status Append(std::span<const PersistRequest> batch) override;
+  Result<Slot> Recycle(Slot checkpoint) override;
+  Result<std::vector<Chosen>> ReadChosen(Slot from, size_t bytes_max) override;
+  Stats stats() const override;
+
+ private:
+  using SegmentPtr = std::shared_ptr<Segment>;
+
+  Status Die(const Status& why);
+  Status Dead() const;
+  Status Roll(uint64_t pages);
+  Result<SegmentPtr> WriteSegment(uint64_t pages);
+  SlotRange Encode(std::span<const PersistRequest> batch, RecordHeader* header);
+  void Advance(const RecordHeader& header, const SlotRange& slots, const HardState& hs);
+  void CheckMonotonic(std::span<const PersistRequest> batch) const;
+  Slot FirstReadable() const;
+  Status Discard(const Segment& segment);
+  Status Collect(const std::vector<SegmentPtr>& segments,
+                 Slot from,
+                 Slot learned,
+                 size_t bytes_max,
+                 std::map<Slot, consensus::Entry>* entries);
+
+  FileSystem& fs_;
+  const std::string dir_;
+  const AcceptorLogOptions options_;
+  SpareSegment spare_;
+
+  // Of the appending thread alone.
+  std::unique_ptr<File> file_;  // the last segment
+  uint64_t page_ = 1;           // where the next record goes
+  uint64_t chain_ = 0;
+  std::string body_;  // reused, so that an append allocates nothing
+  std::string pages_;
+
+  // Shared with Recycle and ReadChosen. The records of a segment are only appended to while it is
+  // the last one, and filled in by ReadChosen while it is not indexed.
+  mutable std::mutex mutex_;
+  std::vector<SegmentPtr> segments_;  // ascending, never empty once started
+  HardState hard_state_;              // durable
+  Slot slot_max_;                     // highest slot with a vote
+  Stats stats_;
+  bool dead_ = false;
+  std::string why_dead_;
+};
+
+Status SegmentedLog::Dead() const {
+  return Error{Errc::kInternal, Outcome::kUnknown, "the acceptor log failed before: " + why_dead_};
+}
+
+Status SegmentedLog::Die(const Status& why) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  if (!dead_) {
+    dead_ = true;
+    why_dead_ = why.error().detail;
+  }
+  return Error{Errc::kInternal, Outcome::kUnknown, why.error().detail};
+}
+
+Status SegmentedLog::Start(RecoveredLog log) {
+  segments_ = std::move(log.segments);
+  hard_state_ = log.recovered.hard_state;
+  slot_max_ = log.slot_max;
+  stats_.gen = log.recovered.gen;
+  chain_ = log.chain;
+  page_ = log.page;
+  if (Status ok = spare_.Adopt(); !ok)
+    return ok;
+  if (segments_.empty()) {
+    if (Status ok = Roll(0); !ok)
+      return ok;
+  } else {
+    Result<std::unique_ptr<File>> file =
+        fs_.Open(segments_.back()->path, FileSystem::Mode::kReadWrite);
+    if (!file)
+      return file.error();
+    file_ = std::move(file.value());
+  }
+  if (!log.adjusted)
+    return Done();
+  PersistRequest adjusted;
+  adjusted.hard_state = hard_state_;
+  return Append({&adjusted, 1});
+}
+
+// Turns the spare into the next segment. Its head is on the disk before it has its name, and its
+// name before it has a record: a file that is called a segment and has a bad head was damaged.
+Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
+  if (Status ok = spare_.Take(); !ok)
+    return ok.error();
+  Result<std::unique_ptr<File>> file = fs_.Open(spare_.path(), FileSystem::Mode::kReadWrite);
+  if (!file)
+    return file.error();
+  Result<uint64_t> size = file.value()->Size();
+  if (!size)
+    return size.error();
+  auto segment = std::make_shared<Segment>();
+  SegmentHead& head = segment->head;
+  head.number = segments_.empty() ? 1 : segments_.back()->head.number + 1;
+  head.id = NewSegmentId(options_.seed, head.number, chain_);
+  head.first_gen = stats_.gen + 1;
+  head.chain = chain_;
+  head.slot_max = slot_max_;
+  head.hard_state = hard_state_;
+  // A record larger than a segment gets a segment as large as it needs.
+  segment->bytes = std::max(size.value(), (pages + 1) * kLogPageBytes);
+  head.capacity = segment->bytes;
+  segment->path = dir_ + "/" + SegmentName(head.number);
+  segment->indexed = true;
+  if (segment->bytes > size.value())
+    if (Status ok =
+            file.value()->Write(size.value(), std::string(segment->bytes - size.value(), 0));
+        !ok)
+      return ok.error();
+  if (Status ok = file.value()->Write(0, head.Encode()); !ok)
+    return ok.error();
+  if (Status ok = file.value()->Sync(); !ok)
+    return ok.error();
+  if (Status ok = fs_.Rename(spare_.path(), segment->path); !ok)
+    return ok.error();
+  if (Status ok = fs_.SyncDirectory(dir_); !ok)
+    return ok.error();
+  file_ = std::move(file.value());
+  return segment;
+}
+
+Status SegmentedLog::Roll(uint64_t pages) {
+  Result<SegmentPtr> next = WriteSegment(pages);
+  if (!next)
+    return next.error();
+  const std::lock_guard<std::mutex> hold(mutex_);
+  segments_.push_back(std::move(next.value()));
+  page_ = 1;
+  return Done();
+}
+
+void SegmentedLog::CheckMonotonic(std::span<const PersistRequest> batch) const {
+  const HardState* before = &hard_state_;
+  for (const PersistRequest& request : batch) {
+    // A promise that falls on disk is forgotten at the next start.
+    SYNOD_CHECK(request.hard_state.promised >= before->promised);
+    SYNOD_CHECK_GE(request.hard_state.learned, before->learned);
+    SYNOD_CHECK_GE(request.hard_state.first_slot, before->first_slot);
+    before = &request.hard_state;
+  }
+}
+
+SlotRange SegmentedLog::Encode(std::span<const PersistRequest> batch, RecordHeader* header) {
+  const SlotRange slots = EncodeBody(batch, &body_);
+  SYNOD_CHECK_LE(body_.size(), kRecordBodyBytesMax);
+  header->gen = stats_.gen + 1;
+  header->chain = chain_;
+  header->body_bytes = static_cast<uint32_t>(body_.size());
+  return slots;
+}
+
+Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (dead_)
+      return Dead();
+  }
+  if (batch.empty())
+    return Done();
+  CheckMonotonic(batch);
+  RecordHeader header;
+  const SlotRange slots = Encode(batch, &header);
+  if ((page_ + header.Pages()) * kLogPageBytes > segments_.back()->bytes) {
+    if (Status ok = Roll(header.Pages()); !ok)
+      return ok.error().code == Errc::kStorageFull ? ok : Die(ok);
+  }
+  const Segment& segment = *segments_.back();
+  header.body_crc = BodyCrc(segment.head.id, body_);
+  BuildPages(header, segment.head.id, body_, &pages_);
+  if (Status ok = file_->Write(page_ * kLogPageBytes, pages_); !ok)
+    return Die(ok);
+  if (Status ok = file_->Sync(); !ok)
+    return Die(ok);
+  Advance(header, slots, batch.back().hard_state);
+  if (page_ * kLogPageBytes > segment.bytes / 2)
+    spare_.Step(2 * pages_.size());  // twice what was appended: done before the second half is full
+  return Done();
+}
+
+void SegmentedLog::Advance(const RecordHeader& header,
+                           const SlotRange& slots,
+                           const HardState& hs) {
+  RecordRef ref;
+  ref.page = static_cast<uint32_t>(page_);
+  ref.pages = static_cast<uint32_t>(header.Pages());
+  ref.slots = slots;
+  page_ += header.Pages();
+  chain_ = header.NextChain();
+  const std::lock_guard<std::mutex> hold(mutex_);
+  if (!slots.empty()) {
+    segments_.back()->records.push_back(ref);
+    slot_max_ = std::max(slot_max_, slots.max);
+  }
+  hard_state_ = hs;
+  stats_.gen = header.gen;
+  stats_.appended_bytes += pages_.size();
+  ++stats_.syncs;
+}
+
+// Every vote of the slots from here on is in the segments that are kept, and none of them was given
+// up by the replica.
+Slot SegmentedLog::FirstReadable() const {
+  return std::max(segments_.front()->head.slot_max + 1, hard_state_.first_slot);
+}
+
+Status SegmentedLog::Discard(const Segment& segment) {
+  Result<bool> reused = spare_.Offer(segment.path);
+  if (!reused)
+    return reused.error();
+  if (reused.value())
+    return Done();
+  if (Status ok = fs_.Remove(segment.path); !ok)
+    return ok;
+  // One by one, oldest first: after a power cut there must be no hole in the numbers.
+  return fs_.SyncDirectory(dir_);
+}
+
+Result<Slot> SegmentedLog::Recycle(Slot checkpoint) {
+  while (true) {
+    SegmentPtr oldest;
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      if (dead_)
+        return Dead().error();
+      // slot_max of a head covers all segments before it; the last segment is never given away, so
+      // a later head with the full hard state is always on the disk.
+      const Slot limit = std::min(checkpoint, hard_state_.learned);
+      uint64_t held = 0;
+      for (size_t i = 0; i + 1 < segments_.size(); ++i)
+        if (segments_[i + 1]->head.slot_max <= limit)
+          held += segments_[i]->bytes;
+      const bool covered = segments_.size() > 1 && segments_[1]->head.slot_max <= limit;
+      if (held <= options_.keep_bytes || !covered)
+        return FirstReadable();
+      oldest = segments_.front();
+      segments_.erase(segments_.begin());
+    }
+    if (Status ok = Discard(*oldest); !ok)
+      return Die(ok).error();
+  }
+}
+
+AcceptorLog::Stats SegmentedLog::stats() const {
+  Stats stats;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    stats = stats_;
+    for (const SegmentPtr& segment : segments_) stats.bytes_on_disk += segment->bytes;
+  }
+  stats.spare_ready = spare_.ready();
+  stats.storage_full = spare_.full();
+  if (stats.spare_ready)
+    stats.bytes_on_disk += options_.segment_bytes;
+  return stats;
+}
+
+Result<std::vector<Chosen>> SegmentedLog::ReadChosen(Slot from, size_t bytes_max) {
+  std::vector<SegmentPtr> segments;
+  Slot learned;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (dead_)
+      return Dead().error();
+    learned = hard_state_.learned;
+    if (from < FirstReadable() || from > learned)
+      return std::vector<Chosen>();
+    size_t first = 0;
+    for (size_t i = 1; i < segments_.size(); ++i)
+      if (segments_[i]->head.slot_max < from)
+        first = i;
+    segments.assign(segments_.begin() + static_cast<std::ptrdiff_t>(first), segments_.end());
+    // The last one still grows: read a copy of its index.
+    segments.back() = std::make_shared<Segment>(*segments.back());
+  }
+  std::map<Slot, consensus::Entry> entries;
+  if (Status ok = Collect(segments, from, learned, bytes_max, &entries); !ok) {
+    // Recycled meanwhile: the slots are below what is kept now.
+    if (ok.error().code == Errc::kNotFound)
+      return std::vector<Chosen>();
+    return ok.error();
+  }
+  std::vector<Chosen> chosen;
+  size_t bytes = 0;
+  for (auto& [slot, entry] : entries) {
+    if (slot != from + chosen.size() || (bytes >= bytes_max && !chosen.empty()))
+      break;
+    bytes += entry.ByteSize();
+    chosen.push_back({slot, std::move(entry)});
+  }
+  return chosen;
+}
+
+// Gathers the last vote of each slot from `from` on, as far as bytes_max needs. Later records are
+// read only while they can hold a newer vote for one of these slots that differs: not once a
+// segment began when they were all known chosen. kNotFound: a part is not there or not readable
+// (any more).
+Status SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
+                             Slot from,
+                             Slot learned,
+                             size_t bytes_max,
+                             std::map<Slot, consensus::Entry>* entries) {
+  const Error gone{Errc::kNotFound, Outcome::kNotApplied, "no longer in the log"};
+  Slot to = learned;
+  Slot next = from;  // the first one not yet found
+  size_t bytes = 0;
+  bool enough = false;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    Segment& segment = *segments[i];
+    if ((enough || next > learned) && segment.head.hard_state.learned >= to)
+      break;
+    if (!segment.indexed)
+      if (Status ok = IndexSegment(fs_, segment, segments[i + 1]->head.first_gen - 1); !ok)
+        return ok;
+    if (!segment.readable)
+      return gone;
+    std::unique_ptr<File> file;
+    for (const RecordRef& ref : segment.records) {
+      if (ref.slots.max < from || ref.slots.min > to)
+        continue;
+      if (!file) {
+        Result<std::unique_ptr<File>> opened = fs_.Open(segment.path, FileSystem::Mode::kRead);
+        if (!opened)
+          return opened.error();
+        file = std::move(opened.value());
+      }
+      Result<std::optional<FoundRecord>> found =
+          ReadRecordAt(*file, segment.head.id, ref.page, ref.pages);
+      if (!found)
+        return found.error();
+      if (!found.value())
+        return gone;
+      for (AcceptedEntry& e : found.value()->body.entries)
+        if (e.slot >= from && e.slot <= to)
+          (*entries)[e.slot] = std::move(e.entry);
+      for (auto it = entries->find(next); !enough && it != entries->end() && it->first == next;
+           ++it) {
+        bytes += it->second.ByteSize();
+        ++next;
+        if (bytes >= bytes_max) {
+          enough = true;
+          to = next - 1;
+        }
+      }
+    }
+  }
+  entries->erase(entries->upper_bound(to), entries->end());
+  return Done();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AcceptorLog>> AcceptorLog::Open(FileSystem& fs,
+                                                       const std::string& dir,
+                                                       const AcceptorLogOptions& options,
+                                                       Slot state_slot,
+                                                       Recovered* recovered) {
+  if (Status ok = fs.MakeDirectory(dir); !ok)
+    return ok.error();
+  Result<RecoveredLog> log = RecoverLog(fs, dir, options, state_slot);
+  if (!log)
+    return log.error();
+  *recovered = log.value().recovered;
+  auto opened = std::make_unique<SegmentedLog>(fs, dir, options);
+  if (Status ok = opened->Start(std::move(log.value())); !ok)
+    return ok.error();
+  recovered->gen = opened->stats().gen;
+  return std::unique_ptr<AcceptorLog>(std::move(opened));
+}
+
+Status FormatAcceptorLog(FileSystem& fs,
+                         const std::string& dir,
+                         const AcceptorLogOptions& options) {
+  SYNOD_CHECK(!AcceptorLogExists(fs, dir));
+  if (Status ok = fs.MakeDirectory(dir); !ok)
+    return ok;
+  Recovered recovered;
+  Result<std::unique_ptr<AcceptorLog>> log =
+      AcceptorLog::Open(fs, dir, options, Slot(0), &recovered);
+  if (!log)
+    return log.error();
+  return Done();
+}
+
+bool AcceptorLogExists(FileSystem& fs, const std::string& dir) {
+  Result<std::vector<std::string>> names = fs.List(dir);
+  return names && std::any_of(names.value().begin(), names.value().end(),
+                              [](const std::string& n) { return SegmentNumber(n).has_value(); });
+}
+
+}  // namespace synod::storage

@@ -1,0 +1,221 @@
+#include "src/storage/spare_segment.h"
+
+#include <algorithm>
+
+#include "src/base/check.h"
+
+namespace synod::storage {
+namespace {
+
+constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+constexpr uint64_t kStepBytesMin = uint64_t{64} << 10;
+
+}  // namespace
+
+SpareSegment::SpareSegment(FileSystem& fs, std::string dir, uint64_t segment_bytes, bool own_thread)
+    : fs_(fs), dir_(std::move(dir)), segment_bytes_(segment_bytes) {
+  if (own_thread)
+    thread_ = std::thread([this] { Run(); });
+}
+
+SpareSegment::~SpareSegment() {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable())
+    thread_.join();
+}
+
+bool SpareSegment::ready() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return state_ == State::kReady;
+}
+
+bool SpareSegment::full() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return full_;
+}
+
+Status SpareSegment::Adopt() {
+  if (fs_.Exists(path() + ".tmp"))
+    if (Status ok = fs_.Remove(path() + ".tmp"); !ok)
+      return ok;
+  if (!fs_.Exists(path()))
+    return Done();
+  Result<std::unique_ptr<File>> file = fs_.Open(path(), FileSystem::Mode::kRead);
+  if (!file)
+    return file.error();
+  Result<uint64_t> size = file.value()->Size();
+  if (!size)
+    return size.error();
+  if (size.value() < segment_bytes_)  // the setting was raised
+    return fs_.Remove(path());
+  // The name may be in the cache only, if the process that made it died.
+  if (Status ok = fs_.SyncDirectory(dir_); !ok)
+    return ok;
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = State::kReady;
+  return Done();
+}
+
+Status SpareSegment::Begin() {
+  const std::string tmp = path() + ".tmp";
+  made_ = 0;
+  if (fs_.Exists(tmp))
+    if (Status ok = fs_.Remove(tmp); !ok)
+      return ok;
+  // Asked first, so that a full disk is not filled to the last byte at every try.
+  Result<uint64_t> free = fs_.FreeBytes(dir_);
+  if (!free)
+    return free.error();
+  if (free.value() < segment_bytes_)
+    return Error{Errc::kStorageFull, Outcome::kNotApplied,
+                 std::to_string(free.value()) + " bytes are free in " + dir_ +
+                     ", a segment takes " + std::to_string(segment_bytes_)};
+  Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
+  if (!file)
+    return file.error();
+  file_ = std::move(file.value());
+  return Done();
+}
+
+Status SpareSegment::MakePiece(uint64_t bytes) {
+  if (!file_)
+    if (Status ok = Begin(); !ok)
+      return ok;
+  const uint64_t n = std::min(bytes, segment_bytes_ - made_);
+  // Real zeros, not a hole or an allocation: blocks that were never written would be converted at
+  // their first append, which is the metadata change that the spare is there to avoid.
+  if (Status ok = file_->Write(made_, std::string(n, '\0')); !ok)
+    return ok;
+  made_ += n;
+  return Done();
+}
+
+Status SpareSegment::Finish() {
+  if (Status ok = file_->Sync(); !ok)
+    return ok;
+  file_.reset();
+  made_ = 0;
+  if (Status ok = fs_.Rename(path() + ".tmp", path()); !ok)
+    return ok;
+  return fs_.SyncDirectory(dir_);
+}
+
+void SpareSegment::Failed(const Status& why) {
+  file_.reset();
+  made_ = 0;
+  // What was written of it only makes the disk fuller. If even that fails, the next try does it.
+  if (fs_.Exists(path() + ".tmp"))
+    (void)fs_.Remove(path() + ".tmp");
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = State::kNone;
+  full_ = true;
+  why_full_ = why.error().detail;
+  changed_.notify_all();
+}
+
+void SpareSegment::Step(uint64_t bytes) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (state_ == State::kReady)
+      return;
+    if (thread_.joinable()) {
+      if (!wanted_) {
+        wanted_ = true;
+        changed_.notify_all();
+      }
+      return;
+    }
+    state_ = State::kMaking;
+  }
+  if (Status ok = MakePiece(std::max(bytes, kStepBytesMin)); !ok)
+    return Failed(ok);
+  if (made_ < segment_bytes_)
+    return;
+  if (Status ok = Finish(); !ok)
+    return Failed(ok);
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = State::kReady;
+  full_ = false;
+}
+
+Status SpareSegment::Take() {
+  std::unique_lock<std::mutex> hold(mutex_);
+  full_ = false;  // a try that failed before may succeed now
+  if (!thread_.joinable()) {
+    while (state_ != State::kReady && !full_) {
+      hold.unlock();
+      Step(kPieceBytes);
+      hold.lock();
+    }
+  } else if (state_ != State::kReady) {
+    wanted_ = true;
+    changed_.notify_all();
+    changed_.wait(hold, [this] { return state_ == State::kReady || full_; });
+  }
+  if (state_ != State::kReady)
+    return Error{Errc::kStorageFull, Outcome::kNotApplied,
+                 "no room for a further segment of the acceptor's log: " + why_full_};
+  state_ = State::kNone;
+  return Done();
+}
+
+Result<bool> SpareSegment::Offer(const std::string& old) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (state_ != State::kNone)
+      return false;
+    state_ = State::kMaking;
+  }
+  // Durable before anyone writes into the file: else a power cut could bring the old name back with
+  // the new content.
+  Status renamed = fs_.Rename(old, path());
+  if (renamed)
+    renamed = fs_.SyncDirectory(dir_);
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = renamed ? State::kReady : State::kNone;
+  full_ = full_ && !renamed;
+  changed_.notify_all();
+  if (!renamed)
+    return renamed.error();
+  return true;
+}
+
+void SpareSegment::Run() {
+  std::unique_lock<std::mutex> hold(mutex_);
+  while (true) {
+    changed_.wait(hold, [this] { return stopping_ || (wanted_ && state_ == State::kNone); });
+    if (stopping_)
+      return;
+    wanted_ = false;
+    state_ = State::kMaking;
+    bool stop = false;
+    hold.unlock();
+    Status made = Done();
+    // Synced piece by piece: one sync of it all would stand in the way of the appends' own.
+    while (made && made_ < segment_bytes_ && !stop) {
+      made = MakePiece(kPieceBytes);
+      if (made)
+        made = file_->Sync();
+      const std::lock_guard<std::mutex> look(mutex_);
+      stop = stopping_;
+    }
+    if (stop)
+      return;
+    if (made)
+      made = Finish();
+    if (!made)
+      Failed(made);
+    hold.lock();
+    if (made) {
+      state_ = State::kReady;
+      full_ = false;
+      changed_.notify_all();
+    }
+  }
+}
+
+}  // namespace synod::storage
