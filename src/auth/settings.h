@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "src/base/codec.h"
+
 namespace synod::auth {
 
 struct Settings {
@@ -20,6 +22,10 @@ struct Settings {
   uint64_t quota_bytes = uint64_t{2} << 30;
   bool operator==(const Settings&) const = default;
 };
+
+// As kept in records; fields added later are appended, and absent ones keep their default.
+void Write(Writer& writer, const Settings& settings);
+Settings ReadSettings(Reader& reader);
 
 }  // namespace synod::auth
 

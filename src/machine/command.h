@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "lock/types.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
 #include "src/base/hash.h"
@@ -114,8 +115,8 @@ struct LeaseRevoke {
   LeaseId id;
 };
 
-enum class LockKind : uint8_t { kLock = 0, kElection = 1 };
-enum class LockMode : uint8_t { kExclusive = 0, kShared = 1 };
+using lock::LockKind;
+using lock::LockMode;
 
 struct Acquire {  // also a campaign
   LockKind kind = LockKind::kLock;

@@ -1,0 +1,301 @@
+#include "src/machine/answer.h"
+
+#include <memory>
+#include <utility>
+
+namespace synod::machine {
+namespace {
+
+enum class WithValue : bool { kNo, kYes };
+
+Error Malformed() { return {Errc::kInternal, Outcome::kNotApplied, "malformed answer"}; }
+
+// --- writing ---
+
+// Where an answer shows a node without its value, the value is not recorded either.
+void Write(Writer& w, const store::NodeView& view, WithValue with_value) {
+  const store::NodeState& node = *view.node;
+  w.String(view.path);
+  w.String(with_value == WithValue::kYes ? std::string_view(*node.value) : std::string_view());
+  w.Varint(node.version);
+  w.Number(node.create_revision);
+  w.Number(node.mod_revision);
+  w.Number(node.children_revision);
+  w.Varint(node.num_children);
+  w.Number(node.lease);
+}
+
+void Write(Writer& w, const std::optional<store::NodeView>& view, WithValue with_value) {
+  w.Bool(view.has_value());
+  if (view.has_value())
+    Write(w, *view, with_value);
+}
+
+void Write(Writer& w, const std::vector<store::NodeView>& views, WithValue with_value) {
+  w.Varint(views.size());
+  for (const store::NodeView& view : views) Write(w, view, with_value);
+}
+
+void Write(Writer& w, const LeaseView& lease) {
+  w.Number(lease.id);
+  w.Signed(lease.ttl_ms);
+  w.Number(lease.deadline);
+  w.String(lease.name);
+}
+
+void Write(Writer& w, const Holder& holder) {
+  w.Number(holder.token);
+  w.Number(holder.lease);
+  w.U8(static_cast<uint8_t>(holder.mode));
+  w.String(holder.value);
+  w.Number(holder.since_revision);
+  w.Signed(holder.held_ms);
+  w.Signed(holder.lease_remaining_ms);
+}
+
+void Write(Writer& w, const Refusal& a) {
+  w.U8(static_cast<uint8_t>(a.error.code));
+  w.U8(static_cast<uint8_t>(a.error.outcome));
+  w.String(a.error.detail);
+  Write(w, a.current, WithValue::kNo);
+  w.Varint(a.holders.size());
+  for (const Holder& holder : a.holders) Write(w, holder);
+  w.Bool(a.compact_revision.has_value());
+  if (a.compact_revision.has_value())
+    w.Number(*a.compact_revision);
+  w.Bool(a.limit.has_value());
+  if (a.limit.has_value())
+    w.Varint(*a.limit);
+  w.Bool(a.index.has_value());
+  if (a.index.has_value())
+    w.Varint(*a.index);
+}
+
+void Write(Writer& w, const PutAnswer& a) {
+  Write(w, a.node, WithValue::kNo);
+  w.Bool(a.created);
+  w.Bool(a.with_prev);
+  Write(w, a.prev, WithValue::kYes);
+}
+
+void Write(Writer& w, const DeleteAnswer& a) {
+  w.Varint(a.deleted);
+  w.Bool(a.with_prev);
+  Write(w, a.prev, WithValue::kYes);
+}
+
+void Write(Writer& w, const TxnPutAnswer& a) { Write(w, a.node, WithValue::kNo); }
+void Write(Writer& w, const TxnDeleteAnswer& a) { w.Varint(a.deleted); }
+void Write(Writer& w, const TxnGetAnswer& a) { Write(w, a.node, WithValue::kYes); }
+void Write(Writer& w, const TxnListAnswer& a) {
+  w.Bool(a.keys_only);
+  Write(w, a.nodes, a.keys_only ? WithValue::kNo : WithValue::kYes);
+  w.Bool(a.more);
+}
+void Write(Writer& w, const TxnCreateAnswer& a) { Write(w, a.node, WithValue::kNo); }
+
+void Write(Writer& w, const TxnAnswer& a) {
+  w.Bool(a.succeeded);
+  w.Varint(a.results.size());
+  for (const TxnOpAnswer& result : a.results) {
+    w.U8(static_cast<uint8_t>(result.index()));
+    std::visit([&](const auto& r) { Write(w, r); }, result);
+  }
+}
+
+void Write(Writer& w, const LeaseAnswer& a) {
+  Write(w, a.lease);
+  w.Bool(a.granted);
+}
+
+void Write(Writer& w, const KeepAliveAnswer& a) {
+  w.Varint(a.leases.size());
+  for (const LeaseView& lease : a.leases) Write(w, lease);
+  w.Varint(a.not_found.size());
+  for (LeaseId id : a.not_found) w.Number(id);
+}
+
+void Write(Writer& w, const HoldAnswer& a) {
+  w.U8(static_cast<uint8_t>(a.kind));
+  w.String(a.path);
+  w.Number(a.token);
+  w.Number(a.lease);
+  w.U8(static_cast<uint8_t>(a.mode));
+  w.String(a.key);
+  w.String(a.value);
+  w.Number(a.lease_deadline);
+}
+
+void Write(Writer&, const RevokeAnswer&) {}
+void Write(Writer&, const ReleaseAnswer&) {}
+void Write(Writer&, const CompactAnswer&) {}
+void Write(Writer&, const NodeAnswer&) {}
+
+// --- reading ---
+
+template <typename Enum>
+void ReadEnum(Reader& r, Enum last, Enum* out) {
+  const uint8_t v = r.U8();
+  if (v > static_cast<uint8_t>(last))
+    r.Fail();
+  else
+    *out = static_cast<Enum>(v);
+}
+
+void Read(Reader& r, store::NodeView* view) {
+  view->path = r.String();
+  auto node = std::make_shared<store::NodeState>();
+  node->value = std::make_shared<const std::string>(r.String());
+  node->version = r.Varint();
+  node->create_revision = r.Number<Revision>();
+  node->mod_revision = r.Number<Revision>();
+  node->children_revision = r.Number<Revision>();
+  node->num_children = r.Varint();
+  node->lease = r.Number<LeaseId>();
+  view->node = std::move(node);
+}
+
+void Read(Reader& r, std::optional<store::NodeView>* view) {
+  if (r.Bool())
+    Read(r, &view->emplace());
+}
+
+void Read(Reader& r, std::vector<store::NodeView>* views) {
+  const uint64_t n = r.Count(8);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &views->emplace_back());
+}
+
+void Read(Reader& r, LeaseView* lease) {
+  lease->id = r.Number<LeaseId>();
+  lease->ttl_ms = r.Signed();
+  lease->deadline = r.Number<ClusterTime>();
+  lease->name = r.String();
+}
+
+void Read(Reader& r, Holder* holder) {
+  holder->token = r.Number<FenceToken>();
+  holder->lease = r.Number<LeaseId>();
+  ReadEnum(r, LockMode::kShared, &holder->mode);
+  holder->value = r.String();
+  holder->since_revision = r.Number<Revision>();
+  holder->held_ms = r.Signed();
+  holder->lease_remaining_ms = r.Signed();
+}
+
+void Read(Reader& r, Refusal* a) {
+  ReadEnum(r, static_cast<Errc>(kErrcCount - 1), &a->error.code);
+  ReadEnum(r, Outcome::kUnknown, &a->error.outcome);
+  a->error.detail = r.String();
+  Read(r, &a->current);
+  const uint64_t n = r.Count(7);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &a->holders.emplace_back());
+  if (r.Bool())
+    a->compact_revision = r.Number<Revision>();
+  if (r.Bool())
+    a->limit = r.Varint();
+  if (r.Bool()) {
+    const uint64_t index = r.Varint();
+    if (index > UINT32_MAX)
+      r.Fail();
+    a->index = static_cast<uint32_t>(index);
+  }
+}
+
+void Read(Reader& r, PutAnswer* a) {
+  Read(r, &a->node);
+  a->created = r.Bool();
+  a->with_prev = r.Bool();
+  Read(r, &a->prev);
+}
+
+void Read(Reader& r, DeleteAnswer* a) {
+  a->deleted = r.Varint();
+  a->with_prev = r.Bool();
+  Read(r, &a->prev);
+}
+
+void Read(Reader& r, TxnPutAnswer* a) { Read(r, &a->node); }
+void Read(Reader& r, TxnDeleteAnswer* a) { a->deleted = r.Varint(); }
+void Read(Reader& r, TxnGetAnswer* a) { Read(r, &a->node); }
+void Read(Reader& r, TxnListAnswer* a) {
+  a->keys_only = r.Bool();
+  Read(r, &a->nodes);
+  a->more = r.Bool();
+}
+void Read(Reader& r, TxnCreateAnswer* a) { Read(r, &a->node); }
+
+void Read(Reader& r, LeaseAnswer* a) {
+  Read(r, &a->lease);
+  a->granted = r.Bool();
+}
+
+void Read(Reader& r, KeepAliveAnswer* a) {
+  const uint64_t leases = r.Count(4);
+  for (uint64_t i = 0; i < leases && r.ok(); ++i) Read(r, &a->leases.emplace_back());
+  const uint64_t absent = r.Count(1);
+  for (uint64_t i = 0; i < absent && r.ok(); ++i) a->not_found.push_back(r.Number<LeaseId>());
+}
+
+void Read(Reader& r, HoldAnswer* a) {
+  ReadEnum(r, LockKind::kElection, &a->kind);
+  a->path = r.String();
+  a->token = r.Number<FenceToken>();
+  a->lease = r.Number<LeaseId>();
+  ReadEnum(r, LockMode::kShared, &a->mode);
+  a->key = r.String();
+  a->value = r.String();
+  a->lease_deadline = r.Number<ClusterTime>();
+}
+
+void Read(Reader&, RevokeAnswer*) {}
+void Read(Reader&, ReleaseAnswer*) {}
+void Read(Reader&, CompactAnswer*) {}
+void Read(Reader&, NodeAnswer*) {}
+void Read(Reader& r, TxnAnswer* a);
+
+template <typename Variant, size_t I = 0>
+void ReadAlternative(Reader& r, size_t index, Variant* out) {
+  if constexpr (I == std::variant_size_v<Variant>) {
+    r.Fail();
+  } else if (index == I) {
+    Read(r, &out->template emplace<I>());
+  } else {
+    ReadAlternative<Variant, I + 1>(r, index, out);
+  }
+}
+
+void Read(Reader& r, TxnAnswer* a) {
+  a->succeeded = r.Bool();
+  const uint64_t n = r.Count(2);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) {
+    const uint8_t index = r.U8();
+    ReadAlternative(r, index, &a->results.emplace_back());
+  }
+}
+
+}  // namespace
+
+Bytes Encode(const Answer& answer) {
+  Bytes out;
+  Writer w(&out);
+  w.Number(answer.revision);
+  w.Number(answer.time);
+  w.U8(static_cast<uint8_t>(answer.body.index()));
+  std::visit([&](const auto& body) { Write(w, body); }, answer.body);
+  return out;
+}
+
+Result<Answer> DecodeAnswer(std::string_view bytes) {
+  Reader r(bytes);
+  Answer answer;
+  answer.revision = r.Number<Revision>();
+  answer.time = r.Number<ClusterTime>();
+  const uint8_t index = r.U8();
+  if (r.ok())
+    ReadAlternative(r, index, &answer.body);
+  if (!r.Complete())
+    return Malformed();
+  return answer;
+}
+
+}  // namespace synod::machine

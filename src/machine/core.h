@@ -1,0 +1,231 @@
+// Machine::Core: the parts of the replicated state and the steps that change them together.
+//
+// Contract      Every change is a Move: one revision in the making. What follows from a change (a
+//               lease that ends with its last hold, the next waiter that is granted, an empty
+//               parent that goes) happens in the same Move. All checks come before the first change
+//               that cannot be rolled back; the edit of the tree is the only thing that can.
+// Thread        Core thread only.
+// Not here      The rules of queues (lock/lock_table.h) and of the tree (src/store/tree.h).
+#ifndef SYNOD_MACHINE_CORE_H_
+#define SYNOD_MACHINE_CORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lock/lock_table.h"
+#include "session/idempotency.h"
+#include "session/lease_table.h"
+#include "src/machine/machine.h"
+
+namespace synod::machine {
+
+// A recorded answer may not be larger: the request is refused instead.
+inline constexpr uint64_t kRecordedAnswerMax = 64 * 1024;
+// How long a wait survives the client or the process that it belonged to.
+inline constexpr int64_t kOrphanMs = 5000;
+// What one entry ends at most; the rest follows in the next ones.
+inline constexpr uint64_t kLeasesEndedMax = 1000;
+inline constexpr uint64_t kNodesEndedMax = 10'000;
+
+inline Refusal Refuse(Error error) {
+  Refusal refusal;
+  refusal.error = std::move(error);
+  return refusal;
+}
+inline Refusal Refuse(Errc code, std::string detail = {}) {
+  return Refuse(Error{code, Outcome::kNotApplied, std::move(detail)});
+}
+inline Refusal TooLarge(uint64_t limit, std::string detail) {
+  Refusal refusal = Refuse(Errc::kTooLarge, std::move(detail));
+  refusal.limit = limit;
+  return refusal;
+}
+
+// A command on its way through the machine.
+struct Call {
+  Command* command = nullptr;
+  bool tell = false;      // the observer waits for it
+  Bytes request_key;      // of its idempotency record; empty: none
+  Bytes encoded;          // the answer, if it was encoded to learn its size
+  bool answered = false;  // by the end of its wait, or not yet
+
+  bool keyed() const { return !request_key.empty(); }
+  bool wanted() const { return tell || keyed(); }
+};
+
+class Machine::Core {
+ public:
+  explicit Core(const auth::Settings& bootstrap);
+
+  void Apply(const LogEntry& entry, const Observer& observer, Applied* out);
+  Result<QueryResult> Read(const Query& query, ClusterTime now) const;
+  std::optional<ClusterTime> NextDeadline() const;
+  Digest digest() const;
+  Records TakeDirty();
+  uint64_t dirty_bytes() const;
+  void ForEachRecord(
+      const std::function<void(std::string_view key, std::string_view value)>& each) const;
+  Status LoadRecord(std::string_view key, std::string_view value);
+  Status FinishLoad();
+  void CheckInvariants() const;
+
+  store::Tree tree;
+  session::LeaseTable leases;
+  session::IdempotencyTable idempotency;
+  lock::LockTable locks;
+  auth::Settings settings;
+  std::map<NodeId, MemberView> members;
+  Slot applied;
+  Revision revision;
+  ClusterTime time;
+  Ballot leader_start;
+
+ private:
+  // One revision in the making.
+  struct Move {
+    struct Ties {
+      int64_t nodes = 0;
+      int64_t bytes = 0;
+    };
+    explicit Move(Core* core);
+
+    Revision revision;
+    uint64_t used_before;  // logical bytes that count for the quota
+    store::Edit edit;
+    std::set<std::string, session::PathLess> touched;    // locks whose queues need another look
+    std::set<std::string, session::PathLess> announced;  // elections whose leader spoke
+    std::vector<LeaseId> ended;
+    std::map<LeaseId, Ties> ties;  // what the edit so far adds to each lease
+    int64_t growth = 0;            // of logical bytes
+    uint64_t answer_bytes = 0;     // read by a transaction
+  };
+
+  // One command (machine.cc).
+  void RunBatch(std::string_view payload);
+  void RunCommand(Command* command);
+  // What the record of its key says, or what forbids to run it; nullopt: run it.
+  std::optional<Answer> FindRecorded(Call* call);
+  std::optional<Refusal> CheckBefore(const Call& call) const;
+  void Conclude(Call* call, AnswerBody body);
+  void Keep(std::string_view request_key,
+            const Hash128& fingerprint,
+            ClusterTime not_after,
+            Bytes answer);
+  void RefreshLeases(Answer* answer) const;
+  bool IsObserver(const RequestId& id) const;
+
+  AnswerBody Run(Call* call, Put* op);
+  AnswerBody Run(Call* call, CreateSequential* op);
+  AnswerBody Run(Call* call, Delete* op);
+  AnswerBody Run(Call* call, Txn* op);
+  AnswerBody Run(Call* call, LeaseGrant* op);
+  AnswerBody Run(Call* call, LeaseKeepAlive* op);
+  AnswerBody Run(Call* call, LeaseRevoke* op);
+  AnswerBody Run(Call* call, Acquire* op);
+  AnswerBody Run(Call* call, Release* op);
+  AnswerBody Run(Call* call, Proclaim* op);
+  AnswerBody Run(Call* call, Transfer* op);
+  AnswerBody Run(Call* call, Compact* op);
+  AnswerBody Run(Call* call, Disown* op);
+  AnswerBody Run(Call* call, NodeGone* op);
+  AnswerBody Run(Call* call, Adopt* op);
+  AnswerBody Run(Call* call, SetMember* op);
+
+  // Nodes and transactions (nodes.cc).
+  Refusal FromTree(const Error& error, const store::NodeRef& current, std::string_view path) const;
+  std::optional<Refusal> CheckLeaseOf(const Call& call, std::optional<LeaseId> lease) const;
+  std::optional<Refusal> CheckWrite(std::string_view path, size_t value_bytes) const;
+  std::optional<Refusal> CheckGrowth(Move* move,
+                                     std::string_view path,
+                                     const store::PutResult& put) const;
+  std::optional<Refusal> CheckTies(const Move& move, LeaseId lease) const;
+  uint64_t UsedBytes() const;
+  AnswerBody BreakContender(Call* call, const Delete& op);
+  bool Holds(const Comparison& comparison) const;
+  std::optional<Refusal> RunOp(Call* call, Move* move, TxnOp* op, TxnAnswer* answer, bool* wrote);
+  std::optional<Refusal> RunTxnPut(Call* call, Move* move, TxnPut* op, TxnAnswer* answer);
+  std::optional<Refusal> RunTxnCreate(Call* call, Move* move, TxnCreate* op, TxnAnswer* answer);
+  std::optional<Refusal> RunTxnDelete(Move* move,
+                                      const TxnDelete& op,
+                                      TxnAnswer* answer,
+                                      bool* wrote);
+  std::optional<Refusal> RunTxnList(Move* move, const TxnList& op, TxnAnswer* answer);
+
+  // Ends of things (moves.cc).
+  AnswerBody Commit(Call* call, Move* move, AnswerBody body);
+  void Finish(Move* move);
+  void EndWhatIsDue();
+  void EndDueLeases();
+  void EndDueWaits();
+  void EndDueDelays();
+  void EndLease(Move* move, LeaseId id, store::Cause cause);
+  lock::Contender RemoveContender(Move* move, const lock::Place& place, store::Cause cause);
+  void Settle(Move* move);
+  void GrantAll(Move* move, const std::string& path);
+  void Grant(Move* move, const lock::Place& place);
+  void Announce(Move* move, const std::string& path);
+  void RemoveEmptyParents(Move* move, std::string_view path);
+  // The end of a wait: tells its owner and fills the record of its key.
+  void CompleteWait(const lock::Contender& waiter, Revision at, AnswerBody body);
+  bool Wanted(const lock::Contender& waiter) const;
+
+  // Locks (locks.cc).
+  std::optional<Refusal> CheckAcquire(const Call& call, const Acquire& op) const;
+  AnswerBody AcquireAgain(Call* call, const Acquire& op, const lock::Place& place);
+  AnswerBody EnterQueue(Call* call, const Acquire& op, bool free);
+  void NoteWaiting(const Call& call);
+  // The live holder with this token, or why there is none.
+  Result<lock::Place> FindUsableHolder(const Call& call,
+                                       LockKind kind,
+                                       std::string_view path,
+                                       FenceToken token) const;
+  bool IsCurrentHolder(std::string_view path, FenceToken token) const;
+  HoldAnswer HoldOf(const lock::Place& place, const store::NodeRef& node) const;
+  using NodeFinder = std::function<store::NodeRef(std::string_view)>;
+  std::vector<Holder> HoldersOf(std::string_view path,
+                                ClusterTime now,
+                                const NodeFinder& find) const;
+  Refusal Unavailable(std::string_view path, const NodeFinder& find, std::string detail) const;
+  bool MayUse(const session::Lease& lease, const Call& call) const;
+  // Nobody will ever learn of this one's grant.
+  static bool IsLost(const lock::Contender& waiter) {
+    return waiter.orphan_deadline.has_value() && waiter.lease_of_request &&
+           waiter.request_key.empty();
+  }
+
+  // Reads (read.cc).
+  Result<QueryResult> ReadOne(const GetNode& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const ListNodes& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetLease& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const ListLeases& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetLock& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const ListLocks& query, ClusterTime now) const;
+  LockResult LockResultOf(const std::string& path, const lock::Lock& lock, ClusterTime now) const;
+
+  // Records (records.cc).
+  void SaveMember(MemberView member);
+  Bytes ClockRecord() const;
+  Status LoadMeta(std::string_view name, std::string_view value);
+  Status LoadMember(std::string_view key, std::string_view value);
+  Status TieNodesBelow(std::string_view root);
+
+  session::RecordTally member_tally_;
+  std::map<NodeId, Hash128> member_hashes_;
+  bool settings_dirty_ = true;
+  // Where the answers of the entry being applied go.
+  const Observer* observer_ = nullptr;
+  Applied* out_ = nullptr;
+};
+
+LeaseView ViewOf(const session::Lease& lease);
+
+}  // namespace synod::machine
+
+#endif  // SYNOD_MACHINE_CORE_H_

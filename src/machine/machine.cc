@@ -1,0 +1,322 @@
+#include "src/machine/machine.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/machine/core.h"
+
+namespace synod::machine {
+namespace {
+
+// What the state machine did not decide, or decides anew each time: a repeat runs again.
+bool IsRecorded(const AnswerBody& body) {
+  const Refusal* refusal = std::get_if<Refusal>(&body);
+  if (refusal == nullptr)
+    return true;
+  switch (refusal->error.code) {
+    case Errc::kUnauthenticated:
+    case Errc::kPermissionDenied:
+    case Errc::kOverloaded:
+    case Errc::kRateLimited:
+    case Errc::kStorageFull:
+    case Errc::kRequestExpired:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool IsFromNode(const Operation& operation) {
+  return std::holds_alternative<Disown>(operation) || std::holds_alternative<NodeGone>(operation) ||
+         std::holds_alternative<Adopt>(operation) || std::holds_alternative<SetMember>(operation);
+}
+
+}  // namespace
+
+Machine::Core::Core(const auth::Settings& bootstrap) : settings(bootstrap) {}
+
+void Machine::Core::Apply(const LogEntry& entry, const Observer& observer, Applied* out) {
+  SYNOD_CHECK_EQ(entry.slot, applied + 1);
+  applied = entry.slot;
+  switch (entry.kind) {
+    case LogEntry::Kind::kNoop:
+      return;
+    case LogEntry::Kind::kLeaderStart:
+      out->effective = entry.origin > leader_start;
+      if (out->effective)
+        leader_start = entry.origin;
+      return;
+    case LogEntry::Kind::kCommand:
+      out->effective = entry.origin == leader_start;
+      if (!out->effective)
+        return;
+      observer_ = &observer;
+      out_ = out;
+      RunBatch(entry.payload);
+      observer_ = nullptr;
+      out_ = nullptr;
+      return;
+  }
+}
+
+void Machine::Core::RunBatch(std::string_view payload) {
+  const Result<Batch> batch = DecodeBatch(payload);
+  SYNOD_CHECK(batch.has_value());
+  time = std::max(time, batch->time);
+  EndWhatIsDue();
+  for (const std::string_view bytes : batch->commands) {
+    Result<Command> command = DecodeCommand(bytes);
+    SYNOD_CHECK(command.has_value());
+    RunCommand(&*command);
+    ++out_->commands;
+  }
+}
+
+bool Machine::Core::IsObserver(const RequestId& id) const {
+  return id.node == observer_->node && id.boot == observer_->boot;
+}
+
+void Machine::Core::RunCommand(Command* command) {
+  Call call;
+  call.command = command;
+  const auto run = [&](auto& op) { return Run(&call, &op); };
+  if (IsFromNode(command->operation)) {
+    std::visit(run, command->operation);
+    return;
+  }
+  call.tell = IsObserver(command->id);
+  if (!command->idempotency_key.empty()) {
+    call.request_key = session::RequestKey(command->user, command->idempotency_key);
+    if (std::optional<Answer> recorded = FindRecorded(&call)) {
+      if (call.tell)
+        out_->completions.push_back({command->id.seq, std::move(*recorded)});
+      return;
+    }
+    if (call.answered)
+      return;
+  }
+  if (std::optional<Refusal> refused = CheckBefore(call)) {
+    Conclude(&call, std::move(*refused));
+    return;
+  }
+  Conclude(&call, std::visit(run, command->operation));
+}
+
+std::optional<Answer> Machine::Core::FindRecorded(Call* call) {
+  const Command& command = *call->command;
+  const session::IdempotencyRecord* record = idempotency.Find(call->request_key, time);
+  Answer answer{revision, time, false, Refusal{}};
+  if (record == nullptr) {
+    // Judged here, since neither is recorded: a key without a record says nothing about an earlier
+    // attempt once the time for it is over.
+    if (command.not_after.value != 0 && command.not_after < time) {
+      Refusal expired = Refuse(Errc::kRequestExpired, "Synod-Not-After has passed");
+      expired.error.outcome = Outcome::kUnknown;
+      answer.body = std::move(expired);
+      return answer;
+    }
+    if (command.not_after > time + settings.idempotency_retention_ms) {
+      answer.body = Refuse(Errc::kInvalidRequest, "Synod-Not-After is too far ahead");
+      return answer;
+    }
+    if (idempotency.bytes() >= settings.idempotency_bytes_max) {
+      answer.body = Refuse(Errc::kOverloaded, "the table of idempotency records is full");
+      return answer;
+    }
+    return std::nullopt;
+  }
+  if (record->fingerprint != command.fingerprint) {
+    answer.body =
+        Refuse(Errc::kIdempotencyKeyReused, "the Idempotency-Key came with another request before");
+    return answer;
+  }
+  if (record->pending) {
+    const std::optional<lock::Place> place = lock::PlaceOf(record->contender);
+    SYNOD_CHECK(place.has_value());
+    const lock::Contender* waiter = locks.Find(*place);
+    SYNOD_CHECK(waiter != nullptr);
+    const bool other_wait = locks.FindOwner(command.id).value_or(*place) != *place;
+    if (other_wait) {
+      answer.body = Refuse(Errc::kInvalidRequest, "the request id waits already");
+      return answer;
+    }
+    locks.TakeOver(*place, command.id, waiter->wait_deadline, call->request_key);
+    call->answered = true;
+    NoteWaiting(*call);
+    return std::nullopt;
+  }
+  if (call->tell) {
+    Result<Answer> recorded = DecodeAnswer(record->answer);
+    SYNOD_CHECK(recorded.has_value());
+    answer = std::move(*recorded);
+    answer.time = time;
+    answer.replayed = true;
+    RefreshLeases(&answer);
+  }
+  return answer;
+}
+
+// A recorded answer tells what its lease has left now, nothing if it is gone.
+void Machine::Core::RefreshLeases(Answer* answer) const {
+  const auto deadline_of = [this](LeaseId id) {
+    const session::Lease* lease = leases.FindLive(id, time);
+    return lease != nullptr ? lease->deadline : time;
+  };
+  if (auto* granted = std::get_if<LeaseAnswer>(&answer->body)) {
+    granted->lease.deadline = deadline_of(granted->lease.id);
+  } else if (auto* renewed = std::get_if<KeepAliveAnswer>(&answer->body)) {
+    for (LeaseView& lease : renewed->leases) lease.deadline = deadline_of(lease.id);
+  } else if (auto* hold = std::get_if<HoldAnswer>(&answer->body)) {
+    hold->lease_deadline = deadline_of(hold->lease);
+  }
+}
+
+std::optional<Refusal> Machine::Core::CheckBefore(const Call& call) const {
+  const Command& command = *call.command;
+  if (!call.keyed() && command.not_after.value != 0) {
+    if (command.not_after < time)
+      return Refuse(Errc::kRequestExpired, "Synod-Not-After has passed");
+    if (command.not_after > time + settings.idempotency_retention_ms)
+      return Refuse(Errc::kInvalidRequest, "Synod-Not-After is too far ahead");
+  }
+  for (const Fence& fence : command.fences) {
+    if (!IsCurrentHolder(fence.path, fence.token))
+      return Refuse(Errc::kFenced, "the token of " + fence.path + " is not a current holder's");
+  }
+  return std::nullopt;
+}
+
+void Machine::Core::Conclude(Call* call, AnswerBody body) {
+  if (call->answered || !call->wanted())
+    return;
+  const Command& command = *call->command;
+  Answer answer{revision, time, false, std::move(body)};
+  if (call->keyed() && IsRecorded(answer.body)) {
+    if (call->encoded.empty())
+      call->encoded = Encode(answer);
+    // Only what changed nothing can still be too large here: Commit() looked before it changed.
+    if (call->encoded.size() > kRecordedAnswerMax) {
+      answer.body = TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
+      call->encoded = Encode(answer);
+    }
+    Keep(call->request_key, command.fingerprint, command.not_after, std::move(call->encoded));
+  }
+  if (call->tell)
+    out_->completions.push_back({command.id.seq, std::move(answer)});
+}
+
+void Machine::Core::Keep(std::string_view request_key,
+                         const Hash128& fingerprint,
+                         ClusterTime not_after,
+                         Bytes answer) {
+  // The answer to a wait may come after the Not-After: then the retention counts from here, so that
+  // the client still finds it.
+  const ClusterTime expires =
+      not_after > time ? not_after : time + settings.idempotency_retention_ms;
+  idempotency.Keep(request_key, fingerprint, not_after, expires, std::move(answer));
+}
+
+AnswerBody Machine::Core::Run(Call*, Compact* op) {
+  if (op->revision > revision)
+    return Refuse(Errc::kInvalidRequest, "the revision is in the future");
+  tree.Compact(op->revision);
+  return CompactAnswer{};
+}
+
+AnswerBody Machine::Core::Run(Call*, Disown* op) {
+  if (const std::optional<lock::Place> place = locks.FindOwner(op->waiter))
+    locks.Disown(*place, time + kOrphanMs);
+  return NodeAnswer{};
+}
+
+AnswerBody Machine::Core::Run(Call*, NodeGone* op) {
+  locks.DisownProcess(op->node, op->boot, time + kOrphanMs);
+  return NodeAnswer{};
+}
+
+AnswerBody Machine::Core::Run(Call*, Adopt* op) {
+  locks.AdoptProcess(op->node, op->boot);
+  return NodeAnswer{};
+}
+
+// --- the public class ---
+
+Machine::Machine(const auth::Settings& bootstrap) : core_(std::make_unique<Core>(bootstrap)) {}
+Machine::~Machine() = default;
+Machine::Machine(Machine&&) noexcept = default;
+
+void Machine::Apply(const LogEntry& entry, const Observer& observer, Applied* out) {
+  core_->Apply(entry, observer, out);
+}
+Result<QueryResult> Machine::Read(const Query& query, ClusterTime now) const {
+  return core_->Read(query, now);
+}
+Slot Machine::applied() const { return core_->applied; }
+Revision Machine::revision() const { return core_->revision; }
+ClusterTime Machine::time() const { return core_->time; }
+Ballot Machine::leader_start() const { return core_->leader_start; }
+Digest Machine::digest() const { return core_->digest(); }
+const store::Tree& Machine::tree() const { return core_->tree; }
+const auth::Settings& Machine::settings() const { return core_->settings; }
+std::optional<ClusterTime> Machine::NextDeadline() const { return core_->NextDeadline(); }
+
+std::vector<MemberView> Machine::members() const {
+  std::vector<MemberView> members;
+  for (const auto& [id, member] : core_->members) members.push_back(member);
+  return members;
+}
+
+std::vector<Observer> Machine::WaitingProcesses() const {
+  std::vector<Observer> processes;
+  const auto& owners = core_->locks.owners();
+  for (auto it = owners.begin(); it != owners.end();) {
+    const RequestId& id = it->first;
+    processes.push_back({id.node, id.boot});
+    it = owners.upper_bound({id.node, id.boot, UINT64_MAX});
+  }
+  return processes;
+}
+
+std::vector<std::pair<uint64_t, LeaseId>> Machine::WaitingLeases(const Observer& observer) const {
+  std::vector<std::pair<uint64_t, LeaseId>> waiting;
+  const auto& owners = core_->locks.owners();
+  for (auto it = owners.lower_bound({observer.node, observer.boot, 0});
+       it != owners.end() && it->first.node == observer.node && it->first.boot == observer.boot;
+       ++it) {
+    const lock::Contender* waiter = core_->locks.Find(it->second);
+    if (waiter->lease_of_request)
+      waiting.emplace_back(it->first.seq, waiter->lease);
+  }
+  return waiting;
+}
+
+Machine::Counts Machine::counts() const {
+  Counts counts;
+  counts.nodes = core_->tree.node_count();
+  counts.leases = core_->leases.size();
+  counts.locks = core_->locks.locks().size();
+  counts.holders = core_->locks.holder_count();
+  counts.waiters = core_->locks.waiter_count();
+  counts.idempotency_records = core_->idempotency.size();
+  counts.logical_bytes = core_->tree.logical_bytes();
+  counts.history_bytes = core_->tree.history_bytes();
+  counts.idempotency_bytes = core_->idempotency.bytes();
+  counts.floor = core_->tree.floor();
+  return counts;
+}
+
+Records Machine::TakeDirty() { return core_->TakeDirty(); }
+uint64_t Machine::dirty_bytes() const { return core_->dirty_bytes(); }
+void Machine::ForEachRecord(
+    const std::function<void(std::string_view key, std::string_view value)>& each) const {
+  core_->ForEachRecord(each);
+}
+Status Machine::LoadRecord(std::string_view key, std::string_view value) {
+  return core_->LoadRecord(key, value);
+}
+Status Machine::FinishLoad() { return core_->FinishLoad(); }
+void Machine::CheckInvariants() const { core_->CheckInvariants(); }
+
+}  // namespace synod::machine

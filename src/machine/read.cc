@@ -1,0 +1,105 @@
+// Reads of the machine's own state.
+#include <algorithm>
+#include <utility>
+
+#include "src/base/path.h"
+#include "src/machine/core.h"
+
+namespace synod::machine {
+
+Result<QueryResult> Machine::Core::Read(const Query& query, ClusterTime now) const {
+  // The leader's clock may be read before an entry with it was applied, never the other way round.
+  const ClusterTime at = std::max(now, time);
+  return std::visit([&](const auto& q) { return ReadOne(q, at); }, query);
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const GetNode& query, ClusterTime) const {
+  Result<store::NodeRef> node = tree.FindAt(query.path, query.at);
+  if (node.has_error())
+    return node.error();
+  if (*node == nullptr)
+    return Error{Errc::kNotFound};
+  return QueryResult(NodeResult{{query.path, std::move(*node)}});
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const ListNodes& query, ClusterTime) const {
+  Result<store::ListResult> listed =
+      tree.List(query.path, query.scope, query.limit, query.after, query.at);
+  if (listed.has_error())
+    return listed.error();
+  return QueryResult(ListNodesResult{std::move(listed->nodes), listed->more});
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const GetLease& query, ClusterTime now) const {
+  const session::Lease* lease = leases.FindLive(query.id, now);
+  if (lease == nullptr)
+    return Error{Errc::kLeaseNotFound};
+  return QueryResult(LeaseResult{
+      ViewOf(*lease), std::vector<std::string>(lease->paths.begin(), lease->paths.end())});
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const ListLeases& query, ClusterTime now) const {
+  ListLeasesResult result;
+  for (const session::Lease* lease : leases.List(query.after, query.limit + 1, now)) {
+    if (result.leases.size() == query.limit) {
+      result.more = true;
+      break;
+    }
+    result.leases.push_back(ViewOf(*lease));
+  }
+  return QueryResult(std::move(result));
+}
+
+LockResult Machine::Core::LockResultOf(const std::string& path,
+                                       const lock::Lock& lock,
+                                       ClusterTime now) const {
+  LockResult result;
+  result.kind = lock.kind;
+  result.path = path;
+  result.limit = lock.limit;
+  result.holders = HoldersOf(path, now, [this](std::string_view p) { return tree.Find(p); });
+  for (const auto& [number, waiter] : lock.waiters) {
+    const store::NodeRef node = tree.Find(lock::KeyOf({path, number}));
+    result.waiters.push_back({waiter.lease, waiter.mode, node == nullptr ? Bytes() : *node->value,
+                              now.value - waiter.since.value});
+  }
+  if (now < lock.delay_until)
+    result.delay_remaining_ms = lock.delay_until.value - now.value;
+  return result;
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const GetLock& query, ClusterTime now) const {
+  const lock::Lock* lock = locks.Find(query.path);
+  // A delay that has run out keeps nothing in being, also before an entry has cleared it away.
+  const bool is_there = lock != nullptr && (!lock->idle() || now < lock->delay_until);
+  if (is_there && lock->kind != query.kind)
+    return Error{Errc::kWrongKind};
+  if (is_there)
+    return QueryResult(LockResultOf(query.path, *lock, now));
+  if (query.kind == LockKind::kLock)
+    return Error{Errc::kNotFound};
+  // An election is always there to be won.
+  LockResult nobody;
+  nobody.kind = LockKind::kElection;
+  nobody.path = query.path;
+  return QueryResult(std::move(nobody));
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const ListLocks& query, ClusterTime now) const {
+  ListLocksResult result;
+  const auto& all = locks.locks();
+  auto it = query.after.empty() ? all.lower_bound(query.prefix) : all.upper_bound(query.after);
+  for (; it != all.end() && IsWithin(it->first, query.prefix); ++it) {
+    const lock::Lock& lock = it->second;
+    if (lock.kind != LockKind::kLock || (lock.idle() && lock.delay_until <= now))
+      continue;
+    if (result.locks.size() == query.limit) {
+      result.more = true;
+      break;
+    }
+    result.locks.push_back(LockResultOf(it->first, lock, now));
+  }
+  return QueryResult(std::move(result));
+}
+
+}  // namespace synod::machine

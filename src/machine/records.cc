@@ -1,0 +1,243 @@
+// The machine's records: what of the state is kept, fingerprinted and loaded again.
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/base/codec.h"
+#include "src/base/path.h"
+#include "src/machine/core.h"
+
+namespace synod::machine {
+namespace {
+
+constexpr std::string_view kClockName = "clock";
+constexpr std::string_view kSettingsName = "settings";
+constexpr size_t kLoadPage = 10'000;
+
+Error Damaged(std::string what) { return {Errc::kInternal, Outcome::kNotApplied, std::move(what)}; }
+
+Bytes MetaKey(std::string_view name) { return session::RecordKey(RecordTag::kMeta, name); }
+
+Bytes MemberKey(NodeId id) {
+  return session::RecordKey(RecordTag::kMember, session::BigEndian(id.value));
+}
+
+Bytes MemberValue(const MemberView& member) {
+  Bytes out;
+  Writer w(&out);
+  w.String(member.uuid);
+  w.String(member.name);
+  w.String(member.peer_address);
+  w.String(member.client_url);
+  return out;
+}
+
+Bytes SettingsValue(const auth::Settings& settings) {
+  Bytes out;
+  Writer w(&out);
+  auth::Write(w, settings);
+  return out;
+}
+
+void AddTo(Digest* sum, const Digest& part) { sum->Add(part.sum); }
+
+}  // namespace
+
+// What moves with every entry. It counts in the digest like all the rest: at equal slots it is
+// equal.
+Bytes Machine::Core::ClockRecord() const {
+  Bytes out;
+  Writer w(&out);
+  w.Number(applied);
+  w.Number(revision);
+  w.Number(time);
+  w.Write(leader_start);
+  w.Number(leases.last_id());
+  w.Number(locks.last_token());
+  return out;
+}
+
+Digest Machine::Core::digest() const {
+  Digest sum = tree.digest();
+  AddTo(&sum, leases.digest());
+  AddTo(&sum, idempotency.digest());
+  AddTo(&sum, locks.digest());
+  AddTo(&sum, member_tally_.digest());
+  sum.Add(HashOfRecord(MetaKey(kClockName), ClockRecord()));
+  sum.Add(HashOfRecord(MetaKey(kSettingsName), SettingsValue(settings)));
+  return sum;
+}
+
+Records Machine::Core::TakeDirty() {
+  Records records;
+  records.push_back({MetaKey(kClockName), ClockRecord()});
+  if (settings_dirty_)
+    records.push_back({MetaKey(kSettingsName), SettingsValue(settings)});
+  settings_dirty_ = false;
+  tree.TakeDirty(&records);
+  leases.tally().TakeDirty(&records);
+  idempotency.tally().TakeDirty(&records);
+  locks.tally().TakeDirty(&records);
+  member_tally_.TakeDirty(&records);
+  return records;
+}
+
+uint64_t Machine::Core::dirty_bytes() const {
+  return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
+         locks.tally().dirty_bytes() + member_tally_.dirty_bytes();
+}
+
+void Machine::Core::ForEachRecord(
+    const std::function<void(std::string_view key, std::string_view value)>& each) const {
+  each(MetaKey(kClockName), ClockRecord());
+  each(MetaKey(kSettingsName), SettingsValue(settings));
+  tree.ForEachRecord(each);
+  leases.ForEachRecord(each);
+  idempotency.ForEachRecord(each);
+  locks.ForEachRecord(each);
+  for (const auto& [id, member] : members) each(MemberKey(id), MemberValue(member));
+}
+
+void Machine::Core::SaveMember(MemberView member) {
+  const NodeId id = member.id;
+  member_tally_.Set(MemberKey(id), MemberValue(member), &member_hashes_[id]);
+  members[id] = std::move(member);
+}
+
+Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
+  if (key.size() < 2)
+    return Damaged("record: bad key");
+  switch (static_cast<RecordTag>(key[0])) {
+    case RecordTag::kMeta:
+      return LoadMeta(key.substr(1), value);
+    case RecordTag::kNode:
+    case RecordTag::kHistory:
+      return tree.LoadRecord(key, value);
+    case RecordTag::kLease:
+      return leases.LoadRecord(key, value);
+    case RecordTag::kIdempotency:
+      return idempotency.LoadRecord(key, value);
+    case RecordTag::kContender:
+    case RecordTag::kLock:
+      return locks.LoadRecord(key, value);
+    case RecordTag::kMember:
+      return LoadMember(key, value);
+    case RecordTag::kFence:
+      break;
+  }
+  return Damaged("record: unknown tag");
+}
+
+Status Machine::Core::LoadMeta(std::string_view name, std::string_view value) {
+  Reader r(value);
+  if (name == kSettingsName) {
+    settings = auth::ReadSettings(r);
+    settings_dirty_ = false;
+  } else if (name == kClockName) {
+    applied = r.Number<Slot>();
+    revision = r.Number<Revision>();
+    time = r.Number<ClusterTime>();
+    leader_start = r.ReadBallot();
+    leases.set_last_id(r.Number<LeaseId>());
+    locks.set_last_token(r.Number<FenceToken>());
+  } else {
+    return Damaged("meta record: unknown name");
+  }
+  if (!r.Complete())
+    return Damaged("meta record: malformed");
+  return Done();
+}
+
+Status Machine::Core::LoadMember(std::string_view key, std::string_view value) {
+  const std::optional<uint64_t> id = session::FromBigEndian(key.substr(1));
+  Reader r(value);
+  MemberView member;
+  member.uuid = r.String();
+  member.name = r.String();
+  member.peer_address = r.String();
+  member.client_url = r.String();
+  if (!r.Complete() || !id.has_value() || *id == 0 || *id > UINT32_MAX)
+    return Damaged("member record: malformed");
+  member.id = NodeId(static_cast<uint32_t>(*id));
+  if (members.contains(member.id))
+    return Damaged("member record: twice");
+  member_tally_.Loaded(key, value, &member_hashes_[member.id]);
+  members[member.id] = std::move(member);
+  return Done();
+}
+
+Status Machine::Core::TieNodesBelow(std::string_view root) {
+  std::string after;
+  for (bool more = true; more;) {
+    const Result<store::ListResult> page =
+        tree.List(root, store::ListScope::kSubtree, kLoadPage, after, Revision());
+    if (page.has_error())
+      return page.error();
+    for (const store::NodeView& view : page->nodes) {
+      const LeaseId lease = view.node->lease;
+      if (lease.value == 0)
+        continue;
+      if (leases.Find(lease) == nullptr)
+        return Damaged("a node whose lease is not there: " + view.path);
+      leases.Tie(lease, view.path, view.path.size() + view.node->value->size());
+    }
+    more = page->more && !page->nodes.empty();
+    if (more)
+      after = page->nodes.back().path;
+  }
+  return Done();
+}
+
+Status Machine::Core::FinishLoad() {
+  if (Status loaded = tree.FinishLoad(); loaded.has_error())
+    return loaded;
+  if (Status loaded = locks.FinishLoad(); loaded.has_error())
+    return loaded;
+  if (Status tied = TieNodesBelow("/"); tied.has_error())
+    return tied;
+  if (tree.Find(kReservedRoot) != nullptr) {
+    if (Status tied = TieNodesBelow(kReservedRoot); tied.has_error())
+      return tied;
+  }
+  if (tree.last_revision() > revision)
+    return Damaged("the tree is ahead of the clock record");
+  for (const auto& [path, lock] : locks.locks()) {
+    for (const auto* queue : {&lock.holders, &lock.waiters}) {
+      for (const auto& [number, contender] : *queue) {
+        const store::NodeRef node = tree.Find(lock::KeyOf({path, number}));
+        if (node == nullptr || node->lease != contender.lease)
+          return Damaged("a contender without its node: " + path);
+        const session::IdempotencyRecord* record =
+            contender.request_key.empty() ? nullptr : idempotency.Find(contender.request_key, time);
+        if (!contender.request_key.empty() && (record == nullptr || !record->pending))
+          return Damaged("a contender without its idempotency record: " + path);
+      }
+    }
+  }
+  return Done();
+}
+
+void Machine::Core::CheckInvariants() const {
+  tree.CheckInvariants();
+  leases.CheckInvariants();
+  idempotency.CheckInvariants();
+  locks.CheckInvariants();
+  SYNOD_CHECK_LE(tree.last_revision(), revision);
+  // Those over an entry's bounds are dead already, and what follows from their end is still to come.
+  const bool settled = leases.FirstDue(time) == nullptr && !locks.FirstWaitDue(time).has_value() &&
+                       !locks.FirstDelayDue(time).has_value();
+  for (const auto& [path, lock] : locks.locks()) {
+    if (settled)
+      SYNOD_CHECK(!locks.NextGrant(path, time, leases).has_value());
+    for (const auto* queue : {&lock.holders, &lock.waiters}) {
+      for (const auto& [number, contender] : *queue) {
+        const store::NodeRef node = tree.Find(lock::KeyOf({path, number}));
+        SYNOD_CHECK(node != nullptr);
+        SYNOD_CHECK(node->lease == contender.lease);
+        SYNOD_CHECK_EQ(node->value->size(), contender.value_bytes);
+        SYNOD_CHECK(leases.Find(contender.lease) != nullptr);
+      }
+    }
+  }
+}
+
+}  // namespace synod::machine
