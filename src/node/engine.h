@@ -148,7 +148,10 @@ class Engine {
   ClusterTime Now() const;
   // A linearizable request could be served now: a leader with a fresh quorum is known.
   Status Ready() const;
-  bool IsConnected(NodeId peer) const;
+  bool IsConnected(NodeId peer) const;  // true of this node itself
+  // What the members last said of themselves (twice a second), and the highest of it.
+  Slot AppliedOf(NodeId member) const;
+  Slot NewestApplied() const;
   uint64_t pending_calls() const;
   uint64_t pending_bytes() const;
 

@@ -1,0 +1,82 @@
+#include "src/api/documents.h"
+
+#include <algorithm>
+
+namespace synod::api {
+
+void WriteNodeFields(JsonWriter& writer,
+                     std::string_view path,
+                     const store::NodeState& node,
+                     ValueForm form) {
+  writer.Text("path", path);
+  if (form != ValueForm::kLeftOut)
+    writer.Value(*node.value, form == ValueForm::kBase64);
+  writer.Number("version", node.version);
+  writer.Number("create_revision", node.create_revision.value);
+  writer.Number("mod_revision", node.mod_revision.value);
+  writer.Number("children_revision", node.children_revision.value);
+  writer.Number("num_children", node.num_children);
+  writer.Number("lease", node.lease.value);
+}
+
+void WriteHolder(JsonWriter& writer, const machine::Holder& holder, bool base64, bool remaining) {
+  writer.BeginObject();
+  writer.Number("token", holder.token.value);
+  writer.Number("lease", holder.lease.value);
+  writer.Text("mode", Name(holder.mode));
+  writer.Value(holder.value, base64);
+  writer.Number("since_revision", holder.since_revision.value);
+  writer.Number("held_ms", holder.held_ms);
+  if (remaining)
+    writer.Number("lease_remaining_ms", holder.lease_remaining_ms);
+  writer.EndObject();
+}
+
+void WriteLeader(JsonWriter& writer,
+                 std::string_view key,
+                 const machine::Holder* leader,
+                 bool base64) {
+  if (leader == nullptr) {
+    writer.Null(key);
+    return;
+  }
+  writer.BeginObject(key);
+  writer.Number("token", leader->token.value);
+  writer.Number("lease", leader->lease.value);
+  writer.Value(leader->value, base64);
+  writer.Number("since_revision", leader->since_revision.value);
+  writer.EndObject();
+}
+
+void WriteLeaseFields(JsonWriter& writer,
+                      const machine::LeaseView& lease,
+                      ClusterTime now,
+                      bool remaining) {
+  writer.Number("id", lease.id.value);
+  writer.Number("ttl_ms", lease.ttl_ms);
+  if (remaining)
+    writer.Number("remaining_ms", RemainingMs(lease.deadline, now));
+  writer.Text("name", lease.name);
+}
+
+int64_t RemainingMs(ClusterTime deadline, ClusterTime now) {
+  return std::max<int64_t>(0, deadline.value - now.value);
+}
+
+std::string_view Name(machine::LockMode mode) {
+  return mode == machine::LockMode::kShared ? "shared" : "exclusive";
+}
+
+std::string EntityTag(Revision mod_revision) {
+  return '"' + std::to_string(mod_revision.value) + '"';
+}
+
+net::HttpResponse JsonResponse(int status, std::string body) {
+  net::HttpResponse response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace synod::api

@@ -1,0 +1,115 @@
+// ParseCall: the order in which a request is judged.
+#include "src/api/call.h"
+#include "src/api/policy.h"
+#include "src/api/problem.h"
+#include "src/api/render.h"
+#include "src/api/request.h"
+#include "src/api/routes.h"
+
+namespace synod::api {
+namespace {
+
+bool CouldChange(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+}
+
+Status CheckMethod(Request& request, const Route& route) {
+  const std::string_view method = request.http.method;
+  if (Offers(route.methods, method))
+    return Done();
+  // RFC 9110, section 9.1: 501 for what this server implements nowhere, 405 for what it does not
+  // implement here.
+  if (!Offers("GET, HEAD, POST, PUT, PATCH, DELETE", method))
+    return Error{Errc::kNotImplemented, Outcome::kNotApplied, "the method is not known"};
+  request.allow = route.methods;
+  return Error{Errc::kMethodNotAllowed, Outcome::kNotApplied,
+               "this resource has " + std::string(route.methods)};
+}
+
+net::HttpResponse AnswerOptions(const Request& request,
+                                const Route& route,
+                                const Context& context) {
+  net::HttpResponse response;
+  response.status = 204;
+  response.headers.emplace_back("Allow", route.methods);
+  if (!request.render.origin.empty() && request.headers.requested_method) {
+    response.headers.emplace_back("Access-Control-Allow-Methods", route.methods);
+    response.headers.emplace_back(
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+        "Synod-Fence, Synod-Not-After");
+    response.headers.emplace_back("Access-Control-Max-Age", "600");
+  }
+  AddContextHeaders(request.render, context, &response);
+  return response;
+}
+
+// HEAD of something that never ends: its head, at once.
+std::optional<net::HttpResponse> AnswerStreamHead(const Call& call, const Context& context) {
+  if (const auto* watch = std::get_if<WatchCall>(&call)) {
+    if (watch->format != StreamFormat::kLongPoll)
+      return RenderStreamHead(watch->render, context, watch->format);
+    net::HttpResponse response;
+    response.content_type = "application/json";
+    AddContextHeaders(watch->render, context, &response);
+    return response;
+  }
+  if (const auto* observe = std::get_if<ObserveCall>(&call))
+    return RenderStreamHead(observe->render, context, observe->format);
+  return std::nullopt;
+}
+
+// The call, or an answer that needs no call; errors are left to the caller.
+Result<std::variant<Call, net::HttpResponse>> Judge(Request& request,
+                                                    const HttpPolicy& policy,
+                                                    const Context& context) {
+  using Judged = std::variant<Call, net::HttpResponse>;
+  if (Status s = request.Open(); !s)
+    return s.error();
+  // Browsers first: a page that is not let in learns nothing more.
+  if (request.headers.origin) {
+    if (Status s = CheckOrigin(policy, *request.headers.origin); !s)
+      return s.error();
+    request.render.origin = *request.headers.origin;
+  }
+  const Result<Route> route = FindRoute(&request);
+  if (!route || !route->health)
+    if (Status s = CheckHost(policy, request.headers.host); !s)
+      return s.error();
+  if (request.http.method == "OPTIONS" && (route || request.path == "*"))
+    return Judged(AnswerOptions(
+        request, route ? *route : Route{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}, context));
+  if (!route)
+    return route.error();
+  if (Status s = CheckMethod(request, *route); !s)
+    return s.error();
+  Result<Call> call = route->parse(request);
+  if (!call)
+    return call.error();
+  if (request.http.method == "HEAD")
+    if (std::optional<net::HttpResponse> head = AnswerStreamHead(*call, context))
+      return Judged(std::move(*head));
+  return Judged(std::move(*call));
+}
+
+}  // namespace
+
+std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& http,
+                                                const Limits& limits,
+                                                const HttpPolicy& policy,
+                                                const Context& context) {
+  Request request(http, limits);
+  request.render.could_change = CouldChange(http.method);
+  Result<std::variant<Call, net::HttpResponse>> judged = Judge(request, policy, context);
+  if (judged)
+    return std::move(*judged);
+  machine::Refusal refusal;
+  refusal.error = judged.error();
+  refusal.limit = request.limit;
+  net::HttpResponse response = RenderRefusal(request.render, context, refusal);
+  if (!request.allow.empty())
+    response.headers.emplace_back("Allow", request.allow);
+  return response;
+}
+
+}  // namespace synod::api

@@ -1,0 +1,197 @@
+// /v1/locks and /v1/elections.
+#include "src/api/encoding.h"
+#include "src/api/request.h"
+#include "src/base/path.h"
+
+namespace synod::api {
+namespace {
+
+constexpr uint64_t kWaitMsMax = 86'400'000;
+constexpr uint64_t kLockDelayMsMax = 60'000;
+constexpr uint64_t kSemaphoreLimitMax = 1'000'000;
+
+using Need = Fields::Need;
+
+// "lease" or "ttl_ms": exactly one.
+Status ParseLeaseOrTtl(const Request& request, Fields& body, machine::Acquire* acquire) {
+  if (body.Has("lease") == body.Has("ttl_ms"))
+    return Malformed("the body must have either lease or ttl_ms");
+  if (Status s = body.Integer("lease", 1, kIntegerMax, Need::kOptional, &acquire->lease.value); !s)
+    return s;
+  uint64_t ttl_ms = 0;
+  if (Status s = body.Integer("ttl_ms", static_cast<uint64_t>(request.limits.lease_ttl_ms_min),
+                              static_cast<uint64_t>(request.limits.lease_ttl_ms_max),
+                              Need::kOptional, &ttl_ms);
+      !s)
+    return s;
+  acquire->ttl_ms = static_cast<int64_t>(ttl_ms);
+  return Done();
+}
+
+// What an acquire has that a campaign has not.
+Status ParseLockTerms(Fields& body, machine::Acquire* acquire) {
+  std::string mode = "exclusive";
+  if (Status s = body.Text("mode", Need::kOptional, &mode); !s)
+    return s;
+  if (mode != "exclusive" && mode != "shared")
+    return body.Wrong("mode", "must be exclusive or shared");
+  if (mode == "shared")
+    acquire->mode = machine::LockMode::kShared;
+  uint64_t limit = 1;
+  if (Status s = body.Integer("limit", 1, kSemaphoreLimitMax, Need::kOptional, &limit); !s)
+    return s;
+  acquire->limit = static_cast<uint32_t>(limit);
+  if (acquire->limit > 1 && acquire->mode == machine::LockMode::kShared)
+    return body.Wrong("limit", "above 1 is for exclusive mode");
+  uint64_t delay_ms = 0;
+  if (Status s = body.Integer("lock_delay_ms", 0, kLockDelayMsMax, Need::kOptional, &delay_ms); !s)
+    return s;
+  acquire->lock_delay_ms = static_cast<int64_t>(delay_ms);
+  return Done();
+}
+
+Result<Call> ParseContender(Request& request, machine::LockKind kind) {
+  if (Status s = request.RefusePreconditions(); !s)
+    return s.error();
+  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
+  if (!json)
+    return json.error();
+  Fields body(&*json, "");
+  machine::Acquire acquire;
+  acquire.kind = kind;
+  acquire.path = std::move(request.resource);
+  if (Status s = ParseLeaseOrTtl(request, body, &acquire); !s)
+    return s.error();
+  if (kind == machine::LockKind::kLock)
+    if (Status s = ParseLockTerms(body, &acquire); !s)
+      return s.error();
+  uint64_t wait_ms = 0;
+  if (Status s = body.Integer("wait_ms", 0, kWaitMsMax, Need::kOptional, &wait_ms); !s)
+    return s.error();
+  acquire.wait_ms = static_cast<int64_t>(wait_ms);
+  if (Status s =
+          body.Value(Need::kOptional, request.limits.value_bytes, &acquire.value, &request.limit);
+      !s)
+    return s.error();
+  if (Status s = body.Finish(); !s)
+    return s.error();
+  ChangeCall call;
+  call.wait_ms = acquire.wait_ms;
+  call.command.operation = std::move(acquire);
+  return FinishChange(request, std::move(call));
+}
+
+// The body of a request by the holder of a token; `take` reads what else there is.
+template <typename Take>
+Result<Call> ParseHolderRequest(Request& request, Take take) {
+  if (Status s = request.RefusePreconditions(); !s)
+    return s.error();
+  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
+  if (!json)
+    return json.error();
+  Fields body(&*json, "");
+  uint64_t token = 0;
+  if (Status s = body.Integer("token", 1, kIntegerMax, Need::kRequired, &token); !s)
+    return s.error();
+  Result<machine::Operation> operation = take(body, FenceToken(token));
+  if (!operation)
+    return operation.error();
+  if (Status s = body.Finish(); !s)
+    return s.error();
+  ChangeCall call;
+  call.command.operation = std::move(*operation);
+  return FinishChange(request, std::move(call));
+}
+
+Result<Call> ParseEnd(Request& request, machine::LockKind kind) {
+  return ParseHolderRequest(request, [&](Fields&, FenceToken token) -> Result<machine::Operation> {
+    return machine::Operation(machine::Release{kind, std::move(request.resource), token});
+  });
+}
+
+Result<Call> ReadLocks(Request& request, ReadCall call) {
+  if (Status s = request.RefuseBody(); !s)
+    return s.error();
+  if (Status s = request.RefuseGuards(); !s)
+    return s.error();
+  if (Status s = request.RefusePreconditions(); !s)
+    return s.error();
+  if (Status s = request.TakeConsistency(/*history=*/false, &call); !s)
+    return s.error();
+  return FinishRead(request, std::move(call));
+}
+
+}  // namespace
+
+Result<Call> ParseLockList(Request& request) {
+  machine::ListLocks list;
+  list.prefix = request.params.Take("prefix").value_or("/");
+  if (Status s = ValidatePath(list.prefix); !s)
+    return Error{Errc::kInvalidPath, Outcome::kNotApplied, "prefix: " + s.error().detail};
+  std::optional<std::string_view> after;
+  if (Status s = request.TakePage(&list.limit, &after); !s)
+    return s.error();
+  if (after) {
+    Result<std::string> cursor = DecodeCursor(*after);
+    if (!cursor)
+      return cursor.error();
+    list.after = std::move(*cursor);
+  }
+  ReadCall call;
+  call.query = std::move(list);
+  return ReadLocks(request, std::move(call));
+}
+
+Result<Call> ParseLockRead(Request& request) {
+  ReadCall call;
+  call.query = machine::GetLock{machine::LockKind::kLock, std::move(request.resource)};
+  return ReadLocks(request, std::move(call));
+}
+
+Result<Call> ParseElectionRead(Request& request) {
+  ReadCall call;
+  call.query = machine::GetLock{machine::LockKind::kElection, std::move(request.resource)};
+  return ReadLocks(request, std::move(call));
+}
+
+Result<Call> ParseAcquire(Request& request) {
+  return ParseContender(request, machine::LockKind::kLock);
+}
+
+Result<Call> ParseCampaign(Request& request) {
+  return ParseContender(request, machine::LockKind::kElection);
+}
+
+Result<Call> ParseRelease(Request& request) { return ParseEnd(request, machine::LockKind::kLock); }
+
+Result<Call> ParseResign(Request& request) {
+  return ParseEnd(request, machine::LockKind::kElection);
+}
+
+Result<Call> ParseProclaim(Request& request) {
+  return ParseHolderRequest(request,
+                            [&](Fields& body, FenceToken token) -> Result<machine::Operation> {
+                              machine::Proclaim proclaim;
+                              proclaim.path = std::move(request.resource);
+                              proclaim.token = token;
+                              if (Status s = body.Value(Need::kRequired, request.limits.value_bytes,
+                                                        &proclaim.value, &request.limit);
+                                  !s)
+                                return s.error();
+                              return machine::Operation(std::move(proclaim));
+                            });
+}
+
+Result<Call> ParseTransfer(Request& request) {
+  return ParseHolderRequest(
+      request, [&](Fields& body, FenceToken token) -> Result<machine::Operation> {
+        machine::Transfer transfer;
+        transfer.path = std::move(request.resource);
+        transfer.token = token;
+        if (Status s = body.Integer("to", 1, kIntegerMax, Need::kRequired, &transfer.to.value); !s)
+          return s.error();
+        return machine::Operation(std::move(transfer));
+      });
+}
+
+}  // namespace synod::api

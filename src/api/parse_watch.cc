@@ -1,0 +1,116 @@
+// /v1/watch and /v1/elections/{path}/observe.
+#include "src/api/accept.h"
+#include "src/api/encoding.h"
+#include "src/api/request.h"
+
+namespace synod::api {
+namespace {
+
+constexpr uint64_t kWaitMsMax = 86'400'000;
+
+Result<StreamFormat> FormatOf(const Request& request, bool offer_long_poll) {
+  const auto format = ChooseFormat(request.headers.accept, offer_long_poll);
+  if (!format)
+    return Error{Errc::kNotAcceptable, Outcome::kNotApplied,
+                 offer_long_poll
+                     ? "offered are text/event-stream, application/x-ndjson, application/json"
+                     : "offered are text/event-stream, application/x-ndjson"};
+  return *format;
+}
+
+// from_revision, unless the browser's own Last-Event-ID says where it was.
+Status TakeStart(Request& request, Revision* from) {
+  if (Status s = request.params.Integer("from_revision", 1, kIntegerMax, &from->value); !s)
+    return s;
+  if (!request.headers.last_event_id || request.headers.last_event_id->empty())
+    return Done();
+  const auto last = ParseInteger(*request.headers.last_event_id);
+  if (!last || *last >= kIntegerMax)
+    return Malformed("Last-Event-ID must be the id of an event: a revision");
+  *from = Revision(*last + 1);
+  return Done();
+}
+
+Status TakeFilter(Request& request, watch::Spec* spec) {
+  const auto filter = request.params.Take("filter");
+  if (!filter)
+    return Done();
+  spec->puts = *filter == "put" || *filter == "put,delete" || *filter == "delete,put";
+  spec->deletes = *filter == "delete" || *filter == "put,delete" || *filter == "delete,put";
+  if (!spec->puts && !spec->deletes)
+    return Malformed("filter must be put, delete or put,delete");
+  return Done();
+}
+
+Status TakeScope(Request& request, watch::Spec* spec) {
+  const auto scope = request.params.Take("scope");
+  if (!scope || *scope == "node")
+    return Done();
+  if (*scope == "children")
+    spec->scope = watch::Scope::kChildren;
+  else if (*scope == "subtree")
+    spec->scope = watch::Scope::kSubtree;
+  else
+    return Malformed("scope must be node, children or subtree");
+  return Done();
+}
+
+Status RefuseAllButParams(const Request& request) {
+  if (Status s = request.RefuseBody(); !s)
+    return s;
+  if (Status s = request.RefuseGuards(); !s)
+    return s;
+  return request.RefusePreconditions();
+}
+
+}  // namespace
+
+Result<Call> ParseWatch(Request& request) {
+  if (Status s = RefuseAllButParams(request); !s)
+    return s.error();
+  WatchCall call;
+  Result<StreamFormat> format = FormatOf(request, /*offer_long_poll=*/true);
+  if (!format)
+    return format.error();
+  call.format = *format;
+  call.spec.path = std::move(request.resource);
+  if (Status s = TakeScope(request, &call.spec); !s)
+    return s.error();
+  if (Status s = TakeFilter(request, &call.spec); !s)
+    return s.error();
+  if (Status s = request.params.Bool("prev", &call.spec.prev); !s)
+    return s.error();
+  if (Status s = TakeStart(request, &call.from_revision); !s)
+    return s.error();
+  if (call.format != StreamFormat::kLongPoll && request.params.Has("wait_ms"))
+    return Malformed("wait_ms goes with a long poll (Accept: application/json)");
+  if (Status s = request.params.Integer("wait_ms", 0, kWaitMsMax, &call.wait_ms); !s)
+    return s.error();
+  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
+    return s.error();
+  if (Status s = request.params.Finish(); !s)
+    return s.error();
+  call.render = std::move(request.render);
+  return Call(std::move(call));
+}
+
+Result<Call> ParseObserve(Request& request) {
+  if (Status s = RefuseAllButParams(request); !s)
+    return s.error();
+  ObserveCall call;
+  Result<StreamFormat> format = FormatOf(request, /*offer_long_poll=*/false);
+  if (!format)
+    return format.error();
+  call.format = *format;
+  call.path = std::move(request.resource);
+  if (Status s = TakeStart(request, &call.from_revision); !s)
+    return s.error();
+  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
+    return s.error();
+  if (Status s = request.params.Finish(); !s)
+    return s.error();
+  call.render = std::move(request.render);
+  return Call(std::move(call));
+}
+
+}  // namespace synod::api

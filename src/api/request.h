@@ -1,0 +1,171 @@
+// Request: the parts of an HTTP request that every endpoint shares, taken apart strictly.
+//
+// Contract      Collects the target's path and query and the headers that mean something here; an
+//               endpoint takes what it knows, and whatever is left over at the end is refused.
+//               Internal to src/api.
+// Thread        Any; lives for one ParseCall().
+// Errors        kInvalidRequest, kInvalidPath with a detail that names the culprit; kTooLarge and
+//               kMethodNotAllowed leave `limit` and `allow` here for the answer.
+#ifndef SYNOD_API_REQUEST_H_
+#define SYNOD_API_REQUEST_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/api/call.h"
+#include "src/api/json_reader.h"
+#include "src/base/error.h"
+
+namespace synod::api {
+
+Error Malformed(std::string detail);
+
+// The query of a target: names appear once, and each must be taken by somebody.
+class Params {
+ public:
+  Status Parse(std::string_view query);
+
+  bool Has(std::string_view name) const;
+  std::optional<std::string_view> Take(std::string_view name);
+  // The outputs are left alone where a parameter is absent.
+  template <typename N>
+  Status Integer(std::string_view name, uint64_t lowest, uint64_t highest, N* out) {
+    std::optional<uint64_t> number;
+    if (Status s = OptionalInteger(name, lowest, highest, &number); !s)
+      return s;
+    if (number)
+      *out = static_cast<N>(*number);
+    return Done();
+  }
+  Status OptionalInteger(std::string_view name,
+                         uint64_t lowest,
+                         uint64_t highest,
+                         std::optional<uint64_t>* out);
+  Status Bool(std::string_view name, bool* out);
+  Status Finish() const;
+
+  // All that can change what a command does, in one order: the idempotency fingerprint's share.
+  void AppendCanonical(std::string* out) const;
+
+ private:
+  struct Param {
+    std::string_view name;
+    std::string_view value;
+    bool taken = false;
+  };
+  Result<std::string_view> Decode(std::string_view text);
+
+  std::vector<Param> params_;
+  std::deque<std::string> decoded_;  // backs the views of what was percent-encoded
+};
+
+struct Headers {
+  std::optional<std::string_view> host;
+  std::optional<std::string_view> origin;
+  std::optional<std::string_view> idempotency_key;
+  std::optional<std::string_view> not_after;
+  std::optional<std::string_view> if_match;
+  std::optional<std::string_view> if_none_match;
+  std::optional<std::string_view> content_type;
+  std::optional<std::string_view> content_encoding;
+  std::optional<std::string_view> last_event_id;
+  std::optional<std::string_view> upgrade;
+  std::optional<std::string_view> requested_method;  // of a CORS preflight
+  std::string_view other_precondition;               // name of one that nothing here judges
+  std::vector<std::string_view> fences;
+  std::vector<std::string_view> accept;
+
+  Status Collect(const net::HttpRequest& request);
+};
+
+class Request {
+ public:
+  Request(const net::HttpRequest& request, const Limits& bounds) : http(request), limits(bounds) {}
+
+  // Splits the target, reads query and headers, and checks the body's size.
+  Status Open();
+
+  bool IsGet() const { return http.method == "GET" || http.method == "HEAD"; }
+
+  // --- What endpoints share ---
+  // timeout_ms and encoding.
+  Status TakeCommon(int64_t* timeout_ms);
+  // consistency, min_revision, max_age_ms and, if `history`, at_revision.
+  Status TakeConsistency(bool history, ReadCall* call);
+  // limit and after of a list.
+  Status TakePage(size_t* limit, std::optional<std::string_view>* after);
+  // Idempotency-Key, Synod-Not-After, Synod-Fence into the command.
+  Status TakeGuards(machine::Command* command);
+  // If-Match, If-None-Match, if_version of a PUT or DELETE.
+  Status TakePrecondition(store::Precondition* precondition);
+  // If-None-Match of a GET of a node.
+  Status TakeEntityTags();
+  // For the endpoints that judge none.
+  Status RefusePreconditions() const;
+  // Guards on a request that changes nothing.
+  Status RefuseGuards() const;
+  Status RefuseBody() const;
+  // The body as a JSON object; `empty_is_object`: no body means {}.
+  Result<Json> JsonBody(bool empty_is_object);
+  // Of the whole request; call when all else is parsed.
+  Hash128 Fingerprint(const machine::Command& command,
+                      const store::Precondition& precondition) const;
+
+  const net::HttpRequest& http;
+  const Limits& limits;
+  std::string_view path;  // raw, without query
+  std::string_view rest;  // what the route's prefix left of `path`
+  std::string resource;   // the decoded path of a node, lock or election
+  Params params;
+  Headers headers;
+  RenderOptions render;
+
+  std::optional<uint64_t> limit;  // of a 413
+  std::string_view allow;         // of a 405
+};
+
+// One percent-encoded path ("/a/b%20c", maybe without the leading slash) as a valid path.
+Result<std::string> DecodePath(std::string_view encoded);
+// The path in the `after` of a list: a page's "next", or the path itself.
+Result<std::string> DecodeCursor(std::string_view after);
+// Room for the ten digits that a sequential child's name ends with.
+bool LeavesRoomForSequence(std::string_view prefix);
+// What holds for the path of a lock or an election besides that.
+Status ValidateLockPath(std::string_view path);
+
+// --- Endpoints: each takes all of the request and makes the call
+// -----------------------------------
+Result<Call> ParseNodeRead(Request& request);
+Result<Call> ParseNodeChange(Request& request);
+Result<Call> ParseTxn(Request& request);
+Result<Call> ParseLeases(Request& request);
+Result<Call> ParseLease(Request& request);
+Result<Call> ParseLeaseKeepAlive(Request& request);
+Result<Call> ParseLeasesKeepAlive(Request& request);
+Result<Call> ParseLockList(Request& request);
+Result<Call> ParseLockRead(Request& request);
+Result<Call> ParseElectionRead(Request& request);
+Result<Call> ParseAcquire(Request& request);
+Result<Call> ParseCampaign(Request& request);
+Result<Call> ParseRelease(Request& request);
+Result<Call> ParseResign(Request& request);
+Result<Call> ParseProclaim(Request& request);
+Result<Call> ParseTransfer(Request& request);
+Result<Call> ParseObserve(Request& request);
+Result<Call> ParseWatch(Request& request);
+Result<Call> ParseCompact(Request& request);
+
+// The end of every change: guards, leftovers and the fingerprint.
+Result<Call> FinishChange(Request& request,
+                          ChangeCall call,
+                          const store::Precondition& precondition = {});
+// The end of every read.
+Result<Call> FinishRead(Request& request, ReadCall call);
+
+}  // namespace synod::api
+
+#endif  // SYNOD_API_REQUEST_H_

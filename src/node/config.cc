@@ -1,0 +1,297 @@
+#include "src/node/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <set>
+
+namespace synod::node {
+namespace {
+
+Error Bad(std::string detail) {
+  return {Errc::kInvalidRequest, Outcome::kNotApplied, std::move(detail)};
+}
+
+template <typename T>
+Status SetNumber(const std::string& text, T low, T high, T* out) {
+  T v{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+  if (error != std::errc() || end != text.data() + text.size() || v < low || v > high)
+    return Bad("must be an integer from " + std::to_string(low) + " to " + std::to_string(high));
+  *out = v;
+  return Done();
+}
+
+Status SetBool(const std::string& text, bool* out) {
+  if (text != "true" && text != "false")
+    return Bad("must be true or false");
+  *out = text == "true";
+  return Done();
+}
+
+Status SetHostPort(const std::string& text, HostPort* out) {
+  Result<HostPort> parsed = ParseHostPort(text);
+  if (!parsed)
+    return parsed.error();
+  *out = *std::move(parsed);
+  return Done();
+}
+
+Status SetUrl(const std::string& text, std::string* out) {
+  if (!text.starts_with("http://") && !text.starts_with("https://"))
+    return Bad("must be a URL that begins with http:// or https://");
+  *out = text;
+  return Done();
+}
+
+std::vector<std::string> SplitCommas(const std::string& text) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    if (comma > begin)
+      parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
+Status SetInitialCluster(const std::string& text, std::map<uint32_t, HostPort>* out) {
+  std::map<uint32_t, HostPort> cluster;
+  for (const std::string& part : SplitCommas(text)) {
+    const size_t equals = part.find('=');
+    uint32_t id = 0;
+    HostPort address;
+    if (equals == std::string::npos ||
+        !SetNumber<uint32_t>(part.substr(0, equals), 1, 1'000'000, &id) ||
+        !SetHostPort(part.substr(equals + 1), &address))
+      return Bad("must be ID=HOST:PEERPORT,ID=HOST:PEERPORT,...; '" + part + "' is not");
+    if (!cluster.emplace(id, address).second)
+      return Bad("lists member " + std::to_string(id) + " twice");
+  }
+  if (cluster.size() > 7)
+    return Bad("lists more than 7 members");
+  *out = std::move(cluster);
+  return Done();
+}
+
+Status SetLogLevel(const std::string& text, LogLevel* out) {
+  static const std::map<std::string, LogLevel> kNames = {{"debug", LogLevel::kDebug},
+                                                         {"info", LogLevel::kInfo},
+                                                         {"warn", LogLevel::kWarn},
+                                                         {"error", LogLevel::kError}};
+  const auto it = kNames.find(text);
+  if (it == kNames.end())
+    return Bad("must be debug, info, warn or error");
+  *out = it->second;
+  return Done();
+}
+
+Status SetLogFormat(const std::string& text, LogFormat* out) {
+  if (text != "text" && text != "json")
+    return Bad("must be text or json");
+  *out = text == "json" ? LogFormat::kJson : LogFormat::kText;
+  return Done();
+}
+
+Status SetString(const std::string& text, std::string* out) {
+  if (text.empty())
+    return Bad("must not be empty");
+  *out = text;
+  return Done();
+}
+
+using Setter = std::function<Status(NodeConfig*, const std::string&)>;
+
+const std::map<std::string, Setter>& Setters() {
+  static const std::map<std::string, Setter> kSetters = {
+      {"data_dir", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->data_dir); }},
+      {"id", [](NodeConfig* c,
+                const std::string& v) { return SetNumber<uint32_t>(v, 1, 1'000'000, &c->id); }},
+      {"name", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->name); }},
+      {"client", [](NodeConfig* c, const std::string& v) { return SetHostPort(v, &c->client); }},
+      {"peer", [](NodeConfig* c, const std::string& v) { return SetHostPort(v, &c->peer); }},
+      {"advertise_client",
+       [](NodeConfig* c, const std::string& v) { return SetUrl(v, &c->advertise_client); }},
+      {"advertise_peer",
+       [](NodeConfig* c, const std::string& v) -> Status {
+         if (Result<HostPort> parsed = ParseHostPort(v); !parsed)
+           return parsed.error();
+         c->advertise_peer = v;
+         return Done();
+       }},
+      {"initial_cluster",
+       [](NodeConfig* c, const std::string& v) {
+         return SetInitialCluster(v, &c->initial_cluster);
+       }},
+      {"cluster_token",
+       [](NodeConfig* c, const std::string& v) { return SetString(v, &c->cluster_token); }},
+      {"insecure_open",
+       [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->insecure_open); }},
+      {"heartbeat_ms",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<int64_t>(v, 10, 10'000, &c->heartbeat_ms);
+       }},
+      {"election_timeout_ms",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<int64_t>(v, 50, 60'000, &c->election_timeout_ms);
+       }},
+      {"http.allowed_hosts",
+       [](NodeConfig* c, const std::string& v) -> Status {
+         c->allowed_hosts = SplitCommas(v);
+         return Done();
+       }},
+      {"http.allowed_origins",
+       [](NodeConfig* c, const std::string& v) -> Status {
+         c->allowed_origins = SplitCommas(v);
+         return Done();
+       }},
+      {"http.connections_max",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint32_t>(v, 1, 1'000'000, &c->connections_max);
+       }},
+      {"log.level",
+       [](NodeConfig* c, const std::string& v) { return SetLogLevel(v, &c->log_level); }},
+      {"log.format",
+       [](NodeConfig* c, const std::string& v) { return SetLogFormat(v, &c->log_format); }},
+  };
+  return kSetters;
+}
+
+// A scalar as it stands, a list as its items joined by commas.
+Result<std::string> ScalarOrList(const YAML::Node& node) {
+  if (node.IsScalar())
+    return node.Scalar();
+  if (!node.IsSequence())
+    return Bad("must be a value or a list of values");
+  std::string joined;
+  for (const auto& item : node) {
+    if (!item.IsScalar() || item.Scalar().find(',') != std::string::npos)
+      return Bad("must be a list of plain values");
+    joined += (joined.empty() ? "" : ",") + item.Scalar();
+  }
+  return joined;
+}
+
+Status Walk(const YAML::Node& map,
+            const std::string& prefix,
+            const std::string& file,
+            NodeConfig* config) {
+  std::set<std::string> seen;
+  for (const auto& pair : map) {
+    const std::string at = file + ":" + std::to_string(pair.first.Mark().line + 1) + ": ";
+    if (!pair.first.IsScalar())
+      return Bad(at + "keys are plain words");
+    const std::string key = prefix + pair.first.Scalar();
+    if (!seen.insert(key).second)
+      return Bad(at + key + ": is set twice");
+    if (pair.second.IsMap()) {
+      if (Status s = Walk(pair.second, key + ".", file, config); !s)
+        return s;
+      continue;
+    }
+    Result<std::string> value = ScalarOrList(pair.second);
+    if (!value)
+      return Bad(at + key + ": " + value.error().detail);
+    if (Status s = SetOption(config, key, *value); !s)
+      return Bad(at + key + ": " + s.error().detail);
+  }
+  return Done();
+}
+
+}  // namespace
+
+std::string HostPort::ToString() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<HostPort> ParseHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  HostPort parsed;
+  if (colon == std::string_view::npos || colon == 0)
+    return Bad("must be HOST:PORT");
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string_view::npos)
+    return Bad("must be HOST:PORT; an IPv6 address stands in brackets");
+  parsed.host = host;
+  if (Status s = SetNumber<uint16_t>(std::string(text.substr(colon + 1)), 0, 65535, &parsed.port);
+      !s)
+    return Bad("must be HOST:PORT with a port from 0 to 65535");
+  return parsed;
+}
+
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+Status SetOption(NodeConfig* config, const std::string& key, const std::string& value) {
+  const auto it = Setters().find(key);
+  if (it == Setters().end())
+    return Bad("there is no such setting");
+  return it->second(config, value);
+}
+
+std::vector<std::string> OptionNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, setter] : Setters()) names.push_back(name);
+  return names;
+}
+
+Status LoadConfigFile(const std::string& path, NodeConfig* config) {
+  // yaml-cpp reports by exceptions; they end here.
+  try {
+    const YAML::Node root = YAML::LoadFile(path);
+    if (root.IsNull())
+      return Done();
+    if (!root.IsMap())
+      return Bad(path + ": must be a map of settings");
+    return Walk(root, "", path, config);
+  } catch (const YAML::BadFile&) {
+    return Bad(path + ": cannot be read");
+  } catch (const YAML::Exception& e) {
+    return Bad(path + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg);
+  }
+}
+
+Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config) {
+  for (const std::string& key : OptionNames()) {
+    std::string name = "SYNOD_" + key;
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+      return c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    });
+    const auto it = environment.find(name);
+    if (it == environment.end())
+      continue;
+    if (Status s = SetOption(config, key, it->second); !s)
+      return Bad(name + ": " + s.error().detail);
+  }
+  return Done();
+}
+
+Status FinishConfig(NodeConfig* config) {
+  if (config->data_dir.empty())
+    return Bad("--data-dir is needed: the directory that keeps this node's data");
+  if (config->name.empty())
+    config->name = "node-" + std::to_string(config->id);
+  if (config->advertise_client.empty())
+    config->advertise_client = "http://" + config->client.ToString();
+  if (config->advertise_peer.empty())
+    config->advertise_peer = config->peer.ToString();
+  if (!config->initial_cluster.empty() && !config->initial_cluster.contains(config->id))
+    return Bad("--initial-cluster does not list this node's id " + std::to_string(config->id));
+  if (config->election_timeout_ms < 4 * config->heartbeat_ms)
+    return Bad("election_timeout_ms must be at least four times heartbeat_ms");
+  if (!config->insecure_open &&
+      (!IsLoopback(config->client.host) || !IsLoopback(config->peer.host)))
+    return Bad(
+        "authentication is off, so this node listens on loopback addresses only; set "
+        "insecure_open to true if it is meant to be open to whoever can reach it");
+  return Done();
+}
+
+}  // namespace synod::node

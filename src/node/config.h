@@ -1,0 +1,64 @@
+// NodeConfig: the settings of one node, from file, environment and flags.
+//
+// Contract      Later wins: file, environment (SYNOD_...), flags. Every setting has one name in the
+//               file (`http.allowed_hosts`), from which the environment's follows
+//               (SYNOD_HTTP_ALLOWED_HOSTS). An unknown key, a repeated one, a value of the wrong
+//               type or out of range is an error that names file, line and key.
+// Not here      What the state machine consults: that is replicated (src/auth/settings.h).
+#ifndef SYNOD_NODE_CONFIG_H_
+#define SYNOD_NODE_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "src/base/error.h"
+#include "src/base/types.h"
+#include "src/node/log.h"
+
+namespace synod::node {
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+  std::string ToString() const;
+};
+
+Result<HostPort> ParseHostPort(std::string_view text);
+bool IsLoopback(std::string_view host);
+
+struct NodeConfig {
+  std::string data_dir;
+  uint32_t id = 1;
+  std::string name;  // empty: node-<id>
+  HostPort client{"127.0.0.1", 7301};
+  HostPort peer{"127.0.0.1", 7302};
+  std::string advertise_client;  // URL; empty: http://<client>
+  std::string advertise_peer;    // empty: <peer>
+  std::map<uint32_t, HostPort> initial_cluster;
+  std::string cluster_token = "synod";
+  bool insecure_open = false;
+  bool accept_data_loss = false;
+  int64_t heartbeat_ms = 50;
+  int64_t election_timeout_ms = 500;  // up to twice that, drawn anew each time
+  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_origins;
+  uint32_t connections_max = 0;  // 0: as many as the descriptor limit allows, at most 20 000
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+};
+
+// Sets one setting by its name in the file. kInvalidRequest with a reason.
+Status SetOption(NodeConfig* config, const std::string& key, const std::string& value);
+// Names of all settings, sorted.
+std::vector<std::string> OptionNames();
+
+Status LoadConfigFile(const std::string& path, NodeConfig* config);
+Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config);
+// Fills in what follows from the rest and checks what belongs together.
+Status FinishConfig(NodeConfig* config);
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_CONFIG_H_

@@ -1,0 +1,326 @@
+#include "src/node/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/node/engine_core.h"
+
+namespace synod::node {
+namespace {
+
+// After a pause of the process its ticks come in one lump: few of them count, or it would campaign
+// before it has read what the others sent meanwhile.
+constexpr int64_t kTicksAtOnceMax = 3;
+constexpr int64_t kUpkeepMs = 50;
+
+machine::LogEntry ToLogEntry(const consensus::Chosen& chosen) {
+  machine::LogEntry entry;
+  entry.slot = chosen.slot;
+  entry.origin = chosen.entry.origin;
+  entry.payload = *chosen.entry.payload;
+  switch (chosen.entry.kind) {
+    case consensus::EntryKind::kLeaderStart:
+      entry.kind = machine::LogEntry::Kind::kLeaderStart;
+      break;
+    case consensus::EntryKind::kCommand:
+      entry.kind = machine::LogEntry::Kind::kCommand;
+      break;
+    case consensus::EntryKind::kNoop:
+    case consensus::EntryKind::kConfig:
+      entry.kind = machine::LogEntry::Kind::kNoop;
+      entry.payload = {};
+      break;
+  }
+  return entry;
+}
+
+}  // namespace
+
+Engine::Core::Core(const EngineConfig& c,
+                   machine::Machine m,
+                   consensus::Recovered disk,
+                   int64_t now)
+    : config(c),
+      machine(std::move(m)),
+      replica(c.consensus, std::move(disk), machine.applied()),
+      reads(static_cast<int64_t>(c.consensus.election_ticks_max) * c.tick_ms),
+      now_ms(now),
+      checkpoint_at_ms_(now),
+      ticked_ms_(now) {
+  clock.Advance(now, false);
+}
+
+bool Engine::Core::LeaderKnown() const {
+  const std::optional<NodeId> leader = replica.leader();
+  if (!leader)
+    return false;
+  if (*leader == config.self.id)
+    return replica.IsLeader();
+  const auto peer = peers.find(*leader);
+  return peer != peers.end() && peer->second.connected;
+}
+
+Status Engine::Core::Ready() const {
+  if (shutting_down)
+    return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (!LeaderKnown())
+    return Error{Errc::kNoLeader, Outcome::kNotApplied, "no leader is known to this node"};
+  if (replica.IsLeader() && machine.leader_start() != replica.ballot())
+    return Error{Errc::kNotReady, Outcome::kNotApplied, "the leader has not begun yet"};
+  if (replica.IsLeader() && !replica.QuorumFresh())
+    return Error{Errc::kNoQuorum, Outcome::kNotApplied, "the leader hears no majority"};
+  return Done();
+}
+
+void Engine::Core::Advance(int64_t now) {
+  if (now <= now_ms && now - ticked_ms_ < config.tick_ms)
+    return;
+  now_ms = std::max(now_ms, now);
+  clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose());
+  replica.SetStamp(std::max(clock.time(), machine.time()).value);
+  int64_t ticks = (now_ms - ticked_ms_) / config.tick_ms;
+  if (ticks == 0)
+    return;
+  touched = true;
+  ticked_ms_ += ticks * config.tick_ms;
+  for (ticks = std::min(ticks, kTicksAtOnceMax); ticks > 0; --ticks) replica.Tick();
+  ExpireChanges();
+  reads.Expire(now_ms, LeaderKnown(), &out.reads);
+  if (now_ms - upkeep_ms_ >= kUpkeepMs) {
+    upkeep_ms_ = now_ms;
+    Upkeep();
+  }
+}
+
+void Engine::Core::Receive(NodeId from, std::string_view frame) {
+  touched = true;
+  Result<std::vector<FrameItem>> items = ParseFrame(frame);
+  if (!items) {
+    out.events.push_back({"malformed_frame", from.value});
+    return;
+  }
+  for (const FrameItem& item : *items) {
+    if (const auto* message = std::get_if<consensus::Message>(&item))
+      replica.Receive(from, *message);
+    else if (const auto* forward = std::get_if<Forward>(&item))
+      OnForward(from, *forward);
+    else if (const auto* reject = std::get_if<Reject>(&item))
+      OnReject(*reject);
+    else
+      peers[from].applied = std::get<Report>(item).applied;
+  }
+}
+
+void Engine::Core::OnPeerUp(NodeId peer) {
+  touched = true;
+  // What was under way to a leader may have been lost with the old connection; numbers make the
+  // second copy harmless.
+  if (replica.leader() != peer || replica.IsLeader())
+    return;
+  const Ballot ballot = replica.ballot();
+  ForwardTo(peer, ballot, changes.Resend(ballot));
+}
+
+void Engine::Core::Persisted(PersistId upto) {
+  touched = true;
+  SYNOD_CHECK_LE(upto, last_persist_);
+  persisted_ = std::max(persisted_, upto);
+  replica.Persisted(upto);
+  while (!held_.empty() && held_.front().after <= persisted_) {
+    Post(held_.front().to, std::move(held_.front().item));
+    held_.pop_front();
+  }
+}
+
+void Engine::Core::Post(NodeId to, Bytes item) {
+  Bytes& frame = frames_[to];
+  if (frame.empty())
+    frame = std::move(item);
+  else
+    frame += item;
+}
+
+void Engine::Core::HandleSends(std::vector<consensus::Send> sends) {
+  for (consensus::Send& send : sends) {
+    Bytes item;
+    AppendItem(send.message, &item);
+    // Order between messages is kept only among those that wait; Paxos needs no more.
+    if (send.after <= persisted_)
+      Post(send.to, std::move(item));
+    else
+      held_.push_back({send.to, send.after, std::move(item)});
+  }
+}
+
+void Engine::Core::OnLeaderStart(Ballot origin) {
+  ++counters.leader_changes;
+  counters.reforwarded += changes.RequeueBelow(origin);
+  if (replica.IsLeader() && replica.ballot() == origin) {
+    clock.Lead(machine.time(), config.grace_ms);
+    proposed_time_ = machine.time();
+  }
+}
+
+void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committed) {
+  const machine::Observer self{config.self.id, config.boot};
+  machine::Applied applied;
+  for (const consensus::Chosen& chosen : committed) {
+    const Ballot before = machine.leader_start();
+    machine.Apply(ToLogEntry(chosen), self, &applied);
+    ++counters.entries_applied;
+    if (machine.leader_start() != before)
+      OnLeaderStart(machine.leader_start());
+  }
+  counters.commands_applied += applied.commands;
+  for (machine::Completion& completion : applied.completions) Complete(std::move(completion));
+  for (const uint64_t seq : applied.waiting)
+    if (PendingChange* c = changes.Find(seq))
+      c->waiting = true;
+  std::move(applied.revisions.begin(), applied.revisions.end(), std::back_inserter(out.revisions));
+}
+
+void Engine::Core::DrainReplica() {
+  consensus::Output o = replica.TakeOutput();
+  for (consensus::PersistRequest& persist : o.persist) {
+    SYNOD_CHECK_GT(persist.id, last_persist_);
+    last_persist_ = persist.id;
+    out.persist.push_back(std::move(persist));
+  }
+  HandleSends(std::move(o.send));
+  ApplyCommitted(o.committed);
+  for (const consensus::ReadGrant& grant : o.reads) reads.Granted(grant);
+  for (const uint64_t round : o.reads_failed) reads.Failed(round);
+  std::move(o.load.begin(), o.load.end(), std::back_inserter(out.load));
+  std::move(o.events.begin(), o.events.end(), std::back_inserter(out.events));
+  if (!replica.IsLeader() && clock.leading())
+    clock.Follow();
+}
+
+void Engine::Core::MaybeCheckpoint() {
+  if (!checkpoint_ && !checkpoint_out_) {
+    const uint64_t dirty = machine.dirty_bytes();
+    const bool due = now_ms - checkpoint_at_ms_ >= config.checkpoint_ms;
+    if (dirty == 0 || (!due && dirty < config.checkpoint_bytes))
+      return;
+    checkpoint_at_ms_ = now_ms;
+    checkpoint_ = CheckpointJob{machine.applied(), machine.digest(), machine.TakeDirty()};
+    // It must not cover what this node would not know to be chosen after a crash.
+    replica.PersistLearned();
+  }
+  if (checkpoint_ && replica.durable_learned() >= checkpoint_->slot) {
+    out.checkpoint = std::move(checkpoint_);
+    checkpoint_.reset();
+    checkpoint_out_ = true;
+  }
+}
+
+void Engine::Core::Checkpointed(Slot, Slot first_kept) {
+  touched = true;
+  checkpoint_out_ = false;
+  if (first_kept > replica.first_slot())
+    replica.Truncate(first_kept);
+}
+
+EngineOutput Engine::Core::Take() {
+  touched = false;
+  DrainReplica();
+  MaybeCheckpoint();
+  Route();
+  Propose();
+  reads.StartRound(&replica, LeaderKnown());
+  DrainReplica();
+  reads.Collect(machine.applied(), machine.revision(), Engine::Core::machine.time(), &out.reads);
+  for (auto& [to, body] : frames_) out.frames.push_back({to, std::move(body)});
+  frames_.clear();
+  return std::exchange(out, {});
+}
+
+bool Engine::Core::HasOutput() const { return touched || !frames_.empty(); }
+
+Engine::Engine(const EngineConfig& config,
+               machine::Machine machine,
+               consensus::Recovered disk,
+               int64_t now_ms)
+    : core_(std::make_unique<Core>(config, std::move(machine), std::move(disk), now_ms)) {}
+Engine::~Engine() = default;
+
+void Engine::Advance(int64_t now_ms) { core_->Advance(now_ms); }
+
+void Engine::PeerUp(const machine::MemberView& peer, uint64_t boot) {
+  Core::Peer& p = core_->peers[peer.id];
+  p.view = peer;
+  p.boot = boot;
+  p.connected = true;
+  core_->OnPeerUp(peer.id);
+}
+
+void Engine::PeerDown(NodeId peer, bool process_gone) {
+  core_->touched = true;
+  core_->peers[peer].connected = false;
+  if (process_gone)
+    core_->replica.PeerGone(peer);
+}
+
+void Engine::Receive(NodeId from, std::string_view frame) { core_->Receive(from, frame); }
+Result<CallId> Engine::Change(machine::Command command, int64_t timeout_ms) {
+  return core_->Change(std::move(command), timeout_ms);
+}
+void Engine::Cancel(CallId call) { core_->Cancel(call); }
+
+CallId Engine::Read(const ReadRequest& request) {
+  core_->touched = true;
+  const CallId call = ++core_->last_call;
+  if (core_->shutting_down) {
+    core_->out.reads.push_back(
+        {call, Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"}});
+    return call;
+  }
+  ++core_->counters.reads;
+  core_->reads.Add(call, request, core_->now_ms);
+  return call;
+}
+
+void Engine::Persisted(PersistId upto) { core_->Persisted(upto); }
+void Engine::Checkpointed(Slot slot, Slot first_kept) { core_->Checkpointed(slot, first_kept); }
+void Engine::Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries) {
+  core_->touched = true;
+  core_->replica.Loaded(request, std::move(entries));
+}
+Status Engine::TransferLeadership(NodeId to) {
+  core_->touched = true;
+  return core_->replica.TransferLeadership(to);
+}
+void Engine::Shutdown() { core_->Shutdown(); }
+EngineOutput Engine::Take() { return core_->Take(); }
+bool Engine::HasOutput() const { return core_->HasOutput(); }
+
+const machine::Machine& Engine::machine() const { return core_->machine; }
+const consensus::Replica& Engine::replica() const { return core_->replica; }
+const EngineCounters& Engine::counters() const {
+  core_->counters.read_rounds = core_->reads.rounds();
+  return core_->counters;
+}
+ClusterTime Engine::Now() const { return std::max(core_->clock.time(), core_->machine.time()); }
+Status Engine::Ready() const { return core_->Ready(); }
+bool Engine::IsConnected(NodeId peer) const {
+  if (peer == core_->config.self.id)
+    return true;
+  const auto it = core_->peers.find(peer);
+  return it != core_->peers.end() && it->second.connected;
+}
+Slot Engine::AppliedOf(NodeId member) const {
+  if (member == core_->config.self.id)
+    return core_->machine.applied();
+  const auto it = core_->peers.find(member);
+  return it == core_->peers.end() ? Slot() : it->second.applied;
+}
+Slot Engine::NewestApplied() const {
+  Slot newest = core_->machine.applied();
+  for (const auto& [id, peer] : core_->peers) newest = std::max(newest, peer.applied);
+  return newest;
+}
+uint64_t Engine::pending_calls() const { return core_->changes.size() + core_->reads.size(); }
+uint64_t Engine::pending_bytes() const { return core_->changes.bytes() + core_->inbox_bytes_; }
+
+}  // namespace synod::node

@@ -1,0 +1,108 @@
+#include "src/node/engine_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/check.h"
+
+namespace synod::node {
+
+PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
+  bytes_ += change.command.size();
+  const auto [it, fresh] = changes_.emplace(seq, std::move(change));
+  SYNOD_CHECK(fresh);
+  queue_.push_back(seq);
+  return &it->second;
+}
+
+PendingChange* PendingChanges::Find(uint64_t seq) {
+  const auto it = changes_.find(seq);
+  return it == changes_.end() ? nullptr : &it->second;
+}
+
+void PendingChanges::Erase(uint64_t seq) {
+  const auto it = changes_.find(seq);
+  if (it == changes_.end())
+    return;
+  bytes_ -= it->second.command.size();
+  if (it->second.sent && it->second.ballot == numbered_ballot_)
+    by_number_.erase(it->second.number);
+  changes_.erase(it);  // SendQueued skips it in the queue
+}
+
+std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot) {
+  if (ballot != numbered_ballot_) {
+    numbered_ballot_ = ballot;
+    last_number_ = 0;
+    by_number_.clear();
+  }
+  std::vector<uint64_t> sent;
+  std::deque<uint64_t> held;
+  for (const uint64_t seq : queue_) {
+    PendingChange* c = Find(seq);
+    if (c == nullptr)
+      continue;
+    if (c->ballot == ballot) {
+      held.push_back(seq);
+      continue;
+    }
+    c->sent = true;
+    c->ballot = ballot;
+    c->number = ++last_number_;
+    c->sends = 1;
+    by_number_[c->number] = seq;
+    sent.push_back(seq);
+  }
+  queue_ = std::move(held);
+  return sent;
+}
+
+std::vector<uint64_t> PendingChanges::Resend(Ballot ballot) {
+  std::vector<uint64_t> again;
+  if (ballot != numbered_ballot_)
+    return again;
+  for (const auto& [number, seq] : by_number_) {
+    PendingChange* c = Find(seq);
+    SYNOD_CHECK(c != nullptr);
+    if (c->waiting)
+      continue;
+    ++c->sends;
+    again.push_back(seq);
+  }
+  return again;
+}
+
+size_t PendingChanges::RequeueBelow(Ballot ballot) {
+  std::vector<uint64_t> dropped;
+  for (auto& [seq, c] : changes_) {
+    if (!c.sent || c.waiting || c.ballot >= ballot)
+      continue;
+    if (c.ballot == numbered_ballot_)
+      by_number_.erase(c.number);
+    c.sent = false;
+    dropped.push_back(seq);
+  }
+  // They are older than anything that is queued now.
+  queue_.insert(queue_.begin(), dropped.begin(), dropped.end());
+  return dropped.size();
+}
+
+std::optional<uint64_t> PendingChanges::Rejected(Ballot ballot,
+                                                 uint64_t number,
+                                                 Reject::Reason reason) {
+  const auto it = ballot == numbered_ballot_ ? by_number_.find(number) : by_number_.end();
+  if (it == by_number_.end())
+    return std::nullopt;
+  const uint64_t seq = it->second;
+  PendingChange* c = Find(seq);
+  // A leader that has lost its ballot says "not leader" also of what it had proposed before: only
+  // of a first send is that a proof. "Overloaded" it says only of what it has never seen.
+  if (reason == Reject::Reason::kNotLeader && c->sends > 1)
+    return std::nullopt;
+  by_number_.erase(it);
+  c->sent = false;
+  queue_.push_back(seq);
+  return seq;
+}
+
+}  // namespace synod::node

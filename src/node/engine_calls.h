@@ -1,0 +1,75 @@
+// PendingChanges: changes that this node took and whose answer is outstanding.
+//
+// Contract      A change is queued (certainly in nobody's log) or sent (maybe in the log of the
+// ballot it
+//               was sent in). It goes from sent back to queued only on proof: the machine has
+//               applied a LeaderStart above that ballot without having applied the change, or the
+//               leader says that it never took it.
+// Numbers       Each first send within a ballot takes the next number, so that a leader can drop
+// what a
+//               reconnect makes us send again.
+// Thread        Core thread only.
+#ifndef SYNOD_NODE_ENGINE_CALLS_H_
+#define SYNOD_NODE_ENGINE_CALLS_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "src/node/engine.h"
+#include "src/node/engine_frames.h"
+
+namespace synod::node {
+
+struct PendingChange {
+  Bytes command;
+  int64_t deadline_ms = 0;
+  bool internal = false;  // nobody waits: proposed by the node itself
+  bool keepalive = false;
+  bool acquire = false;    // may wait in the state machine
+  bool cancelled = false;  // the caller has gone
+  bool sent = false;
+  bool waiting = false;  // applied: it waits in the state machine
+  Ballot ballot;         // sent: in which; queued: not to be sent in it again (refused there)
+  uint64_t number = 0;   // sent: its number in that ballot
+  uint32_t sends = 0;    // sent: how often in that ballot
+};
+
+class PendingChanges {
+ public:
+  PendingChange* Add(uint64_t seq, PendingChange change);
+  PendingChange* Find(uint64_t seq);
+  void Erase(uint64_t seq);
+
+  // The queued changes that may be sent in `ballot`, in order; each is marked as sent with the next
+  // number of that ballot.
+  std::vector<uint64_t> SendQueued(Ballot ballot);
+  // Those sent in `ballot` and not known to be applied, in the order of their numbers: after a
+  // reconnect. Each counts one send more.
+  std::vector<uint64_t> Resend(Ballot ballot);
+  // A LeaderStart of `ballot` was applied: what was sent in an older one is queued again. Returns
+  // how many.
+  size_t RequeueBelow(Ballot ballot);
+  // The leader of `ballot` did not take the change with this number. Gives its seq if that is
+  // proof.
+  std::optional<uint64_t> Rejected(Ballot ballot, uint64_t number, Reject::Reason reason);
+
+  std::map<uint64_t, PendingChange>& all() { return changes_; }
+  bool HasQueued() const { return !queue_.empty(); }
+  size_t size() const { return changes_.size(); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::map<uint64_t, PendingChange> changes_;
+  std::deque<uint64_t> queue_;              // queued, ascending unless refused
+  std::map<uint64_t, uint64_t> by_number_;  // of the ballot below
+  Ballot numbered_ballot_;
+  uint64_t last_number_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_ENGINE_CALLS_H_

@@ -1,0 +1,261 @@
+// The way of a change: queued here, proposed here or handed to the leader, answered when applied.
+#include <algorithm>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/node/engine_core.h"
+
+namespace synod::node {
+namespace {
+
+constexpr size_t kBatchBytesMax = size_t{128} << 10;
+constexpr size_t kBatchCommandsMax = 1024;
+constexpr int64_t kKeepAliveEveryMs = 100;
+constexpr int64_t kTickEveryMs = 500;
+constexpr int64_t kInternalTimeoutMs = 10'000;
+
+}  // namespace
+
+Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms) {
+  touched = true;
+  if (shutting_down)
+    return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (changes.bytes() >= config.pending_bytes_max)
+    return Error{Errc::kOverloaded, Outcome::kNotApplied, "too many changes wait at this node"};
+  const CallId call = ++last_call;
+  command.id = {config.self.id, config.boot, call};
+  PendingChange change;
+  change.deadline_ms = now_ms + timeout_ms;
+  change.keepalive = std::holds_alternative<machine::LeaseKeepAlive>(command.operation);
+  change.acquire = std::holds_alternative<machine::Acquire>(command.operation);
+  change.command = machine::Encode(command);
+  changes.Add(call, std::move(change));
+  return call;
+}
+
+void Engine::Core::Submit(machine::Operation operation) {
+  touched = true;
+  machine::Command command;
+  const CallId call = ++last_call;
+  command.id = {config.self.id, config.boot, call};
+  PendingChange change;
+  change.deadline_ms = now_ms + kInternalTimeoutMs;
+  change.internal = true;
+  change.keepalive = std::holds_alternative<machine::LeaseKeepAlive>(operation);
+  command.operation = std::move(operation);
+  change.command = machine::Encode(command);
+  changes.Add(call, std::move(change));
+}
+
+void Engine::Core::Cancel(CallId call) {
+  touched = true;
+  reads.Cancel(call);
+  PendingChange* c = changes.Find(call);
+  if (c == nullptr || c->cancelled)
+    return;
+  if (!c->sent) {
+    changes.Erase(call);
+    return;
+  }
+  c->cancelled = true;
+  if (c->acquire)
+    Submit(machine::Disown{{config.self.id, config.boot, call}});
+}
+
+void Engine::Core::Route() {
+  if (!changes.HasQueued() || !LeaderKnown())
+    return;
+  const Ballot ballot = replica.ballot();
+  if (!replica.IsLeader()) {
+    ForwardTo(*replica.leader(), ballot, changes.SendQueued(ballot));
+    return;
+  }
+  for (const uint64_t seq : changes.SendQueued(ballot)) {
+    const PendingChange* c = changes.Find(seq);
+    EnterInbox(c->command, c->keepalive);
+  }
+}
+
+void Engine::Core::ForwardTo(NodeId leader, Ballot ballot, const std::vector<uint64_t>& seqs) {
+  if (seqs.empty())
+    return;
+  Forward forward{ballot, config.boot, {}};
+  forward.items.reserve(seqs.size());
+  for (const uint64_t seq : seqs) {
+    const PendingChange* c = changes.Find(seq);
+    forward.items.push_back({c->number, c->command});
+  }
+  counters.forwarded += seqs.size();
+  Bytes item;
+  AppendItem(forward, &item);
+  Post(leader, std::move(item));
+}
+
+void Engine::Core::OpenInbox() {
+  if (inbox_ballot_ == replica.ballot())
+    return;
+  // What is left is from an older ballot of ours: its senders hand it on again once it is proven
+  // that it was not applied.
+  inbox_ballot_ = replica.ballot();
+  inbox_.clear();
+  keepalives_.clear();
+  inbox_bytes_ = 0;
+  forwarded_.clear();
+}
+
+void Engine::Core::EnterInbox(Bytes command, bool keepalive) {
+  OpenInbox();
+  inbox_bytes_ += command.size();
+  (keepalive ? keepalives_ : inbox_).push_back(std::move(command));
+}
+
+void Engine::Core::OnForward(NodeId from, const Forward& forward) {
+  Reject reject{forward.ballot, forward.boot, Reject::Reason::kNotLeader, {}};
+  if (!replica.IsLeader() || replica.ballot() != forward.ballot || shutting_down) {
+    for (const Forward::Item& item : forward.items) reject.numbers.push_back(item.number);
+  } else {
+    OpenInbox();
+    reject.reason = Reject::Reason::kOverloaded;
+    for (const Forward::Item& item : forward.items) {
+      const Result<machine::Command> command = machine::DecodeCommand(item.command);
+      if (!command) {
+        out.events.push_back({"malformed_command", from.value});
+        return;
+      }
+      const bool full = inbox_bytes_ >= config.pending_bytes_max;
+      uint64_t& last = forwarded_[{from, forward.boot}];
+      if (item.number <= last)
+        continue;
+      last = item.number;
+      if (full)
+        reject.numbers.push_back(item.number);
+      else
+        EnterInbox(Bytes(item.command),
+                   std::holds_alternative<machine::LeaseKeepAlive>(command->operation));
+    }
+  }
+  if (reject.numbers.empty())
+    return;
+  counters.forwards_rejected += reject.numbers.size();
+  Bytes item;
+  AppendItem(reject, &item);
+  Post(from, std::move(item));
+}
+
+void Engine::Core::OnReject(const Reject& reject) {
+  if (reject.boot != config.boot)
+    return;
+  for (const uint64_t number : reject.numbers) {
+    const std::optional<uint64_t> seq = changes.Rejected(reject.ballot, number, reject.reason);
+    if (seq && reject.reason == Reject::Reason::kOverloaded)
+      FailChange(*seq,
+                 {Errc::kOverloaded, Outcome::kNotApplied, "the leader has no room for more"});
+  }
+}
+
+void Engine::Core::Propose() {
+  if (!replica.IsLeader() || inbox_ballot_ != replica.ballot()) {
+    ProposeTick();
+    return;
+  }
+  if (!keepalives_.empty() && now_ms - keepalives_flushed_ms_ >= kKeepAliveEveryMs) {
+    keepalives_flushed_ms_ = now_ms;
+    std::move(keepalives_.begin(), keepalives_.end(), std::back_inserter(inbox_));
+    keepalives_.clear();
+  }
+  bool syncing = last_persist_ > persisted_;
+  while (!inbox_.empty() && replica.CanPropose()) {
+    // While one sync runs the next batch fills; a full one need not wait.
+    if (syncing && inbox_bytes_ < kBatchBytesMax && inbox_.size() < kBatchCommandsMax)
+      break;
+    std::vector<Bytes> batch;
+    size_t bytes = 0;
+    while (!inbox_.empty() && batch.size() < kBatchCommandsMax &&
+           (batch.empty() || bytes + inbox_.front().size() <= kBatchBytesMax)) {
+      bytes += inbox_.front().size();
+      batch.push_back(std::move(inbox_.front()));
+      inbox_.pop_front();
+    }
+    inbox_bytes_ -= bytes;
+    const ClusterTime time = std::max(clock.time(), machine.time());
+    const Result<Slot> slot =
+        replica.Propose(consensus::EntryKind::kCommand,
+                        std::make_shared<const Bytes>(machine::EncodeBatch(time, batch)));
+    SYNOD_CHECK(slot.has_value());
+    ++counters.proposals;
+    counters.proposed_commands += batch.size();
+    proposed_ms_ = now_ms;
+    proposed_time_ = time;
+    syncing = true;
+  }
+  ProposeTick();
+}
+
+// Keeps cluster time in the log going while anything has a deadline: so that what is due ends, and
+// so that a failover after idle hours loses at most half a second.
+void Engine::Core::ProposeTick() {
+  if (!replica.IsLeader() || !clock.leading() || !replica.CanPropose())
+    return;
+  const std::optional<ClusterTime> deadline = machine.NextDeadline();
+  if (!deadline)
+    return;
+  const bool due = clock.time() >= *deadline && replica.InFlight() == 0;
+  if (!due && (now_ms - proposed_ms_ < kTickEveryMs || clock.time() <= proposed_time_))
+    return;
+  const Result<Slot> slot =
+      replica.Propose(consensus::EntryKind::kCommand,
+                      std::make_shared<const Bytes>(machine::EncodeBatch(clock.time(), {})));
+  if (!slot)
+    return;
+  ++counters.ticks_proposed;
+  proposed_ms_ = now_ms;
+  proposed_time_ = clock.time();
+}
+
+void Engine::Core::Complete(machine::Completion completion) {
+  const PendingChange* c = changes.Find(completion.seq);
+  if (c == nullptr)
+    return;
+  const bool wanted = !c->internal && !c->cancelled;
+  changes.Erase(completion.seq);
+  if (wanted)
+    out.changes.push_back({completion.seq, std::move(completion.answer)});
+}
+
+void Engine::Core::FailChange(uint64_t seq, Error error) {
+  const PendingChange* c = changes.Find(seq);
+  const bool wanted = !c->internal && !c->cancelled;
+  const bool disown = c->acquire && c->sent && !c->cancelled;
+  changes.Erase(seq);
+  if (wanted)
+    out.changes.push_back({seq, std::move(error)});
+  if (disown && !shutting_down)
+    Submit(machine::Disown{{config.self.id, config.boot, seq}});
+}
+
+void Engine::Core::ExpireChanges() {
+  std::vector<std::pair<uint64_t, bool>> late;
+  for (const auto& [seq, c] : changes.all())
+    if (now_ms >= c.deadline_ms)
+      late.emplace_back(seq, c.sent);
+  for (const auto& [seq, sent] : late) {
+    if (sent)
+      FailChange(seq, {Errc::kDeadlineExceeded, Outcome::kUnknown,
+                       "no answer in timeout_ms; the change may still be applied"});
+    else
+      FailChange(seq, {Errc::kNoLeader, Outcome::kNotApplied, "no leader was found in timeout_ms"});
+  }
+}
+
+void Engine::Core::Shutdown() {
+  touched = true;
+  shutting_down = true;
+  std::vector<std::pair<uint64_t, bool>> all;
+  for (const auto& [seq, c] : changes.all()) all.emplace_back(seq, c.sent);
+  for (const auto& [seq, sent] : all)
+    FailChange(seq, {Errc::kShuttingDown, sent ? Outcome::kUnknown : Outcome::kNotApplied,
+                     "the node is stopping"});
+  reads.FailAll({Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"}, &out.reads);
+}
+
+}  // namespace synod::node

@@ -1,0 +1,133 @@
+// Engine::Core: the engine's state and the steps of one turn (internal to engine*.cc).
+//
+// Contract      See engine.h. A turn is: route what is queued, propose, start reads, take the
+// replica's
+//               output, apply what was chosen; again while that made new work.
+// Thread        Core thread only.
+#ifndef SYNOD_NODE_ENGINE_CORE_H_
+#define SYNOD_NODE_ENGINE_CORE_H_
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "src/node/engine.h"
+#include "src/node/engine_calls.h"
+#include "src/node/engine_clock.h"
+#include "src/node/engine_frames.h"
+#include "src/node/engine_reads.h"
+
+namespace synod::node {
+
+class Engine::Core {
+ public:
+  Core(const EngineConfig& config,
+       machine::Machine machine,
+       consensus::Recovered disk,
+       int64_t now_ms);
+
+  // engine.cc: time, peers, turns
+  void Advance(int64_t now_ms);
+  void Receive(NodeId from, std::string_view frame);
+  void Persisted(PersistId upto);
+  void Checkpointed(Slot slot, Slot first_kept);
+  EngineOutput Take();
+  bool HasOutput() const;
+  Status Ready() const;
+  bool LeaderKnown() const;
+
+  // engine_changes.cc: the way of a change
+  Result<CallId> Change(machine::Command command, int64_t timeout_ms);
+  void Cancel(CallId call);
+  void Shutdown();
+
+  EngineConfig config;
+  machine::Machine machine;
+  consensus::Replica replica;
+  PendingChanges changes;
+  PendingReads reads;
+  ClusterClock clock;
+  EngineCounters counters;
+  EngineOutput out;
+  int64_t now_ms = 0;
+  bool touched = true;  // something came in since the last Take()
+  uint64_t last_call = 0;
+  bool shutting_down = false;
+
+  struct Peer {
+    machine::MemberView view;
+    uint64_t boot = 0;
+    bool connected = false;
+    Slot applied;  // as it last reported
+  };
+  std::map<NodeId, Peer> peers;
+  void OnPeerUp(NodeId peer);
+
+ private:
+  // engine.cc
+  void DrainReplica();
+  void HandleSends(std::vector<consensus::Send> sends);
+  void Post(NodeId to, Bytes item);
+  void ApplyCommitted(const std::vector<consensus::Chosen>& committed);
+  void OnLeaderStart(Ballot origin);
+  void MaybeCheckpoint();
+
+  // engine_changes.cc
+  void Submit(machine::Operation operation);
+  void Route();
+  void ForwardTo(NodeId leader, Ballot ballot, const std::vector<uint64_t>& seqs);
+  void OnForward(NodeId from, const Forward& forward);
+  void OnReject(const Reject& reject);
+  void Propose();
+  void ProposeTick();
+  void Complete(machine::Completion completion);
+  void FailChange(uint64_t seq, Error error);
+  void ExpireChanges();
+  void OpenInbox();
+  void EnterInbox(Bytes command, bool keepalive);
+
+  // engine_upkeep.cc: what nodes propose by themselves
+  void Upkeep();
+  void ReportProgress();
+  void RenewWaitingLeases();
+  void AnnounceMembers();
+  void ReportGoneProcesses();
+
+  friend class Engine;
+
+  PersistId last_persist_;
+  PersistId persisted_;
+  struct HeldSend {
+    NodeId to;
+    PersistId after;
+    Bytes item;
+  };
+  std::deque<HeldSend> held_;                // by `after`, ascending
+  std::map<NodeId, Bytes> frames_;           // this turn's, one a peer
+  std::optional<CheckpointJob> checkpoint_;  // taken, waits for `learned` to be durable
+  bool checkpoint_out_ = false;
+  int64_t checkpoint_at_ms_ = 0;
+  int64_t ticked_ms_ = 0;
+
+  // Leader: what is to be proposed, and what each process handed on in this ballot.
+  std::deque<Bytes> inbox_;
+  size_t inbox_bytes_ = 0;
+  std::deque<Bytes> keepalives_;
+  int64_t keepalives_flushed_ms_ = 0;
+  Ballot inbox_ballot_;
+  std::map<std::pair<NodeId, uint64_t>, uint64_t> forwarded_;
+  int64_t proposed_ms_ = 0;
+  ClusterTime proposed_time_;
+
+  int64_t upkeep_ms_ = 0;
+  int64_t reported_ms_ = 0;
+  int64_t members_proposed_ms_ = 0;
+  std::map<LeaseId, int64_t> renewed_ms_;
+  std::map<std::pair<NodeId, uint64_t>, int64_t> missing_since_ms_;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_ENGINE_CORE_H_

@@ -1,0 +1,105 @@
+#include "src/node/engine_frames.h"
+
+#include <string>
+
+#include "src/base/codec.h"
+
+namespace synod::node {
+namespace {
+
+enum class ItemType : uint8_t { kConsensus = 1, kForward = 2, kReject = 3, kReport = 4 };
+
+template <typename Body>
+void AppendTyped(ItemType type, Bytes* frame, Body&& body) {
+  Writer w(frame);
+  w.U8(static_cast<uint8_t>(type));
+  w.Nested(body);
+}
+
+Forward ReadForward(Reader* r) {
+  Forward f;
+  f.ballot = r->ReadBallot();
+  f.boot = r->Fixed64();
+  const uint64_t count = r->Count(2);
+  f.items.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t number = r->Varint();
+    f.items.push_back({number, r->String()});
+  }
+  return f;
+}
+
+Reject ReadReject(Reader* r) {
+  Reject j;
+  j.ballot = r->ReadBallot();
+  j.boot = r->Fixed64();
+  j.reason = r->Bool() ? Reject::Reason::kOverloaded : Reject::Reason::kNotLeader;
+  const uint64_t count = r->Count();
+  j.numbers.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) j.numbers.push_back(r->Varint());
+  return j;
+}
+
+Error Malformed() {
+  return {Errc::kInvalidRequest, Outcome::kNotApplied, "malformed frame from a peer"};
+}
+
+}  // namespace
+
+void AppendItem(const consensus::Message& message, Bytes* frame) {
+  AppendTyped(ItemType::kConsensus, frame, [&](Writer& w) { consensus::Encode(message, &w); });
+}
+
+void AppendItem(const Forward& forward, Bytes* frame) {
+  AppendTyped(ItemType::kForward, frame, [&](Writer& w) {
+    w.Write(forward.ballot);
+    w.Fixed64(forward.boot);
+    w.Varint(forward.items.size());
+    for (const Forward::Item& item : forward.items) {
+      w.Varint(item.number);
+      w.String(item.command);
+    }
+  });
+}
+
+void AppendItem(const Reject& reject, Bytes* frame) {
+  AppendTyped(ItemType::kReject, frame, [&](Writer& w) {
+    w.Write(reject.ballot);
+    w.Fixed64(reject.boot);
+    w.Bool(reject.reason == Reject::Reason::kOverloaded);
+    w.Varint(reject.numbers.size());
+    for (const uint64_t number : reject.numbers) w.Varint(number);
+  });
+}
+
+void AppendItem(const Report& report, Bytes* frame) {
+  AppendTyped(ItemType::kReport, frame, [&](Writer& w) { w.Number(report.applied); });
+}
+
+Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
+  std::vector<FrameItem> items;
+  Reader r(frame);
+  while (r.ok() && !r.AtEnd()) {
+    const auto type = static_cast<ItemType>(r.U8());
+    Reader body(r.String());
+    if (!r.ok())
+      return Malformed();
+    if (type == ItemType::kConsensus) {
+      Result<consensus::Message> message = consensus::DecodeMessage(&body);
+      if (!message)
+        return message.error();
+      items.emplace_back(std::move(*message));
+    } else if (type == ItemType::kForward) {
+      items.emplace_back(ReadForward(&body));
+    } else if (type == ItemType::kReject) {
+      items.emplace_back(ReadReject(&body));
+    } else if (type == ItemType::kReport) {
+      items.emplace_back(Report{body.Number<Slot>()});
+    }
+    if (!body.ok())
+      return Malformed();
+  }
+  return items;
+}
+
+}  // namespace synod::node

@@ -1,0 +1,108 @@
+// What nodes propose by themselves: renewals for requests that wait here, the members' identities
+// and addresses, and the news that a process is gone.
+#include <algorithm>
+
+#include "src/node/engine_core.h"
+
+namespace synod::node {
+namespace {
+
+constexpr int64_t kRenewEveryMs = 150;  // of waiting requests' leases: the shortest TTL is 500 ms
+constexpr int64_t kReportEveryMs = 500;
+constexpr int64_t kMissingMs = 500;         // a process is reported gone after so long
+constexpr int64_t kProposeAgainMs = 2'000;  // if a proposal had no effect
+
+}  // namespace
+
+void Engine::Core::Upkeep() {
+  if (shutting_down)
+    return;
+  ReportProgress();
+  RenewWaitingLeases();
+  if (replica.IsLeader() && clock.leading()) {
+    AnnounceMembers();
+    ReportGoneProcesses();
+  } else {
+    missing_since_ms_.clear();
+  }
+}
+
+void Engine::Core::ReportProgress() {
+  if (now_ms - reported_ms_ < kReportEveryMs)
+    return;
+  reported_ms_ = now_ms;
+  for (const auto& [id, peer] : peers) {
+    if (!peer.connected)
+      continue;
+    Bytes item;
+    AppendItem(Report{machine.applied()}, &item);
+    Post(id, std::move(item));
+  }
+}
+
+void Engine::Core::RenewWaitingLeases() {
+  const machine::Observer self{config.self.id, config.boot};
+  std::map<LeaseId, int64_t> renewed;
+  machine::LeaseKeepAlive renewal;
+  renewal.bulk = true;
+  for (const auto& [seq, lease] : machine.WaitingLeases(self)) {
+    const PendingChange* c = changes.Find(seq);
+    if (c == nullptr || c->cancelled)
+      continue;
+    const auto last = renewed_ms_.find(lease);
+    if (last != renewed_ms_.end() && now_ms - last->second < kRenewEveryMs) {
+      renewed.insert(*last);
+      continue;
+    }
+    renewed[lease] = now_ms;
+    renewal.ids.push_back(lease);
+  }
+  renewed_ms_ = std::move(renewed);
+  if (!renewal.ids.empty())
+    Submit(std::move(renewal));
+}
+
+void Engine::Core::AnnounceMembers() {
+  if (now_ms - members_proposed_ms_ < kProposeAgainMs)
+    return;
+  const std::vector<machine::MemberView> known = machine.members();
+  const auto announce = [&](const machine::MemberView& m) {
+    const auto it = std::find_if(known.begin(), known.end(),
+                                 [&](const machine::MemberView& k) { return k.id == m.id; });
+    if (it != known.end() && it->uuid == m.uuid && it->name == m.name &&
+        it->peer_address == m.peer_address && it->client_url == m.client_url)
+      return;
+    // An identity is bound once: another uuid under a bound number is refused at its Hello.
+    if (it != known.end() && it->uuid != m.uuid)
+      return;
+    members_proposed_ms_ = now_ms;
+    Submit(machine::SetMember{m.id, m.uuid, m.name, m.peer_address, m.client_url});
+  };
+  announce(config.self);
+  for (const auto& [id, peer] : peers)
+    if (peer.connected && replica.membership().IsVoter(id))
+      announce(peer.view);
+}
+
+void Engine::Core::ReportGoneProcesses() {
+  std::map<std::pair<NodeId, uint64_t>, int64_t> missing;
+  for (const machine::Observer& process : machine.WaitingProcesses()) {
+    const auto peer = peers.find(process.node);
+    const bool alive =
+        process.node == config.self.id
+            ? process.boot == config.boot
+            : peer != peers.end() && peer->second.connected && peer->second.boot == process.boot;
+    if (alive)
+      continue;
+    const std::pair key{process.node, process.boot};
+    const auto since = missing_since_ms_.find(key);
+    missing[key] = since == missing_since_ms_.end() ? now_ms : since->second;
+    if (now_ms - missing[key] >= kMissingMs) {
+      missing[key] = now_ms + kProposeAgainMs;
+      Submit(machine::NodeGone{process.node, process.boot});
+    }
+  }
+  missing_since_ms_ = std::move(missing);
+}
+
+}  // namespace synod::node

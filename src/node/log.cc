@@ -1,0 +1,98 @@
+#include "src/node/log.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+
+namespace synod::node {
+namespace {
+
+constexpr size_t kValueBytesMax = 4096;
+constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warn", "error"};
+
+std::atomic<LogLevel> g_level{LogLevel::kInfo};
+std::atomic<LogFormat> g_format{LogFormat::kText};
+std::atomic<uint32_t> g_node{0};
+
+std::string Timestamp() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  std::array<char, 64> text{};
+  const size_t n = strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03dZ",
+                static_cast<int>(now.tv_nsec / 1000000));
+  return std::string(text.data(), n) + fraction.data();
+}
+
+void AppendQuoted(std::string_view s, std::string* out) {
+  *out += '"';
+  for (const char c : s.substr(0, kValueBytesMax)) {
+    if (c == '"' || c == '\\') {
+      *out += '\\';
+      *out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      std::array<char, 8> code{};
+      std::snprintf(code.data(), code.size(), "\\u%04x", static_cast<unsigned>(c));
+      *out += code.data();
+    } else {
+      *out += c;
+    }
+  }
+  *out += '"';
+}
+
+bool NeedsQuotes(std::string_view s) {
+  return s.empty() || std::any_of(s.begin(), s.end(), [](char c) {
+           return c == ' ' || c == '"' || c == '=' || static_cast<unsigned char>(c) < 0x20;
+         });
+}
+
+}  // namespace
+
+void SetLog(LogLevel level, LogFormat format, uint32_t node) {
+  g_level = level;
+  g_format = format;
+  g_node = node;
+}
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  if (level < g_level.load())
+    return;
+  const std::string_view name = kLevels[static_cast<size_t>(level)];
+  std::string line;
+  if (g_format.load() == LogFormat::kJson) {
+    line = "{\"time\":\"" + Timestamp() + "\",\"level\":\"" + std::string(name) +
+           "\",\"node\":" + std::to_string(g_node.load()) + ",\"message\":";
+    AppendQuoted(message, &line);
+    for (const LogField& field : fields) {
+      line += ',';
+      AppendQuoted(field.name, &line);
+      line += ':';
+      AppendQuoted(field.value, &line);
+    }
+    line += "}\n";
+  } else {
+    line = Timestamp() + ' ' + std::string(name) + " node " + std::to_string(g_node.load()) + ": " +
+           std::string(message);
+    for (const LogField& field : fields) {
+      line += ' ';
+      line += field.name;
+      line += '=';
+      if (NeedsQuotes(field.value))
+        AppendQuoted(field.value, &line);
+      else
+        line += field.value;
+    }
+    line += '\n';
+  }
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace synod::node

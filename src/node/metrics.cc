@@ -1,0 +1,224 @@
+#include "src/node/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "src/node/process.h"
+
+namespace synod::node {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+class Families {
+ public:
+  void Gauge(const std::string& name,
+             const std::string& help,
+             double value,
+             const Labels& labels = {}) {
+    Metric(name, help, MetricType::Gauge, labels).gauge.value = value;
+  }
+  void Counter(const std::string& name,
+               const std::string& help,
+               double value,
+               const Labels& labels = {}) {
+    Metric(name, help, MetricType::Counter, labels).counter.value = value;
+  }
+  ClientMetric& Histogram(const std::string& name,
+                          const std::string& help,
+                          const Labels& labels = {}) {
+    return Metric(name, help, MetricType::Histogram, labels);
+  }
+  std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  ClientMetric& Metric(const std::string& name,
+                       const std::string& help,
+                       MetricType type,
+                       const Labels& labels) {
+    auto it = std::find_if(families_.begin(), families_.end(),
+                           [&](const MetricFamily& f) { return f.name == name; });
+    if (it == families_.end()) {
+      families_.push_back({name, help, type, {}});
+      it = families_.end() - 1;
+    }
+    ClientMetric& metric = it->metric.emplace_back();
+    for (const auto& [key, value] : labels) metric.label.push_back({key, value});
+    return metric;
+  }
+
+  std::vector<MetricFamily> families_;
+};
+
+double D(uint64_t n) { return static_cast<double>(n); }
+
+void AddRequests(const RequestStats& stats, Families* f) {
+  for (size_t i = 0; i < kRouteNames.size(); ++i) {
+    const RequestStats::PerRoute& route = stats.route(static_cast<Route>(i));
+    uint64_t total = 0;
+    for (size_t status = 0; status < route.by_status.size(); ++status) {
+      if (route.by_status[status] == 0)
+        continue;
+      total += route.by_status[status];
+      f->Counter("synod_http_requests_total", "Requests answered, by route and status.",
+                 D(route.by_status[status]),
+                 {{"route", std::string(kRouteNames[i])}, {"status", std::to_string(status)}});
+    }
+    if (total == 0)
+      continue;
+    ClientMetric& h = f->Histogram("synod_http_request_duration_seconds",
+                                   "From the parsed request to its answer, by route.",
+                                   {{"route", std::string(kRouteNames[i])}});
+    h.histogram.sample_count = total;
+    h.histogram.sample_sum = D(route.sum_us) * 1e-6;
+    uint64_t cumulative = 0;
+    for (size_t b = 0; b < RequestStats::kBoundsUs.size(); ++b) {
+      cumulative += route.buckets[b];
+      h.histogram.bucket.push_back(
+          {cumulative, static_cast<double>(RequestStats::kBoundsUs[b]) * 1e-6});
+    }
+  }
+}
+
+void AddConsensus(const Engine& engine, Families* f) {
+  const consensus::Replica& replica = engine.replica();
+  const EngineCounters& c = engine.counters();
+  f->Gauge("synod_is_leader", "1 on the node that leads.", replica.IsLeader() ? 1 : 0);
+  f->Gauge("synod_has_leader", "1 if this node knows a leader.", replica.leader() ? 1 : 0);
+  f->Gauge("synod_ready", "1 if linearizable requests can be served.", engine.Ready() ? 1 : 0);
+  f->Gauge("synod_ballot_round", "Round of the highest ballot promised.",
+           D(replica.ballot().round));
+  f->Gauge("synod_commit_slot", "Highest slot known to be chosen.", D(replica.commit().value));
+  f->Gauge("synod_applied_slot", "Highest slot applied.", D(engine.machine().applied().value));
+  f->Gauge("synod_first_slot", "Lowest slot kept in the log.", D(replica.first_slot().value));
+  f->Gauge("synod_slots_in_flight", "Slots proposed and not yet chosen (leader).",
+           D(replica.InFlight()));
+  f->Counter("synod_leader_changes_total", "Leaderships that began.", D(c.leader_changes));
+  f->Counter("synod_proposals_total", "Slots proposed by this node.", D(c.proposals));
+  f->Counter("synod_proposed_commands_total", "Commands in them.", D(c.proposed_commands));
+  f->Counter("synod_clock_ticks_total", "Slots proposed to keep cluster time going.",
+             D(c.ticks_proposed));
+  f->Counter("synod_entries_applied_total", "Entries applied.", D(c.entries_applied));
+  f->Counter("synod_commands_applied_total", "Commands applied.", D(c.commands_applied));
+  f->Counter("synod_forwarded_total", "Commands handed to the leader.", D(c.forwarded));
+  f->Counter("synod_reforwarded_total", "Commands proven dropped and handed on again.",
+             D(c.reforwarded));
+  f->Counter("synod_forwards_rejected_total", "Forwarded commands refused here.",
+             D(c.forwards_rejected));
+  f->Counter("synod_reads_total", "Reads taken.", D(c.reads));
+  f->Counter("synod_read_rounds_total", "Quorum rounds for them.", D(c.read_rounds));
+  f->Gauge("synod_pending_calls", "Calls of this node without an answer.",
+           D(engine.pending_calls()));
+  f->Gauge("synod_pending_bytes", "Bytes of changes that wait here.", D(engine.pending_bytes()));
+  for (const machine::MemberView& member : engine.machine().members()) {
+    const Labels labels = {{"member", std::to_string(member.id.value)}};
+    f->Gauge("synod_member_connected", "1 if this node is connected to the member.",
+             engine.IsConnected(member.id) ? 1 : 0, labels);
+    f->Gauge("synod_member_applied_slot", "Slot the member last said it had applied.",
+             D(engine.AppliedOf(member.id).value), labels);
+  }
+}
+
+void AddState(const Engine& engine, Families* f) {
+  const machine::Machine& machine = engine.machine();
+  const machine::Machine::Counts n = machine.counts();
+  f->Gauge("synod_revision", "The store's revision.", D(machine.revision().value));
+  f->Gauge("synod_compact_revision", "Revision up to which history is dropped.", D(n.floor.value));
+  f->Gauge("synod_nodes", "Nodes in the tree.", D(n.nodes));
+  f->Gauge("synod_logical_bytes", "Bytes of paths and values, as quotas count.",
+           D(n.logical_bytes));
+  f->Gauge("synod_quota_bytes", "The quota of them.", D(machine.settings().quota_bytes));
+  f->Gauge("synod_history_bytes", "Bytes of kept history.", D(n.history_bytes));
+  f->Gauge("synod_leases", "Leases.", D(n.leases));
+  f->Gauge("synod_locks", "Locks and elections with a holder or waiter.", D(n.locks));
+  f->Gauge("synod_lock_holders", "Holds.", D(n.holders));
+  f->Gauge("synod_lock_waiters", "Waiters.", D(n.waiters));
+  f->Gauge("synod_idempotency_records", "Recorded answers.", D(n.idempotency_records));
+  f->Gauge("synod_idempotency_bytes", "Bytes of recorded answers.", D(n.idempotency_bytes));
+  f->Gauge("synod_cluster_time_seconds", "Cluster time.",
+           static_cast<double>(machine.time().value) * 1e-3);
+  f->Gauge("synod_cluster_time_lag_seconds",
+           "How far the clock in the log is behind this node's own.",
+           static_cast<double>(engine.Now().value - machine.time().value) * 1e-3);
+}
+
+void AddDisk(const DiskThreads::Stats& disk, Families* f) {
+  ClientMetric& h =
+      f->Histogram("synod_log_append_duration_seconds", "One write and sync of the acceptor log.");
+  h.histogram.sample_count = disk.appends;
+  h.histogram.sample_sum = D(disk.append_micros) * 1e-6;
+  uint64_t cumulative = 0;
+  for (size_t b = 0; b < DiskThreads::AppendBounds().size(); ++b) {
+    cumulative += disk.append_buckets[b];
+    h.histogram.bucket.push_back({cumulative, DiskThreads::AppendBounds()[b]});
+  }
+  f->Gauge("synod_log_bytes", "Bytes of the acceptor log on disk.", D(disk.log.bytes_on_disk));
+  f->Counter("synod_log_appended_bytes_total", "Bytes appended to it.", D(disk.log.appended_bytes));
+  f->Gauge("synod_log_generation", "Synced records of this identity.", D(disk.log.gen));
+  f->Gauge("synod_state_bytes", "Bytes of the state on disk, about.", D(disk.state_bytes));
+  f->Counter("synod_checkpoints_total", "Checkpoints written.", D(disk.checkpoints));
+  f->Counter("synod_checkpoint_seconds_total", "Time spent writing them.",
+             D(disk.checkpoint_micros) * 1e-6);
+}
+
+void AddSockets(const net::HttpCounters& http, const net::PeerCounters& peers, Families* f) {
+  f->Gauge("synod_http_connections", "Client connections open.", D(http.connections));
+  f->Counter("synod_http_connections_total", "Client connections accepted.", D(http.accepted));
+  f->Counter("synod_http_connections_rejected_total", "Client connections over the limit.",
+             D(http.rejected));
+  f->Counter("synod_http_refusals_total", "Requests refused before they were understood.",
+             D(http.refusals));
+  f->Counter("synod_http_received_bytes_total", "Bytes from clients.", D(http.received_bytes));
+  f->Counter("synod_http_sent_bytes_total", "Bytes to clients.", D(http.sent_bytes));
+  f->Gauge("synod_http_queued_bytes", "Bytes of requests and answers held.",
+           D(http.request_bytes + http.output_bytes));
+  f->Counter("synod_peer_frames_sent_total", "Frames to peers.", D(peers.frames_sent));
+  f->Counter("synod_peer_frames_received_total", "Frames from peers.", D(peers.frames_received));
+  f->Counter("synod_peer_sent_bytes_total", "Bytes to peers.", D(peers.bytes_sent));
+  f->Counter("synod_peer_received_bytes_total", "Bytes from peers.", D(peers.bytes_received));
+  f->Counter("synod_peer_frames_dropped_total", "Frames to peers that were down or full.",
+             D(peers.frames_dropped));
+  f->Counter("synod_peer_connects_total", "Connections to peers that came up.", D(peers.connects));
+  f->Counter("synod_peer_bad_connections_total", "Peer connections ended for invalid bytes.",
+             D(peers.bad_connections));
+}
+
+}  // namespace
+
+std::string Metrics::Render(const Sources& sources) const {
+  Families f;
+  f.Gauge("synod_build_info", "1, with the version.", 1, {{"version", std::string(kVersion)}});
+  f.Gauge("synod_uptime_seconds", "Since the process began.", sources.uptime_seconds);
+  AddRequests(sources.service->stats(), &f);
+  f.Gauge("synod_watches", "Watches of this node.", D(sources.service->watches()));
+  if (sources.service->stream_counters() != nullptr) {
+    const Streams::Counters& c = *sources.service->stream_counters();
+    f.Counter("synod_watches_started_total", "Watches begun.", D(c.started));
+    f.Counter("synod_watch_messages_total", "Messages sent to watches.", D(c.messages));
+    f.Counter("synod_watch_overflows_total", "Watches cut off because they were too slow.",
+              D(c.overflows));
+    f.Counter("synod_watch_compacted_total", "Watches whose history was gone.", D(c.compacted));
+  }
+  if (sources.http != nullptr && sources.peers != nullptr)
+    AddSockets(sources.http->counters(), sources.peers->counters(), &f);
+  if (sources.engine != nullptr) {
+    AddConsensus(*sources.engine, &f);
+    AddState(*sources.engine, &f);
+  }
+  if (sources.disk != nullptr)
+    AddDisk(sources.disk->stats(), &f);
+  const ProcessUsage usage = ReadProcessUsage();
+  f.Counter("process_cpu_seconds_total", "CPU time used by the process.", usage.cpu_seconds);
+  f.Gauge("process_resident_memory_bytes", "Resident memory.", D(usage.resident_bytes));
+  f.Gauge("process_open_fds", "Open file descriptors.", D(usage.open_descriptors));
+  return f.Text();
+}
+
+}  // namespace synod::node

@@ -1,0 +1,36 @@
+// What the process takes from the world: its clock, its entropy, its environment; and its version.
+//
+// Thread        Any.
+#ifndef SYNOD_NODE_PROCESS_H_
+#define SYNOD_NODE_PROCESS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace synod::node {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+// Milliseconds on a clock that never goes back and counts suspend (CLOCK_BOOTTIME: CLOCK_MONOTONIC
+// stands still while the machine sleeps, and a lease must not).
+int64_t MonotonicMs();
+int64_t MonotonicUs();
+
+// From the kernel; ends the process if there is none to be had.
+uint64_t Entropy64();
+
+std::map<std::string, std::string> Environment();
+
+// Resident memory in bytes, CPU seconds used, open descriptors: for metrics.
+struct ProcessUsage {
+  double cpu_seconds = 0;
+  uint64_t resident_bytes = 0;
+  uint64_t open_descriptors = 0;
+};
+ProcessUsage ReadProcessUsage();
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_PROCESS_H_

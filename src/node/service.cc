@@ -1,0 +1,356 @@
+#include "src/node/service.h"
+
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/node/process.h"
+
+namespace synod::node {
+namespace {
+
+Route RouteOf(const machine::Operation& operation) {
+  struct Visitor {
+    Route operator()(const machine::Put&) { return Route::kPut; }
+    Route operator()(const machine::CreateSequential&) { return Route::kCreate; }
+    Route operator()(const machine::Delete&) { return Route::kDelete; }
+    Route operator()(const machine::Txn&) { return Route::kTxn; }
+    Route operator()(const machine::LeaseGrant&) { return Route::kLease; }
+    Route operator()(const machine::LeaseKeepAlive&) { return Route::kLease; }
+    Route operator()(const machine::LeaseRevoke&) { return Route::kLease; }
+    Route operator()(const machine::Acquire& a) { return OfKind(a.kind); }
+    Route operator()(const machine::Release& r) { return OfKind(r.kind); }
+    Route operator()(const machine::Proclaim&) { return Route::kElection; }
+    Route operator()(const machine::Transfer&) { return Route::kElection; }
+    Route operator()(const machine::Compact&) { return Route::kOther; }
+    Route operator()(const machine::Disown&) { return Route::kOther; }
+    Route operator()(const machine::NodeGone&) { return Route::kOther; }
+    Route operator()(const machine::Adopt&) { return Route::kOther; }
+    Route operator()(const machine::SetMember&) { return Route::kOther; }
+    static Route OfKind(machine::LockKind kind) {
+      return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
+    }
+  };
+  return std::visit(Visitor{}, operation);
+}
+
+Route RouteOf(const machine::Query& query) {
+  struct Visitor {
+    Route operator()(const machine::GetNode&) { return Route::kGet; }
+    Route operator()(const machine::ListNodes&) { return Route::kList; }
+    Route operator()(const machine::GetLease&) { return Route::kLease; }
+    Route operator()(const machine::ListLeases&) { return Route::kLease; }
+    Route operator()(const machine::GetLock& q) {
+      return q.kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
+    }
+    Route operator()(const machine::ListLocks&) { return Route::kLock; }
+  };
+  return std::visit(Visitor{}, query);
+}
+
+Route RouteOf(const api::Call& call) {
+  if (const auto* change = std::get_if<api::ChangeCall>(&call))
+    return RouteOf(change->command.operation);
+  if (const auto* read = std::get_if<api::ReadCall>(&call))
+    return RouteOf(read->query);
+  if (const auto* plain = std::get_if<api::PlainCall>(&call)) {
+    switch (plain->kind) {
+      case api::PlainCall::Kind::kStatus:
+      case api::PlainCall::Kind::kCluster:
+        return Route::kStatus;
+      case api::PlainCall::Kind::kMetrics:
+        return Route::kMetrics;
+      case api::PlainCall::Kind::kVersion:
+        return Route::kOther;
+      case api::PlainCall::Kind::kLivez:
+      case api::PlainCall::Kind::kReadyz:
+      case api::PlainCall::Kind::kHealthz:
+        return Route::kHealth;
+    }
+  }
+  return Route::kWatch;
+}
+
+Error NotReady(std::string detail) {
+  return {Errc::kNotReady, Outcome::kNotApplied, std::move(detail)};
+}
+
+}  // namespace
+
+Service::Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks)
+    : io_(io), policy_(std::move(policy)), hooks_(std::move(hooks)), started_ms_(MonotonicMs()) {}
+Service::~Service() = default;
+
+void Service::SetEngine(Engine* engine) {
+  engine_ = engine;
+  streams_ = std::make_unique<Streams>(&engine->machine(), [this] { return MakeContext(); });
+}
+
+api::Context Service::MakeContext() const {
+  api::Context context;
+  context.node = hooks_.info().id;
+  if (engine_ != nullptr) {
+    context.revision = engine_->machine().revision();
+    context.time = engine_->Now();
+    context.leader = engine_->replica().leader();
+  }
+  return context;
+}
+
+net::HttpResponse Service::Refuse(Errc code, std::string detail) {
+  api::RenderOptions options;
+  options.could_change = true;
+  net::HttpResponse response =
+      api::RenderError(options, MakeContext(), {code, Outcome::kNotApplied, std::move(detail)});
+  stats_.Count(Route::kOther, response.status, 0);
+  return response;
+}
+
+void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
+  std::variant<api::Call, net::HttpResponse> parsed =
+      api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
+  if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
+    stats_.Count(Route::kOther, response->status, 0);
+    exchange->Reply(std::move(*response));
+    return;
+  }
+  auto& call = std::get<api::Call>(parsed);
+  const Route route = RouteOf(call);
+  Start(exchange, std::move(call), route);
+}
+
+void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call call, Route route) {
+  if (const auto* plain = std::get_if<api::PlainCall>(&call)) {
+    AnswerPlain(exchange.get(), *plain, route);
+    return;
+  }
+  if (engine_ == nullptr) {
+    const api::RenderOptions options = std::visit([](const auto& c) { return c.render; }, call);
+    net::HttpResponse response =
+        api::RenderError(options, MakeContext(), NotReady(hooks_.info().waiting_for));
+    stats_.Count(route, response.status, 0);
+    exchange->Reply(std::move(response));
+    return;
+  }
+  if (auto* change = std::get_if<api::ChangeCall>(&call))
+    StartChange(exchange, std::move(*change), route);
+  else if (auto* read = std::get_if<api::ReadCall>(&call))
+    StartRead(exchange, std::move(*read), route);
+  else if (auto* watch = std::get_if<api::WatchCall>(&call))
+    StartStream(exchange, std::move(*watch), route);
+  else
+    StartStream(exchange, std::move(std::get<api::ObserveCall>(call)), route);
+  hooks_.touch();
+}
+
+void Service::Wait(CallId id, Waiting waiting) {
+  waiting.exchange->OnGone([this, id] {
+    if (calls_.erase(id) == 0)
+      return;
+    engine_->Cancel(id);
+    hooks_.touch();
+  });
+  calls_.emplace(id, std::move(waiting));
+}
+
+void Service::StartChange(std::shared_ptr<net::Exchange> exchange,
+                          api::ChangeCall call,
+                          Route route) {
+  const int64_t timeout_ms = call.timeout_ms + call.wait_ms.value_or(0);
+  const Result<CallId> id = engine_->Change(std::move(call.command), timeout_ms);
+  if (!id) {
+    net::HttpResponse response = api::RenderError(call.render, MakeContext(), id.error());
+    stats_.Count(route, response.status, 0);
+    exchange->Reply(std::move(response));
+    return;
+  }
+  Wait(*id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+void Service::StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall call, Route route) {
+  ReadRequest request;
+  request.timeout_ms = call.timeout_ms;
+  if (call.consistency == api::Consistency::kSequential) {
+    request.consistency = Consistency::kSequential;
+    request.min_revision = call.min_revision;
+    request.max_age_ms = call.max_age_ms;
+  }
+  const CallId id = engine_->Read(request);
+  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+template <typename StreamCall>
+void Service::StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route) {
+  ReadRequest request;
+  request.timeout_ms = call.timeout_ms;
+  const CallId id = engine_->Read(request);
+  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+void Service::Reply(const Waiting& waiting, net::HttpResponse response) {
+  stats_.Count(waiting.route, response.status, MonotonicUs() - waiting.started_us);
+  waiting.exchange->Reply(std::move(response));
+}
+
+void Service::OnChangesDone(std::vector<ChangeDone> changes) {
+  for (ChangeDone& done : changes) {
+    auto node = calls_.extract(done.call);
+    if (node.empty())
+      continue;
+    Waiting& waiting = node.mapped();
+    const api::RenderOptions& render = std::get<api::ChangeCall>(waiting.call).render;
+    Reply(waiting, done.answer ? api::RenderAnswer(render, MakeContext(), *done.answer)
+                               : api::RenderError(render, MakeContext(), done.answer.error()));
+  }
+}
+
+void Service::OnReadsReady(std::vector<ReadReady> reads) {
+  const int64_t now_ms = MonotonicMs();
+  for (ReadReady& ready : reads) {
+    auto node = calls_.extract(ready.call);
+    if (node.empty())
+      continue;
+    Waiting& waiting = node.mapped();
+    const api::RenderOptions& render = std::visit(
+        [](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
+    if (!ready.time) {
+      Reply(waiting, api::RenderError(render, MakeContext(), ready.time.error()));
+    } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
+      ServeRead(waiting, *read, *ready.time);
+    } else if (const auto* watch = std::get_if<api::WatchCall>(&waiting.call)) {
+      stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *watch, now_ms),
+                   MonotonicUs() - waiting.started_us);
+    } else if (const auto* observe = std::get_if<api::ObserveCall>(&waiting.call)) {
+      stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *observe, now_ms),
+                   MonotonicUs() - waiting.started_us);
+    }
+  }
+}
+
+void Service::ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time) {
+  const machine::Machine& machine = engine_->machine();
+  api::Context context = MakeContext();
+  context.time = time;
+  if (call.consistency == api::Consistency::kAtRevision) {
+    if (call.min_revision > machine.revision()) {
+      const Error error{
+          Errc::kInvalidRequest, Outcome::kNotApplied,
+          "at_revision is beyond the present revision " + std::to_string(machine.revision().value)};
+      Reply(waiting, api::RenderError(call.render, context, error));
+      return;
+    }
+    context.revision = call.min_revision;
+  }
+  const Result<machine::QueryResult> result = machine.Read(call.query, time);
+  Reply(waiting,
+        result ? api::RenderQuery(call.render, context, *result)
+               : api::RenderError(call.render, context, result.error(), machine.tree().floor()));
+}
+
+void Service::OnRevisions(const std::vector<store::RevisionRef>& revisions) {
+  if (!revisions.empty())
+    streams_->Publish(revisions);
+}
+
+void Service::Tick(int64_t now_ms) {
+  if (streams_)
+    streams_->Tick(now_ms);
+}
+
+void Service::EndStreams() {
+  if (streams_)
+    streams_->EndAll();
+}
+
+double Service::uptime_seconds() const {
+  return static_cast<double>(MonotonicMs() - started_ms_) * 1e-3;
+}
+
+api::StatusView Service::MakeStatus() const {
+  const NodeInfo info = hooks_.info();
+  api::StatusView status;
+  status.id = info.id;
+  status.name = info.name;
+  status.cluster_id = info.cluster_id;
+  status.version = kVersion;
+  status.uptime_ms = MonotonicMs() - started_ms_;
+  status.role = "candidate";
+  hooks_.storage_status(&status);
+  if (engine_ == nullptr)
+    return status;
+  const consensus::Replica& replica = engine_->replica();
+  const machine::Machine& machine = engine_->machine();
+  if (replica.role() == consensus::Role::kLeader)
+    status.role = "leader";
+  else if (replica.role() == consensus::Role::kFollower)
+    status.role = "follower";
+  if (const std::optional<NodeId> leader = replica.leader()) {
+    status.leader = api::StatusView::Leader{*leader, "", ""};
+    for (const machine::MemberView& member : machine.members())
+      if (member.id == *leader)
+        status.leader = api::StatusView::Leader{*leader, member.name, member.client_url};
+  }
+  status.ballot = replica.ballot();
+  status.revision = machine.revision();
+  status.commit_slot = replica.commit();
+  status.applied_slot = machine.applied();
+  status.first_slot = replica.first_slot();
+  status.digest = machine.digest();
+  status.quota_bytes = machine.settings().quota_bytes;
+  return status;
+}
+
+std::vector<api::MemberStatus> Service::MakeMembers() const {
+  std::vector<api::MemberStatus> members;
+  const Slot newest = engine_->NewestApplied();
+  for (const machine::MemberView& member : engine_->machine().members()) {
+    api::MemberStatus m;
+    m.id = member.id;
+    m.name = member.name;
+    m.peer_url = member.peer_address;
+    m.client_url = member.client_url;
+    m.voter = engine_->replica().membership().IsVoter(member.id);
+    m.healthy = engine_->IsConnected(member.id);
+    m.applied_slot = engine_->AppliedOf(member.id);
+    m.lag = newest.value - m.applied_slot.value;
+    members.push_back(std::move(m));
+  }
+  return members;
+}
+
+void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route) {
+  const api::Context context = MakeContext();
+  net::HttpResponse response;
+  switch (call.kind) {
+    case api::PlainCall::Kind::kStatus:
+      response = api::RenderStatus(call.render, context, MakeStatus());
+      break;
+    case api::PlainCall::Kind::kCluster:
+      response =
+          engine_ == nullptr
+              ? api::RenderError(call.render, context, NotReady(hooks_.info().waiting_for))
+              : api::RenderCluster(call.render, context, hooks_.info().cluster_id, MakeMembers());
+      break;
+    case api::PlainCall::Kind::kMetrics:
+      response = api::RenderMetrics(call.render, context, hooks_.metrics());
+      break;
+    case api::PlainCall::Kind::kVersion:
+      response = api::RenderVersion(call.render, context, kVersion);
+      break;
+    case api::PlainCall::Kind::kLivez:
+      response = api::RenderHealth(call.render, context, true, "ok: this process makes progress");
+      break;
+    case api::PlainCall::Kind::kReadyz:
+    case api::PlainCall::Kind::kHealthz: {
+      const Status ready =
+          engine_ == nullptr ? Status(NotReady(hooks_.info().waiting_for)) : engine_->Ready();
+      response =
+          api::RenderHealth(call.render, context, ready.has_value(),
+                            ready ? "ok: serves linearizable requests" : ready.error().detail);
+      break;
+    }
+  }
+  stats_.Count(route, response.status, 0);
+  exchange->Reply(std::move(response));
+}
+
+}  // namespace synod::node

@@ -1,0 +1,107 @@
+// Service: HTTP calls of one node, from request to answer.
+//
+// Contract      Parses each request (src/api), hands changes and reads to the engine, watches to
+// the
+//               streams, and answers everything else from what this node knows. Every exchange is
+//               answered exactly once, also when the node stops.
+// Thread        The loop's thread.
+#ifndef SYNOD_NODE_SERVICE_H_
+#define SYNOD_NODE_SERVICE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "src/api/call.h"
+#include "src/api/render.h"
+#include "src/net/http_server.h"
+#include "src/node/engine.h"
+#include "src/node/request_stats.h"
+#include "src/node/streams.h"
+
+namespace synod::node {
+
+// What the service asks of the process around it.
+struct NodeInfo {
+  NodeId id;
+  std::string name;
+  std::string cluster_id;   // empty: none yet
+  std::string waiting_for;  // while there is none: what for
+};
+
+class Service : public net::HttpHandler {
+ public:
+  struct Hooks {
+    std::function<void()> touch;  // the engine has input: pump it this turn
+    std::function<NodeInfo()> info;
+    std::function<std::string()> metrics;  // text of /metrics
+    std::function<void(api::StatusView*)> storage_status;
+  };
+  Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks);
+  ~Service() override;
+
+  // The engine exists from the moment that the cluster is known.
+  void SetEngine(Engine* engine);
+
+  // net::HttpHandler
+  void OnRequest(std::shared_ptr<net::Exchange> exchange) override;
+  net::HttpResponse Refuse(Errc code, std::string detail) override;
+
+  // What the engine gave out.
+  void OnChangesDone(std::vector<ChangeDone> changes);
+  void OnReadsReady(std::vector<ReadReady> reads);
+  void OnRevisions(const std::vector<store::RevisionRef>& revisions);
+  void Tick(int64_t now_ms);
+
+  // Answers what waits and ends streams (shutting_down).
+  void EndStreams();
+
+  const RequestStats& stats() const { return stats_; }
+  size_t watches() const { return streams_ ? streams_->size() : 0; }
+  double uptime_seconds() const;
+  const Streams::Counters* stream_counters() const {
+    return streams_ ? &streams_->counters() : nullptr;
+  }
+
+ private:
+  struct Waiting {
+    std::shared_ptr<net::Exchange> exchange;
+    // What to do when the engine answers.
+    std::variant<api::ChangeCall, api::ReadCall, api::WatchCall, api::ObserveCall> call;
+    Route route = Route::kOther;
+    int64_t started_us = 0;
+  };
+
+  api::Context MakeContext() const;
+  void Start(const std::shared_ptr<net::Exchange>& exchange, api::Call call, Route route);
+  void StartChange(std::shared_ptr<net::Exchange> exchange, api::ChangeCall call, Route route);
+  void StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall call, Route route);
+  template <typename StreamCall>
+  void StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route);
+  void AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route);
+  void Wait(CallId id, Waiting waiting);
+  void ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time);
+  void Reply(const Waiting& waiting, net::HttpResponse response);
+  api::StatusView MakeStatus() const;
+  std::vector<api::MemberStatus> MakeMembers() const;
+
+  net::asio::io_context& io_;
+  const api::Limits limits_;
+  const api::HttpPolicy policy_;
+  const Hooks hooks_;
+  Engine* engine_ = nullptr;
+  std::unique_ptr<Streams> streams_;
+  std::unordered_map<CallId, Waiting> calls_;
+  RequestStats stats_;
+  int64_t started_ms_ = 0;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_SERVICE_H_

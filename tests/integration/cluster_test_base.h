@@ -1,0 +1,53 @@
+// ClusterTest: tests of one suite share one running cluster of the given size.
+//
+// Contract      The cluster is started before the first test of the suite and stopped after the
+//               last. A failed test prints the end of every node's log.
+#ifndef SYNOD_TESTS_INTEGRATION_CLUSTER_TEST_BASE_H_
+#define SYNOD_TESTS_INTEGRATION_CLUSTER_TEST_BASE_H_
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "tests/integration/cluster.h"
+
+namespace synod::integration {
+
+// The end of every node's log, for the reader of a failure.
+inline void PrintLogs(Cluster& cluster) {
+  for (int id = 1; id <= cluster.size(); ++id) {
+    const std::string log = cluster.node(id).Log();
+    std::printf("--- end of the log of node %d ---\n%s\n", id,
+                log.substr(log.size() - std::min<size_t>(log.size(), 2000)).c_str());
+  }
+}
+
+template <int kSize>
+class ClusterTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = new Cluster(kSize);
+    shared_->Start();
+  }
+  static void TearDownTestSuite() {
+    delete shared_;
+    shared_ = nullptr;
+  }
+  void TearDown() override {
+    if (HasFailure())
+      PrintLogs(cluster());
+  }
+
+  static Cluster& cluster() { return *shared_; }
+  // A node for each number: requests of a test go through different ones.
+  static uint16_t port(int n = 0) { return shared_->port(n % kSize + 1); }
+
+ private:
+  static inline Cluster* shared_ = nullptr;
+};
+
+}  // namespace synod::integration
+
+#endif  // SYNOD_TESTS_INTEGRATION_CLUSTER_TEST_BASE_H_

@@ -1,0 +1,294 @@
+// Real processes under SIGKILL and SIGSTOP: what was acknowledged stays, what was not is counted.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/json/serialize.hpp>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/integration/cluster_test_base.h"
+
+namespace synod::integration {
+namespace {
+
+class FaultsTest : public testing::Test {
+ protected:
+  void SetUp() override { cluster_.Start(); }
+  void TearDown() override {
+    if (HasFailure())
+      PrintLogs(cluster_);
+  }
+
+  // True when every node has applied the same and has the same digest.
+  bool Converged() {
+    std::set<std::string> states;
+    for (int id = 1; id <= cluster_.size(); ++id) {
+      const auto status = cluster_.node(id).Status();
+      if (!status)
+        return false;
+      states.insert(boost::json::serialize(status->at("applied_slot")) +
+                    boost::json::serialize(status->at("digest")));
+    }
+    return states.size() == 1;
+  }
+
+  Cluster cluster_{3};
+};
+
+// Clients that write until told to stop, through whichever node answers.
+class Writers {
+ public:
+  Writers(Cluster& cluster, int count) {
+    for (int id = 1; id <= cluster.size(); ++id) ports_.push_back(cluster.port(id));
+    for (int i = 0; i < count; ++i) threads_.emplace_back([this, i] { Work(i); });
+  }
+  ~Writers() { Stop(); }
+
+  void Stop() {
+    stop_ = true;
+    for (std::thread& t : threads_) t.join();
+    threads_.clear();
+  }
+  size_t acknowledged() const {
+    const std::lock_guard lock(mutex_);
+    return paths_.size();
+  }
+  // Path of each acknowledged write; its value is its path. Call after Stop().
+  const std::set<std::string>& paths() const { return paths_; }
+
+ private:
+  void Work(int writer) {
+    for (uint64_t n = 0; !stop_; ++n) {
+      const std::string path = "/w/" + std::to_string(writer) + "-" + std::to_string(n);
+      const auto answer = TryHttp(ports_[(n + static_cast<uint64_t>(writer)) % ports_.size()],
+                                  "PUT", "/v1/kv" + path + "?timeout_ms=3000",
+                                  {.body = path, .timeout = Milliseconds(5000)});
+      if (answer && answer->status == 201) {
+        const std::lock_guard lock(mutex_);
+        paths_.insert(path);
+      }
+    }
+  }
+
+  std::vector<uint16_t> ports_;
+  std::atomic<bool> stop_{false};
+  mutable std::mutex mutex_;
+  std::set<std::string> paths_;
+  std::vector<std::thread> threads_;
+};
+
+std::set<std::string> AllPaths(uint16_t port) {
+  std::set<std::string> paths;
+  std::string after;
+  while (true) {
+    const Answer page = Http(port, "GET", "/v1/kv/w?list=children&limit=5000" + after);
+    if (page.status != 200)
+      throw std::runtime_error("list: " + page.body);
+    const boost::json::value v = page.Json();
+    for (const auto& node : v.at("nodes").as_array()) {
+      EXPECT_EQ(node.at("value"), node.at("path"));
+      paths.emplace(node.at("path").as_string());
+    }
+    if (!v.at("more").as_bool())
+      return paths;
+    after = "&after=" + page.Text("next");
+  }
+}
+
+void ExpectAllThere(Cluster& cluster, const std::set<std::string>& acknowledged) {
+  for (int id = 1; id <= cluster.size(); ++id) {
+    const std::set<std::string> found = AllPaths(cluster.port(id));
+    for (const std::string& path : acknowledged)
+      ASSERT_TRUE(found.contains(path)) << path << " was acknowledged and is gone from node " << id;
+  }
+}
+
+TEST_F(FaultsTest, KillingEachNodeInTurnLosesNothingAcknowledged) {
+  Writers writers(cluster_, 4);
+  for (int round = 0; round < 6; ++round) {
+    Node& node = cluster_.node(round % 3 + 1);
+    const size_t before = writers.acknowledged();
+    ASSERT_TRUE(
+        Eventually(Milliseconds(30'000), [&] { return writers.acknowledged() >= before + 50; }));
+    node.Kill();
+    const size_t after = writers.acknowledged();
+    ASSERT_TRUE(Eventually(Milliseconds(30'000), [&] {
+      return writers.acknowledged() >= after + 50;
+    })) << "no progress on two nodes";
+    node.StartAgain();
+    node.AwaitReady();
+  }
+  writers.Stop();
+  cluster_.AwaitAllReady();
+  ExpectAllThere(cluster_, writers.paths());
+  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return Converged(); }));
+}
+
+TEST_F(FaultsTest, KillingAllNodesAtOnceLosesNothingAcknowledged) {
+  Writers writers(cluster_, 4);
+  for (int round = 0; round < 3; ++round) {
+    const size_t before = writers.acknowledged();
+    ASSERT_TRUE(
+        Eventually(Milliseconds(30'000), [&] { return writers.acknowledged() >= before + 100; }));
+    for (int id = 1; id <= 3; ++id) cluster_.node(id).Kill();
+    for (int id = 1; id <= 3; ++id) cluster_.node(id).StartAgain();
+    cluster_.AwaitAllReady();
+  }
+  writers.Stop();
+  ExpectAllThere(cluster_, writers.paths());
+}
+
+// Compare-and-swap increments, each repeated under its key until it is settled: exactly once,
+// however many leaders die in between.
+TEST_F(FaultsTest, RetriedIncrementsCountExactlyOnceAcrossLeaderDeaths) {
+  ASSERT_EQ(Http(cluster_.port(1), "PUT", "/v1/kv/counter", {.body = "0"}).status, 201);
+  std::atomic<bool> stop{false};
+  std::atomic<int> increments{0};
+  const auto increment = [&](int client) {
+    for (int n = 0; !stop; ++n) {
+      const auto at = [&](int i) { return cluster_.port((client + i) % 3 + 1); };
+      const auto now = TryHttp(at(n), "GET", "/v1/kv/counter");
+      if (!now || now->status != 200)
+        continue;
+      const Call call = {
+          .body = std::to_string(std::stoi(now->Text("value")) + 1),
+          .headers = {{"If-Match", now->Header("etag")},
+                      {"Idempotency-Key", std::to_string(client) + "-" + std::to_string(n)}},
+          .timeout = Milliseconds(7000)};
+      for (int attempt = 0;; ++attempt) {
+        const auto done = TryHttp(at(n + attempt), "PUT", "/v1/kv/counter", call);
+        if (!done || done->status >= 500 || done->status == 429)
+          continue;
+        increments += done->status == 200 ? 1 : 0;
+        break;
+      }
+    }
+  };
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) clients.emplace_back(increment, i);
+  for (int round = 0; round < 4; ++round) {
+    const int before = increments;
+    EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return increments >= before + 20; }));
+    const int leader = cluster_.Leader();
+    cluster_.node(leader).Kill();
+    EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return increments >= before + 40; }));
+    cluster_.node(leader).StartAgain();
+    cluster_.node(leader).AwaitReady();
+  }
+  stop = true;
+  for (std::thread& t : clients) t.join();
+  EXPECT_EQ(Http(cluster_.port(1), "GET", "/v1/kv/counter").Text("value"),
+            std::to_string(increments));
+}
+
+TEST_F(FaultsTest, AnotherNodeLeadsSoonAfterTheLeaderIsKilled) {
+  const int leader = cluster_.Leader();
+  ASSERT_EQ(Http(cluster_.port(leader), "PUT", "/v1/kv/a", {.body = "kept"}).status, 201);
+  cluster_.node(leader).Kill();
+  const auto killed = std::chrono::steady_clock::now();
+  const int other = cluster_.Other(leader);
+  const Answer put = Http(cluster_.port(other), "PUT", "/v1/kv/b", {.body = "new"});
+  const auto took = std::chrono::steady_clock::now() - killed;
+  EXPECT_EQ(put.status, 201) << put.body;
+  EXPECT_LT(took, std::chrono::seconds(4));
+  EXPECT_EQ(Http(cluster_.port(other), "GET", "/v1/kv/a").Text("value"), "kept");
+  EXPECT_NE(cluster_.Leader(), leader);
+}
+
+TEST_F(FaultsTest, APausedLeaderServesNothingStaleWhenItWakes) {
+  for (int round = 0; round < 3; ++round) {
+    const int old_leader = cluster_.Leader();
+    const std::string value = "round " + std::to_string(round);
+    cluster_.node(old_leader).Pause();
+    const Answer put =
+        Http(cluster_.port(cluster_.Other(old_leader)), "PUT", "/v1/kv/fresh?timeout_ms=20000",
+             {.body = value, .timeout = Milliseconds(25'000)});
+    cluster_.node(old_leader).Resume();
+    ASSERT_TRUE(put.status == 200 || put.status == 201) << put.body;
+    const Answer get = Http(cluster_.port(old_leader), "GET", "/v1/kv/fresh?timeout_ms=10000");
+    if (get.status == 200)
+      EXPECT_EQ(get.Text("value"), value);
+    else
+      EXPECT_EQ(get.status, 503) << get.body;
+    cluster_.AwaitAllReady();
+  }
+}
+
+TEST_F(FaultsTest, APausedFollowerHoldsNobodyUpAndCatchesUp) {
+  const int follower = cluster_.Other(cluster_.Leader());
+  const int other = cluster_.Leader();
+  cluster_.node(follower).Pause();
+  for (int i = 0; i < 200; ++i) {
+    const Answer put =
+        Http(cluster_.port(other), "PUT", "/v1/kv/many/" + std::to_string(i), {.body = "x"});
+    ASSERT_EQ(put.status, 201) << put.body;
+  }
+  cluster_.node(follower).Resume();
+  cluster_.node(follower).AwaitReady();
+  EXPECT_EQ(Http(cluster_.port(follower), "GET", "/v1/kv/many").Number("num_children"), 200);
+  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return Converged(); }));
+}
+
+TEST_F(FaultsTest, WithoutAMajorityNothingIsWrittenAndReadsSayWhatTheyAre) {
+  const Answer put = Http(cluster_.port(1), "PUT", "/v1/kv/a", {.body = "before"});
+  ASSERT_EQ(put.status, 201);
+  const std::string sequential =
+      "/v1/kv/a?consistency=sequential&min_revision=" + std::to_string(put.Revision());
+  ASSERT_EQ(Http(cluster_.port(1), "GET", sequential).status, 200);
+  cluster_.node(2).Kill();
+  cluster_.node(3).Kill();
+  ASSERT_TRUE(Eventually(Milliseconds(10'000), [&] { return !cluster_.node(1).Ready(); }));
+  const Answer write = Http(cluster_.port(1), "PUT", "/v1/kv/a?timeout_ms=1500", {.body = "lost"});
+  EXPECT_TRUE(write.status == 503 || write.status == 504) << write.body;
+  EXPECT_FALSE(write.Text("outcome").empty()) << write.body;
+  const Answer read = Http(cluster_.port(1), "GET", "/v1/kv/a?timeout_ms=3000");
+  EXPECT_EQ(read.status, 503) << read.body;
+  EXPECT_TRUE(read.Has("retry-after"));
+  EXPECT_EQ(Http(cluster_.port(1), "GET", sequential).Text("value"), "before");
+  EXPECT_EQ(Http(cluster_.port(1), "GET", "/livez").status, 200);
+  EXPECT_EQ(Http(cluster_.port(1), "GET", "/readyz").status, 503);
+  cluster_.node(2).StartAgain();
+  cluster_.node(2).AwaitReady();
+  EXPECT_EQ(PutUntilDone(cluster_, "/v1/kv/b", "after").status, 201);
+}
+
+TEST_F(FaultsTest, ATermSignalStopsANodeInOrderAndHandsLeadershipOver) {
+  const int leader = cluster_.Leader();
+  ASSERT_EQ(cluster_.node(leader).Stop(), 0);
+  const Answer put = Http(cluster_.port(cluster_.Other(leader)), "PUT", "/v1/kv/a", {.body = "x"});
+  EXPECT_EQ(put.status, 201) << put.body;
+  cluster_.node(leader).StartAgain();
+  cluster_.node(leader).AwaitReady();
+  EXPECT_EQ(Http(cluster_.port(leader), "GET", "/v1/kv/a").Text("value"), "x");
+}
+
+TEST_F(FaultsTest, ALeaseLivesOnWhileLeadersDie) {
+  const Answer granted =
+      Http(cluster_.port(1), "POST", "/v1/leases", {.body = R"({"ttl_ms":3000,"name":"w"})"});
+  ASSERT_EQ(granted.status, 201) << granted.body;
+  const auto born = std::chrono::steady_clock::now();
+  const std::string id = std::to_string(granted.Number("id"));
+  ASSERT_EQ(Http(cluster_.port(2), "PUT", "/v1/kv/alive?lease=" + id, {.body = "x"}).status, 201);
+  const int leader = cluster_.Leader();
+  cluster_.node(leader).Kill();
+  const uint16_t port = cluster_.port(cluster_.Other(leader));
+  // Alive for its whole TTL at least, and gone some time after it.
+  int64_t remaining = 0;
+  while (std::chrono::steady_clock::now() - born < Milliseconds(2800)) {
+    const auto get = TryHttp(port, "GET", "/v1/kv/alive");
+    if (get && get->status != 503) {
+      ASSERT_EQ(get->status, 200) << get->body;
+      remaining = Http(port, "GET", "/v1/leases/" + id).Number("remaining_ms");
+    }
+  }
+  EXPECT_LT(remaining, 3000) << "the TTL began anew";
+  EXPECT_TRUE(Eventually(Milliseconds(8000), [&] {
+    const auto get = TryHttp(port, "GET", "/v1/kv/alive");
+    return get && get->status == 404;
+  }));
+  EXPECT_EQ(Http(port, "POST", "/v1/leases/" + id + "/keepalive").Code(), "lease_not_found");
+}
+
+}  // namespace
+}  // namespace synod::integration
