@@ -1,14 +1,14 @@
 // Hub: this node's watches: cursors over the committed history.
 //
 // Contract      A watch is a position in the history, not a queue: memory is bounded by the number
-// of
-//               watches, and a slow listener costs nobody anything. Next() gives the changes that
-//               match, revision by revision, each exactly once, in order, none missing; when the
-//               history no longer reaches back to the cursor, it says so (kCompacted) and the watch
-//               is over.
+//               of watches, and a slow listener costs nobody anything. Next() gives the changes
+//               that match, revision by revision, each exactly once, in order, none missing; when
+//               the history no longer reaches back to the cursor, it says so (kCompacted) and the
+//               watch is over. A watch that has caught up cannot be overtaken by compaction.
+// Reserved      What happens in /.synod is seen only by watches whose path lies within it.
 // Sharing       Watches with the same path, scope, filter and prev flag share a stream, and a
-// message of
-//               that stream is one object for all: whoever renders it may keep the text in it.
+//               message of that stream is one object for all: whoever renders it may keep the text
+//               in it. Recent messages are kept for that, bounded by bytes.
 // Source        docs/api.md, "Watches"; the guarantees are etcd's list (ordered, unique, atomic,
 //               reliable, resumable, bookmarkable).
 // Thread        Core thread only.
@@ -60,10 +60,14 @@ class Hub {
   Result<WatchId> Add(const Spec& spec, Revision from);
   void Remove(WatchId id);
 
-  // A revision was applied: marks the watches that it concerns. Call for each, in order.
+  // A revision was applied: marks the watches that it concerns. Call for each that changed a node,
+  // in order, before the next call of Next(). Costs the depth of the changed paths and the matches.
   void Publish(const store::RevisionRef& revision);
-  // Watches that got something (or whose history went away) since the last call, each once.
+  // Watches that Next() may have something for, each once. Those that are added with a past `from`
+  // are among them, and so are those that have not yet searched all the history behind them: ask
+  // again while HasReady().
   std::vector<WatchId> TakeReady();
+  bool HasReady() const;
 
   struct Step {
     enum class Kind : uint8_t { kMessage, kCaughtUp, kCompacted };
@@ -71,7 +75,8 @@ class Hub {
     MessageRef message;  // kMessage
     Revision position;   // everything up to here has been delivered (a safe resume is +1)
   };
-  // Moves the cursor on by one message. After kCaughtUp the watch becomes ready again by itself.
+  // Moves the cursor on by one message. After kCaughtUp the watch becomes ready again by itself,
+  // at once if it searched much without a match and has not reached the end (`position` moved on).
   Step Next(WatchId id);
 
   size_t size() const;

@@ -1,0 +1,240 @@
+#include "watch/hub.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "src/base/check.h"
+#include "watch/message_cache.h"
+#include "watch/stream_table.h"
+
+namespace synod::watch {
+namespace {
+
+// Changes that one Next() looks at before it lets others have their turn.
+constexpr size_t kSearchBudget = 4096;
+
+}  // namespace
+
+struct Watch {
+  WatchId id = 0;
+  Stream* stream = nullptr;
+  Revision next;      // the first revision not yet looked at
+  bool idle = false;  // caught up, and in stream->idle at `idle_index`
+  size_t idle_index = 0;
+  bool ready = false;  // in the ready list
+  bool over = false;   // compacted
+};
+
+class Hub::Core {
+ public:
+  explicit Core(const store::Tree* tree) : tree_(*tree) {}
+
+  Result<WatchId> Add(const Spec& spec, Revision from);
+  void Remove(WatchId id);
+  void Publish(const store::RevisionRef& revision);
+  std::vector<WatchId> TakeReady();
+  bool HasReady() const { return !ready_.empty(); }
+  Step Next(WatchId id);
+  size_t size() const { return watches_.size(); }
+  void CheckInvariants() const;
+
+ private:
+  void SetIdle(Watch* watch);
+  void ClearIdle(Watch* watch);
+  void SetReady(Watch* watch);
+  // The message of `stream` at that revision, or null if nothing in it matches.
+  MessageRef MessageAt(const Stream& stream, const store::RevisionRef& revision);
+
+  const store::Tree& tree_;
+  StreamTable streams_;
+  std::map<WatchId, std::unique_ptr<Watch>> watches_;
+  WatchId last_id_ = 0;
+  std::vector<WatchId> ready_;
+  MessageCache cache_;
+  std::vector<Stream*> concerned_;  // by the revision being published
+};
+
+Result<WatchId> Hub::Core::Add(const Spec& spec, Revision from) {
+  const Revision last = tree_.last_revision();
+  if (from.value == 0)
+    from = last + 1;
+  if (from <= tree_.floor()) {
+    return Error{Errc::kCompacted, Outcome::kNotApplied,
+                 "history is kept from revision " + std::to_string(tree_.floor().value + 1)};
+  }
+  auto watch = std::make_unique<Watch>();
+  watch->id = ++last_id_;
+  watch->stream = streams_.Join(spec);
+  watch->next = from;
+  if (from > last) {
+    SetIdle(watch.get());
+  } else {
+    SetReady(watch.get());
+  }
+  const WatchId id = watch->id;
+  watches_.emplace(id, std::move(watch));
+  return id;
+}
+
+void Hub::Core::Remove(WatchId id) {
+  const auto it = watches_.find(id);
+  SYNOD_CHECK(it != watches_.end());
+  ClearIdle(it->second.get());
+  streams_.Leave(it->second->stream);
+  watches_.erase(it);  // TakeReady() skips an id that is gone
+}
+
+void Hub::Core::SetIdle(Watch* watch) {
+  SYNOD_CHECK(!watch->idle);
+  watch->idle = true;
+  watch->idle_index = watch->stream->idle.size();
+  watch->stream->idle.push_back(watch);
+}
+
+void Hub::Core::ClearIdle(Watch* watch) {
+  if (!watch->idle)
+    return;
+  auto& idle = watch->stream->idle;
+  idle[watch->idle_index] = idle.back();
+  idle[watch->idle_index]->idle_index = watch->idle_index;
+  idle.pop_back();
+  watch->idle = false;
+}
+
+void Hub::Core::SetReady(Watch* watch) {
+  if (watch->ready)
+    return;
+  watch->ready = true;
+  ready_.push_back(watch->id);
+}
+
+void Hub::Core::Publish(const store::RevisionRef& revision) {
+  for (const store::Change& change : revision->changes) {
+    streams_.ForEachMatch(change, [&](Stream* stream) {
+      // Whoever is behind finds the revision in the history.
+      if (stream->idle.empty())
+        return;
+      if (!stream->building) {
+        stream->building = std::make_shared<Message>();
+        stream->building->revision = revision;
+        stream->building->prev = stream->spec.prev;
+        concerned_.push_back(stream);
+      }
+      stream->building->changes.push_back(&change);
+    });
+  }
+  for (Stream* stream : concerned_) {
+    // From the back: ClearIdle() fills the gap with the last one.
+    bool wanted = false;
+    for (size_t i = stream->idle.size(); i-- > 0;) {
+      Watch* watch = stream->idle[i];
+      if (watch->next > revision->revision)
+        continue;  // it asked for the future, or has seen this one
+      // An idle watch has missed nothing, so it need not search what lies between.
+      watch->next = revision->revision;
+      ClearIdle(watch);
+      SetReady(watch);
+      wanted = true;
+    }
+    if (wanted)
+      cache_.Insert(stream->id, std::move(stream->building));
+    stream->building = nullptr;
+  }
+  concerned_.clear();
+}
+
+std::vector<WatchId> Hub::Core::TakeReady() {
+  std::vector<WatchId> ready;
+  ready.swap(ready_);
+  std::erase_if(ready, [&](WatchId id) {
+    const auto it = watches_.find(id);
+    if (it == watches_.end())
+      return true;
+    it->second->ready = false;
+    return false;
+  });
+  return ready;
+}
+
+MessageRef Hub::Core::MessageAt(const Stream& stream, const store::RevisionRef& revision) {
+  if (MessageRef cached = cache_.Find(stream.id, revision->revision))
+    return cached;
+  auto message = std::make_shared<Message>();
+  for (const store::Change& change : revision->changes) {
+    if (Matches(stream.spec, change))
+      message->changes.push_back(&change);
+  }
+  if (message->changes.empty())
+    return nullptr;
+  message->revision = revision;
+  message->prev = stream.spec.prev;
+  // Alone in its stream, nobody else will ask.
+  if (stream.watches > 1)
+    cache_.Insert(stream.id, message);
+  return message;
+}
+
+Hub::Step Hub::Core::Next(WatchId id) {
+  const auto it = watches_.find(id);
+  SYNOD_CHECK(it != watches_.end());
+  Watch* watch = it->second.get();
+  const Revision last = tree_.last_revision();
+  Step step;
+  if (watch->idle) {
+    step.position = std::max(last, watch->next - 1);
+    return step;
+  }
+  for (size_t searched = 0; searched < kSearchBudget;) {
+    if (watch->over || watch->next <= tree_.floor()) {
+      watch->over = true;
+      step.kind = Step::Kind::kCompacted;
+      step.position = watch->next - 1;
+      return step;
+    }
+    const store::RevisionRef revision = tree_.HistoryAt(watch->next);
+    if (!revision) {
+      watch->next = std::max(watch->next, last + 1);
+      SetIdle(watch);
+      step.position = watch->next - 1;
+      return step;
+    }
+    watch->next = revision->revision + 1;
+    if (MessageRef message = MessageAt(*watch->stream, revision)) {
+      step.kind = Step::Kind::kMessage;
+      step.message = std::move(message);
+      step.position = revision->revision;
+      return step;
+    }
+    searched += 1 + revision->changes.size();
+  }
+  SetReady(watch);
+  step.position = watch->next - 1;
+  return step;
+}
+
+void Hub::Core::CheckInvariants() const {
+  for (const auto& [id, watch] : watches_) {
+    SYNOD_CHECK_EQ(id, watch->id);
+    SYNOD_CHECK(!(watch->idle && watch->over));
+    SYNOD_CHECK_GT(watch->stream->watches, 0u);
+    SYNOD_CHECK(watch->stream->building == nullptr);
+    if (watch->idle)
+      SYNOD_CHECK(watch->stream->idle.at(watch->idle_index) == watch.get());
+    if (watch->ready)
+      SYNOD_CHECK(std::find(ready_.begin(), ready_.end(), id) != ready_.end());
+  }
+}
+
+Hub::Hub(const store::Tree* tree) : core_(std::make_unique<Core>(tree)) {}
+Hub::~Hub() = default;
+Result<WatchId> Hub::Add(const Spec& spec, Revision from) { return core_->Add(spec, from); }
+void Hub::Remove(WatchId id) { core_->Remove(id); }
+void Hub::Publish(const store::RevisionRef& revision) { core_->Publish(revision); }
+std::vector<WatchId> Hub::TakeReady() { return core_->TakeReady(); }
+bool Hub::HasReady() const { return core_->HasReady(); }
+Hub::Step Hub::Next(WatchId id) { return core_->Next(id); }
+size_t Hub::size() const { return core_->size(); }
+void Hub::CheckInvariants() const { core_->CheckInvariants(); }
+
+}  // namespace synod::watch
