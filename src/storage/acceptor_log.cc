@@ -420,9 +420,11 @@ Status FormatAcceptorLog(FileSystem& fs,
   SYNOD_CHECK(!AcceptorLogExists(fs, dir));
   if (Status ok = fs.MakeDirectory(dir); !ok)
     return ok;
+  AcceptorLogOptions plain = options;
+  plain.spare_thread = false;
+  plain.gen_at_least = 0;
   Recovered recovered;
-  Result<std::unique_ptr<AcceptorLog>> log =
-      AcceptorLog::Open(fs, dir, options, Slot(0), &recovered);
+  Result<std::unique_ptr<AcceptorLog>> log = AcceptorLog::Open(fs, dir, plain, Slot(0), &recovered);
   if (!log)
     return log.error();
   return Done();

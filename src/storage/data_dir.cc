@@ -1,0 +1,242 @@
+#include "src/storage/data_dir.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <optional>
+
+#include "src/base/check.h"
+#include "src/base/crc32c.h"
+
+namespace synod::storage {
+namespace {
+
+constexpr std::string_view kMagic = "synod-identity ";
+constexpr std::string_view kCrcKey = "crc32c ";
+constexpr uint32_t kIdentityFormat = 1;
+constexpr size_t kIdentityBytesMax = 64 << 10;
+constexpr size_t kCrcLineBytes = 16;  // "crc32c " + 8 digits + newline
+constexpr size_t kPidBytes = 20;
+
+Error Refused(std::string what) {
+  return Error{Errc::kInternal, Outcome::kNotApplied, std::move(what)};
+}
+
+std::string CrcLine(std::string_view text) {
+  char line[32];
+  std::snprintf(line, sizeof line, "crc32c %08x\n", Crc32c(text));
+  return line;
+}
+
+std::optional<Hash128> ParseHex(std::string_view hex) {
+  if (hex.size() != 32)
+    return std::nullopt;
+  Hash128 h;
+  for (uint64_t* half : {&h.hi, &h.lo}) {
+    const auto [end, ec] = std::from_chars(hex.data(), hex.data() + 16, *half, 16);
+    if (ec != std::errc() || end != hex.data() + 16)
+      return std::nullopt;
+    hex.remove_prefix(16);
+  }
+  return h;
+}
+
+std::optional<uint32_t> ParseNumber(std::string_view digits) {
+  uint32_t n = 0;
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (ec != std::errc() || end != digits.data() + digits.size())
+    return std::nullopt;
+  return n;
+}
+
+// One "key value" line of the identity; false if it is none.
+bool ParseLine(std::string_view line, Identity* identity) {
+  const size_t space = line.find(' ');
+  if (space == std::string_view::npos)
+    return false;
+  const std::string_view key = line.substr(0, space);
+  const std::string_view value = line.substr(space + 1);
+  if (key == "member_id") {
+    const std::optional<uint32_t> id = ParseNumber(value);
+    identity->member_id = NodeId(id.value_or(0));
+    return id.has_value();
+  }
+  if (key == "peer") {
+    const size_t second = value.find(' ');
+    if (second == std::string_view::npos)
+      return false;
+    const std::optional<uint32_t> id = ParseNumber(value.substr(0, second));
+    const std::optional<Hash128> uuid = ParseHex(value.substr(second + 1));
+    return id && uuid && identity->peers.emplace(NodeId(*id), *uuid).second;
+  }
+  const std::optional<Hash128> hash = ParseHex(value);
+  if (!hash || (key != "cluster_id" && key != "node_uuid"))
+    return false;
+  (key == "cluster_id" ? identity->cluster_id : identity->node_uuid) = *hash;
+  return true;
+}
+
+}  // namespace
+
+std::string Identity::Encode() const {
+  std::string text(kMagic);
+  text += std::to_string(kIdentityFormat) + "\n";
+  text += "cluster_id " + cluster_id.Hex() + "\n";
+  text += "node_uuid " + node_uuid.Hex() + "\n";
+  text += "member_id " + std::to_string(member_id.value) + "\n";
+  for (const auto& [id, uuid] : peers)
+    text += "peer " + std::to_string(id.value) + " " + uuid.Hex() + "\n";
+  return text + CrcLine(text);
+}
+
+Result<Identity> Identity::Decode(std::string_view text) {
+  const Error damaged = Refused("it is damaged");
+  if (!text.starts_with(kMagic) || text.size() < kCrcLineBytes)
+    return damaged;
+  const std::string_view body = text.substr(0, text.size() - kCrcLineBytes);
+  if (text.substr(body.size()) != CrcLine(body))
+    return damaged;
+  // The first line and the last are the same in every format.
+  std::string_view rest = body.substr(kMagic.size());
+  const size_t first_end = rest.find('\n');
+  const std::optional<uint32_t> format = ParseNumber(rest.substr(0, first_end));
+  if (!format || first_end == std::string_view::npos)
+    return damaged;
+  if (*format > kIdentityFormat)
+    return Refused(
+        "it was written by a newer version of synod. Start that version, or a later one");
+  rest.remove_prefix(first_end + 1);
+  Identity identity;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos || !ParseLine(rest.substr(0, end), &identity))
+      return damaged;
+    rest.remove_prefix(end + 1);
+  }
+  if (identity.node_uuid == Hash128{})
+    return damaged;
+  return identity;
+}
+
+Result<std::unique_ptr<DataDir>> DataDir::Open(FileSystem& fs,
+                                               const std::string& path,
+                                               const Hash128& entropy,
+                                               const AcceptorLogOptions& log) {
+  if (Status ok = fs.MakeDirectory(path); !ok)
+    return ok.error();
+  std::unique_ptr<DataDir> dir(new DataDir(fs, path));
+  if (Status ok = dir->TakeLock(); !ok)
+    return ok.error();
+  const bool exists = fs.Exists(dir->identity_path());
+  if (Status ok = exists ? dir->Load(log) : dir->Create(entropy, log); !ok)
+    return ok.error();
+  return dir;
+}
+
+Status DataDir::TakeLock() {
+  const std::string path = path_ + "/lock";
+  Result<std::unique_ptr<File>> lock = fs_.Lock(path);
+  if (!lock) {
+    Error e = lock.error();
+    if (e.code != Errc::kNotReady)
+      return e;
+    // The holder wrote its pid; it may not have come to that yet.
+    std::string pid;
+    if (Result<std::unique_ptr<File>> file = fs_.Open(path, FileSystem::Mode::kRead))
+      if (Result<std::string> text = file.value()->Read(0, kPidBytes))
+        pid = text.value().substr(0, text.value().find(' '));
+    e.detail = "the data directory " + path_ + " is in use by " +
+               (pid.empty() ? "another process" : "process " + pid);
+    return e;
+  }
+  lock_ = std::move(lock.value());
+  std::string pid = std::to_string(::getpid());
+  pid.resize(kPidBytes - 1, ' ');
+  return lock_->Write(0, pid + "\n");
+}
+
+Status DataDir::Load(const AcceptorLogOptions& log) {
+  Result<std::unique_ptr<File>> file = fs_.Open(identity_path(), FileSystem::Mode::kRead);
+  if (!file)
+    return file.error();
+  Result<std::string> text = file.value()->Read(0, kIdentityBytesMax);
+  if (!text)
+    return text.error();
+  Result<Identity> identity = Identity::Decode(text.value());
+  if (!identity)
+    return Refused("the identity file " + identity_path() +
+                   " cannot be used: " + identity.error().detail +
+                   ". Restore it, or replace this node by a new member "
+                   "with an empty data directory.");
+  identity_ = std::move(identity.value());
+  if (AcceptorLogExists(fs_, log_dir()))
+    return Done();
+  if (!log.accept_data_loss)
+    return Refused(
+        "the acceptor log in " + log_dir() +
+        " is missing. This node may have forgotten a "
+        "promise or a vote, so it must not vote again under this identity: replace it by "
+        "a new member with an empty data directory. Only a cluster of one may go on "
+        "without it, with --accept-data-loss.");
+  return FormatAcceptorLog(fs_, log_dir(), log);
+}
+
+Status DataDir::Create(const Hash128& entropy, const AcceptorLogOptions& log) {
+  SYNOD_CHECK(entropy != Hash128{});
+  // A log without a record may be what a first start left that did not get as far as the identity.
+  bool used = fs_.Exists(state_dir());
+  if (AcceptorLogExists(fs_, log_dir())) {
+    consensus::Recovered recovered;
+    AcceptorLogOptions options = log;
+    options.spare_thread = false;
+    Result<std::unique_ptr<AcceptorLog>> opened =
+        AcceptorLog::Open(fs_, log_dir(), options, Slot(0), &recovered);
+    if (!opened)
+      return opened.error();
+    used = used || recovered.gen > 0;
+  } else if (!used) {
+    if (Status ok = FormatAcceptorLog(fs_, log_dir(), log); !ok)
+      return ok;
+  }
+  if (used)
+    return Refused("the data directory " + path_ +
+                   " holds data of a node, but its identity file is "
+                   "missing. Restore " +
+                   identity_path() +
+                   ", or start with an empty directory as a "
+                   "new member.");
+  identity_.node_uuid = entropy;
+  return WriteIdentity(identity_);
+}
+
+Status DataDir::Save(const Identity& identity) {
+  SYNOD_CHECK(identity.node_uuid == identity_.node_uuid);
+  SYNOD_CHECK(!identity_.HasCluster() || identity.cluster_id == identity_.cluster_id);
+  SYNOD_CHECK(identity_.member_id == NodeId(0) || identity.member_id == identity_.member_id);
+  if (identity == identity_)
+    return Done();
+  if (Status ok = WriteIdentity(identity); !ok)
+    return ok;
+  identity_ = identity;
+  return Done();
+}
+
+Status DataDir::WriteIdentity(const Identity& identity) {
+  const std::string tmp = identity_path() + ".tmp";
+  if (fs_.Exists(tmp))
+    if (Status ok = fs_.Remove(tmp); !ok)
+      return ok;
+  Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
+  if (!file)
+    return file.error();
+  if (Status ok = file.value()->Write(0, identity.Encode()); !ok)
+    return ok;
+  if (Status ok = file.value()->Sync(); !ok)
+    return ok;
+  if (Status ok = fs_.Rename(tmp, identity_path()); !ok)
+    return ok;
+  return fs_.SyncDirectory(path_);
+}
+
+}  // namespace synod::storage

@@ -1,0 +1,70 @@
+// DataDir: the directory of one node: who it is, that nobody else uses it, where log and state are.
+//
+// Contract      At most one process has a data directory open. It is complete once its identity file
+//               exists: the log is made before it, so an identity without a log means that the log was
+//               lost, and with it promises: refused. A node never invents a new identity over old data.
+// Format        docs/formats.md, "Data directory": a file of text that is replaced as a whole.
+// Errors        kNotReady: in use. Everything else that is not as it must be: kInternal with what to do.
+// Thread        One at a time.
+#ifndef SYNOD_STORAGE_DATA_DIR_H_
+#define SYNOD_STORAGE_DATA_DIR_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "src/base/error.h"
+#include "src/base/hash.h"
+#include "src/base/types.h"
+#include "src/storage/acceptor_log.h"
+#include "src/storage/file_system.h"
+
+namespace synod::storage {
+
+struct Identity {
+  Hash128 cluster_id;               // zero until the cluster is founded or joined
+  Hash128 node_uuid;                // of this directory, for ever
+  NodeId member_id;                 // 0 until it has one
+  std::map<NodeId, Hash128> peers;  // the uuid that each member had when it was first met
+  bool operator==(const Identity&) const = default;
+
+  bool HasCluster() const { return cluster_id != Hash128{}; }
+  std::string Encode() const;
+  static Result<Identity> Decode(std::string_view text);
+};
+
+class DataDir {
+ public:
+  // `entropy` becomes the uuid of a new node. Of `log` the size of segments, the seed and
+  // accept_data_loss count: with it, a lost log is replaced by an empty one.
+  static Result<std::unique_ptr<DataDir>> Open(FileSystem& fs,
+                                               const std::string& path,
+                                               const Hash128& entropy,
+                                               const AcceptorLogOptions& log = {});
+
+  const Identity& identity() const { return identity_; }
+  // Replaces the identity, durably. The uuid never changes, nor a cluster id or member id once set.
+  Status Save(const Identity& identity);
+
+  std::string log_dir() const { return path_ + "/log"; }
+  std::string state_dir() const { return path_ + "/state"; }
+
+ private:
+  DataDir(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+
+  Status TakeLock();
+  Status Load(const AcceptorLogOptions& log);
+  Status Create(const Hash128& entropy, const AcceptorLogOptions& log);
+  Status WriteIdentity(const Identity& identity);
+  std::string identity_path() const { return path_ + "/identity"; }
+
+  FileSystem& fs_;
+  const std::string path_;
+  std::unique_ptr<File> lock_;
+  Identity identity_;
+};
+
+}  // namespace synod::storage
+
+#endif  // SYNOD_STORAGE_DATA_DIR_H_

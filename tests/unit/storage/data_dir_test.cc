@@ -1,0 +1,159 @@
+#include "src/storage/data_dir.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "src/base/crc32c.h"
+#include "tests/support/sim_file_system.h"
+
+namespace synod::storage {
+namespace {
+
+using testing::HasSubstr;
+
+class DataDirTest : public testing::Test {
+ protected:
+  DataDirTest() { log_.segment_bytes = 16 << 10; }
+  Result<std::unique_ptr<DataDir>> Open() {
+    return DataDir::Open(fs_, "/data", Hash128{1, 2}, log_);
+  }
+  std::unique_ptr<DataDir> MustOpen() {
+    Result<std::unique_ptr<DataDir>> dir = Open();
+    EXPECT_TRUE(dir) << (dir ? "" : dir.error().detail);
+    return dir ? std::move(dir.value()) : nullptr;
+  }
+  std::string Refusal() {
+    const Result<std::unique_ptr<DataDir>> dir = Open();
+    return dir ? "opened" : dir.error().detail;
+  }
+  // Copies the name and bytes of every segment out and away.
+  void RemoveLog() {
+    for (const std::string& name : fs_.List("/data/log").value())
+      ASSERT_TRUE(fs_.Remove("/data/log/" + name));
+  }
+
+  SimFileSystem fs_;
+  AcceptorLogOptions log_;
+  Random random_{5};
+};
+
+TEST_F(DataDirTest, ANewOneHasAUuidALogAndNoCluster) {
+  const auto dir = MustOpen();
+  EXPECT_EQ(dir->identity().node_uuid, (Hash128{1, 2}));
+  EXPECT_FALSE(dir->identity().HasCluster());
+  EXPECT_TRUE(AcceptorLogExists(fs_, dir->log_dir()));
+}
+
+TEST_F(DataDirTest, RemembersItsIdentity) {
+  Identity identity = MustOpen()->identity();
+  identity.cluster_id = Hash128{3, 4};
+  identity.member_id = NodeId(2);
+  identity.peers = {{NodeId(1), Hash128{5, 6}}, {NodeId(3), Hash128{7, ~uint64_t{0}}}};
+  ASSERT_TRUE(MustOpen()->Save(identity));
+  fs_.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
+  EXPECT_TRUE(MustOpen()->identity() == identity);
+}
+
+TEST_F(DataDirTest, IsUsedByOneProcessAtATime) {
+  const auto dir = MustOpen();
+  const Result<std::unique_ptr<DataDir>> second = Open();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::kNotReady);
+  EXPECT_THAT(second.error().detail, HasSubstr("process " + std::to_string(::getpid())));
+}
+
+// consensus.md row 18: the identity is replaced as a whole, whenever the power goes.
+TEST_F(DataDirTest, APowerCutAtAnyPointLeavesTheOldOrTheNewIdentity) {
+  bool cut = true;
+  for (uint64_t n = 0; cut; ++n) {
+    SimFileSystem fs;
+    fs.CutPowerAfter(n);
+    Identity saved;
+    cut = true;
+    {
+      Result<std::unique_ptr<DataDir>> dir = DataDir::Open(fs, "/data", Hash128{1, 2}, log_);
+      if (dir) {
+        Identity identity = dir.value()->identity();
+        identity.cluster_id = Hash128{3, 4};
+        if (dir.value()->Save(identity)) {
+          saved = identity;
+          cut = false;
+        }
+      }
+    }
+    Random random(n);
+    fs.Crash(random);
+    const Result<std::unique_ptr<DataDir>> dir = DataDir::Open(fs, "/data", Hash128{8, 9}, log_);
+    ASSERT_TRUE(dir) << "cut after " << n << ": " << dir.error().detail;
+    if (!cut) {
+      EXPECT_TRUE(dir.value()->identity() == saved);
+    }
+  }
+}
+
+// consensus.md row 21.
+TEST_F(DataDirTest, AMissingLogIsRefused) {
+  MustOpen();
+  RemoveLog();
+  EXPECT_THAT(Refusal(), HasSubstr("is missing. This node may have forgotten a promise"));
+  log_.accept_data_loss = true;
+  MustOpen();
+}
+
+TEST_F(DataDirTest, AMissingIdentityIsRefusedIfThereIsData) {
+  const auto dir = MustOpen();
+  consensus::Recovered recovered;
+  auto log = AcceptorLog::Open(fs_, dir->log_dir(), log_, Slot(0), &recovered);
+  consensus::PersistRequest request;
+  request.hard_state.promised = Ballot{1, NodeId(1)};
+  ASSERT_TRUE(log.value()->Append({&request, 1}));
+  ASSERT_TRUE(fs_.Remove("/data/identity"));
+  log.value().reset();
+  fs_.Crash(random_, SimFileSystem::Unsynced::kKeepAll);
+  EXPECT_THAT(Refusal(), HasSubstr("identity file is missing"));
+}
+
+TEST_F(DataDirTest, AMissingIdentityIsRefusedIfThereIsAState) {
+  ASSERT_TRUE(fs_.MakeDirectory("/data/state"));
+  EXPECT_THAT(Refusal(), HasSubstr("identity file is missing"));
+  EXPECT_FALSE(AcceptorLogExists(fs_, "/data/log"));
+}
+
+TEST_F(DataDirTest, ADamagedIdentityIsRefused) {
+  MustOpen();
+  const std::string text = fs_.Content("/data/identity");
+  for (size_t at = 0; at < text.size(); ++at) {
+    fs_.FlipBit("/data/identity", at, 0);
+    EXPECT_THAT(Refusal(), HasSubstr("it is damaged")) << at;
+    fs_.SetContent("/data/identity", text);
+  }
+  fs_.SetContent("/data/identity", "");
+  EXPECT_THAT(Refusal(), HasSubstr("it is damaged"));
+}
+
+TEST_F(DataDirTest, ANewerIdentityIsRefused) {
+  MustOpen();
+  std::string text = "synod-identity 2\nsomething else\n";
+  char crc[32];
+  std::snprintf(crc, sizeof crc, "crc32c %08x\n", Crc32c(text));
+  fs_.SetContent("/data/identity", text + crc);
+  EXPECT_THAT(Refusal(), HasSubstr("newer version"));
+}
+
+TEST_F(DataDirTest, WorksOnARealDisk) {
+  const std::string path = testing::TempDir() + "synod_data_dir_" + std::to_string(::getpid());
+  {
+    auto dir = DataDir::Open(PosixFileSystem(), path, Hash128{1, 2}, log_);
+    ASSERT_TRUE(dir) << dir.error().detail;
+    EXPECT_FALSE(DataDir::Open(PosixFileSystem(), path, Hash128{1, 2}, log_));
+  }
+  EXPECT_TRUE(DataDir::Open(PosixFileSystem(), path, Hash128{1, 2}, log_));
+  for (const char* name : {"/log/0000000000000001.log", "/identity", "/lock"})
+    EXPECT_EQ(::unlink((path + name).c_str()), 0) << name;
+  EXPECT_EQ(::rmdir((path + "/log").c_str()), 0);
+  EXPECT_EQ(::rmdir(path.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace synod::storage
