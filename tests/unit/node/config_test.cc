@@ -1,0 +1,87 @@
+#include "src/node/config.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace synod::node {
+namespace {
+
+Status Load(const std::string& text, NodeConfig* config) {
+  const std::string path = testing::TempDir() + "/synod_config_test.yaml";
+  std::ofstream(path) << text;
+  return LoadConfigFile(path, config);
+}
+
+std::string WhyNot(const std::string& text) {
+  NodeConfig config;
+  const Status s = Load(text, &config);
+  return s ? "accepted" : s.error().detail.substr(s.error().detail.rfind("yaml") + 4);
+}
+
+TEST(ConfigTest, ReadsEverySettingOfAFile) {
+  NodeConfig config;
+  const Status s = Load(
+      "data_dir: /d\nid: 2\nclient: 127.0.0.1:7311\npeer: \"[::1]:7312\"\n"
+      "initial_cluster: [1=127.0.0.1:7302, 2=127.0.0.1:7312]\n"
+      "http:\n  allowed_hosts: [a.example, b.example]\nlog:\n  level: warn\n  format: json\n",
+      &config);
+  ASSERT_TRUE(s) << s.error().detail;
+  EXPECT_EQ(config.data_dir, "/d");
+  EXPECT_EQ(config.id, 2U);
+  EXPECT_EQ(config.client.port, 7311);
+  EXPECT_EQ(config.peer.ToString(), "[::1]:7312");
+  EXPECT_EQ(config.initial_cluster.at(2).port, 7312);
+  EXPECT_EQ(config.allowed_hosts, (std::vector<std::string>{"a.example", "b.example"}));
+  EXPECT_EQ(config.log_level, LogLevel::kWarn);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+}
+
+TEST(ConfigTest, NamesLineAndKeyOfWhatIsWrong) {
+  EXPECT_EQ(WhyNot("id: 1\nidd: 2\n"), ":2: idd: there is no such setting");
+  EXPECT_EQ(WhyNot("id: 1\nid: 2\n"), ":2: id: is set twice");
+  EXPECT_EQ(WhyNot("id: x\n"), ":1: id: must be an integer from 1 to 1000000");
+  EXPECT_EQ(WhyNot("http:\n  allowed_host: x\n"),
+            ":2: http.allowed_host: there is no such setting");
+  EXPECT_EQ(WhyNot("heartbeat_ms: 5\n"), ":1: heartbeat_ms: must be an integer from 10 to 10000");
+  EXPECT_EQ(WhyNot("insecure_open: yes\n"), ":1: insecure_open: must be true or false");
+  EXPECT_EQ(WhyNot("- a\n"), ": must be a map of settings");
+}
+
+TEST(ConfigTest, TheEnvironmentBeatsTheFile) {
+  NodeConfig config;
+  ASSERT_TRUE(Load("id: 1\nname: a\n", &config));
+  ASSERT_TRUE(LoadEnvironment({{"SYNOD_NAME", "b"}, {"SYNOD_HTTP_ALLOWED_HOSTS", "x,y"}}, &config));
+  EXPECT_EQ(config.name, "b");
+  EXPECT_EQ(config.allowed_hosts.size(), 2U);
+  const Status bad = LoadEnvironment({{"SYNOD_ID", "0"}}, &config);
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().detail, "SYNOD_ID: must be an integer from 1 to 1000000");
+}
+
+TEST(ConfigTest, ListensBeyondLoopbackOnlyWhenTold) {
+  NodeConfig config;
+  config.data_dir = "d";
+  config.client = {"0.0.0.0", 7301};
+  EXPECT_FALSE(FinishConfig(&config));
+  config.insecure_open = true;
+  EXPECT_TRUE(FinishConfig(&config));
+}
+
+TEST(ConfigTest, TheInitialClusterListsTheNodeItself) {
+  NodeConfig config;
+  config.data_dir = "d";
+  config.id = 4;
+  config.initial_cluster = {{1, {"a", 1}}};
+  EXPECT_FALSE(FinishConfig(&config));
+}
+
+TEST(ConfigTest, AddressesAreHostAndPort) {
+  EXPECT_TRUE(ParseHostPort("localhost:1"));
+  EXPECT_EQ(ParseHostPort("[::1]:80")->host, "::1");
+  for (const char* bad : {"", ":1", "a", "a:", "a:x", "a:70000", "::1:80", "a:1:2"})
+    EXPECT_FALSE(ParseHostPort(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace synod::node

@@ -1,0 +1,156 @@
+// EngineCluster: a few engines joined in memory, for tests: every turn is explicit, time is a number.
+//
+// Contract      Run(ms) advances everybody's clock in steps of 10 ms, delivers frames between connected
+//               nodes in order and makes every persist durable at once. Cut() and Stop() are the only
+//               faults; the simulator has the others.
+#ifndef SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
+#define SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/node/engine.h"
+
+namespace synod::node {
+
+class EngineCluster {
+ public:
+  explicit EngineCluster(uint32_t n) {
+    for (uint32_t i = 1; i <= n; ++i) voters_.push_back(NodeId(i));
+    for (const NodeId id : voters_) Start(id);
+    for (const NodeId a : voters_)
+      for (const NodeId b : voters_)
+        if (a != b)
+          Connect(a, b);
+  }
+
+  Engine& node(uint32_t id) { return *nodes_.at(NodeId(id)); }
+
+  void Cut(uint32_t a, uint32_t b) {
+    cut_.insert({NodeId(a), NodeId(b)});
+    cut_.insert({NodeId(b), NodeId(a)});
+  }
+  void Isolate(uint32_t id) {
+    for (const NodeId other : voters_)
+      if (other != NodeId(id))
+        Cut(id, other.value);
+  }
+  void Heal() { cut_.clear(); }
+  // Breaks the connection and makes it anew at once: what is on the way is lost.
+  void Reconnect(uint32_t a, uint32_t b) {
+    std::erase_if(wire_, [&](const auto& w) {
+      return (w.first == NodeId(a) && w.second.to == NodeId(b)) ||
+             (w.first == NodeId(b) && w.second.to == NodeId(a));
+    });
+    Connect(NodeId(a), NodeId(b));
+    Connect(NodeId(b), NodeId(a));
+  }
+  // The process ends and the others notice.
+  void Kill(uint32_t id) {
+    nodes_.erase(NodeId(id));
+    for (auto& [other, engine] : nodes_) engine->PeerDown(NodeId(id), true);
+  }
+
+  // One exchange without time passing.
+  void Turn() {
+    for (auto& [id, engine] : nodes_) {
+      EngineOutput out = engine->Take();
+      if (!out.persist.empty())
+        engine->Persisted(out.persist.back().id);
+      for (Frame& frame : out.frames)
+        if (!cut_.contains({id, frame.to}))
+          wire_.emplace_back(id, std::move(frame));
+      for (ChangeDone& done : out.changes)
+        changes_.emplace(std::pair(id, done.call), std::move(done.answer));
+      for (ReadReady& ready : out.reads)
+        reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
+      if (out.checkpoint)
+        engine->Checkpointed(out.checkpoint->slot, Slot(1));
+    }
+    for (auto& [from, frame] : std::exchange(wire_, {}))
+      if (const auto it = nodes_.find(frame.to); it != nodes_.end())
+        it->second->Receive(from, frame.body);
+  }
+  void Settle() {
+    for (int i = 0; i < 20; ++i) Turn();
+  }
+  void Run(int64_t ms) {
+    for (const int64_t end = now_ + ms; now_ < end;) {
+      now_ += 10;
+      for (auto& [id, engine] : nodes_)
+        if (!frozen_.contains(id))
+          engine->Advance(now_);
+      for (int i = 0; i < 4; ++i) Turn();
+    }
+  }
+  // Runs until somebody leads and has begun; gives its id.
+  uint32_t Elect() {
+    for (int i = 0; i < 1000; ++i) {
+      Run(10);
+      for (auto& [id, engine] : nodes_)
+        if (engine->replica().IsLeader() && engine->Ready() && engine->replica().leader() == id)
+          return id.value;
+    }
+    return 0;
+  }
+
+  std::optional<Result<machine::Answer>> Answer(uint32_t id, CallId call) {
+    const auto it = changes_.find({NodeId(id), call});
+    if (it == changes_.end())
+      return std::nullopt;
+    return it->second;
+  }
+  std::optional<Result<ClusterTime>> ReadAnswer(uint32_t id, CallId call) {
+    const auto it = reads_.find({NodeId(id), call});
+    if (it == reads_.end())
+      return std::nullopt;
+    return it->second;
+  }
+  int64_t now() const { return now_; }
+  std::set<NodeId> frozen_;
+
+  static machine::Command PutCommand(std::string path, std::string value) {
+    machine::Command command;
+    machine::Put put;
+    put.path = std::move(path);
+    put.value = std::move(value);
+    command.operation = std::move(put);
+    return command;
+  }
+
+ private:
+  void Start(NodeId id) {
+    EngineConfig config;
+    config.self = {id, "uuid-" + std::to_string(id.value), "node-" + std::to_string(id.value), "",
+                   ""};
+    config.boot = 100 + id.value;
+    config.consensus.self = id;
+    config.consensus.membership = {1, voters_, {}};
+    config.consensus.seed = id.value;
+    config.consensus.boot_id = config.boot;
+    nodes_[id] = std::make_unique<Engine>(config, machine::Machine(auth::Settings()),
+                                          consensus::Recovered(), now_);
+  }
+  void Connect(NodeId a, NodeId b) {
+    const std::string n = std::to_string(b.value);
+    nodes_.at(a)->PeerUp({b, "uuid-" + n, "node-" + n, "", ""}, 100 + b.value);
+  }
+
+  std::vector<NodeId> voters_;
+  std::map<NodeId, std::unique_ptr<Engine>> nodes_;
+  std::deque<std::pair<NodeId, Frame>> wire_;
+  std::set<std::pair<NodeId, NodeId>> cut_;
+  std::map<std::pair<NodeId, CallId>, Result<machine::Answer>> changes_;
+  std::map<std::pair<NodeId, CallId>, Result<ClusterTime>> reads_;
+  int64_t now_ = 1000;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_

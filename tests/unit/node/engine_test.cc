@@ -1,0 +1,268 @@
+#include "src/node/engine.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/node/engine_cluster.h"
+
+namespace synod::node {
+namespace {
+
+using machine::Answer;
+
+uint32_t OtherThan(uint32_t leader) { return leader == 1 ? 2 : 1; }
+
+std::string ValueAt(Engine& engine, const std::string& path) {
+  const store::NodeRef node = engine.machine().tree().Find(path);
+  return node ? *node->value : "(absent)";
+}
+
+TEST(EngineTest, AClusterOfOneAnswersAChange) {
+  EngineCluster cluster(1);
+  ASSERT_EQ(cluster.Elect(), 1U);
+  const Result<CallId> call = cluster.node(1).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  const auto answer = cluster.Answer(1, *call);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->ok());
+  EXPECT_EQ(ValueAt(cluster.node(1), "/a"), "x");
+}
+
+TEST(EngineTest, AFollowerHandsAChangeToTheLeaderAndAnswersIt) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  const Result<CallId> call =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  const auto answer = cluster.Answer(follower, *call);
+  ASSERT_TRUE(answer && *answer);
+  for (uint32_t id = 1; id <= 3; ++id) EXPECT_EQ(ValueAt(cluster.node(id), "/a"), "x") << id;
+  EXPECT_EQ(cluster.node(1).machine().digest(), cluster.node(2).machine().digest());
+}
+
+TEST(EngineTest, ACommandSentTwiceOverANewConnectionIsAppliedOnce) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  machine::Command create;
+  create.operation = machine::CreateSequential{"/q/job-", "x", LeaseId()};
+  const Result<CallId> call = cluster.node(follower).Change(create, 5000);
+  ASSERT_TRUE(call);
+  cluster.Turn();                       // the command is on its way, and arrives
+  cluster.Reconnect(follower, leader);  // sends it again
+  cluster.Settle();
+  ASSERT_TRUE(cluster.Answer(follower, *call));
+  EXPECT_EQ(ValueAt(cluster.node(leader), "/q/job-0000000001"), "x");
+  EXPECT_EQ(ValueAt(cluster.node(leader), "/q/job-0000000002"), "(absent)");
+}
+
+TEST(EngineTest, ACommandLostWithItsConnectionIsSentAgain) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  cluster.Cut(follower, leader);
+  const Result<CallId> call =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Turn();
+  cluster.Heal();
+  cluster.Reconnect(follower, leader);
+  cluster.Settle();
+  const auto answer = cluster.Answer(follower, *call);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ(ValueAt(cluster.node(leader), "/a"), "x");
+}
+
+TEST(EngineTest, AChangeInFlightIsSettledByTheNextLeader) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  // The leader gets the command but can tell nobody.
+  cluster.Isolate(leader);
+  const Result<CallId> call =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Turn();
+  cluster.Kill(leader);
+  ASSERT_NE(cluster.Elect(), 0U);
+  cluster.Run(100);
+  const auto answer = cluster.Answer(follower, *call);
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(*answer) << answer->error().detail;
+  EXPECT_EQ(ValueAt(cluster.node(follower), "/a"), "x");
+}
+
+TEST(EngineTest, WithoutALeaderAChangeFailsAsNotAppliedWhenItsTimeIsUp) {
+  EngineCluster cluster(3);
+  cluster.Isolate(1);
+  cluster.Cut(2, 3);
+  const Result<CallId> call = cluster.node(1).Change(EngineCluster::PutCommand("/a", "x"), 2000);
+  ASSERT_TRUE(call);
+  cluster.Run(1900);
+  EXPECT_FALSE(cluster.Answer(1, *call));
+  cluster.Run(200);
+  const auto answer = cluster.Answer(1, *call);
+  ASSERT_TRUE(answer);
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, Errc::kNoLeader);
+  EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied);
+}
+
+TEST(EngineTest, AChangeThatALeaderMayHaveLoggedFailsAsUnknown) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Isolate(leader);
+  const Result<CallId> call =
+      cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 100);
+  ASSERT_TRUE(call);
+  cluster.Run(200);
+  const auto answer = cluster.Answer(leader, *call);
+  ASSERT_TRUE(answer);
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, Errc::kDeadlineExceeded);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
+}
+
+TEST(EngineTest, ADeposedLeaderAppliesNothingOfWhatItAloneHadLogged) {
+  EngineCluster cluster(3);
+  const uint32_t old_leader = cluster.Elect();
+  cluster.Isolate(old_leader);
+  const Result<CallId> lost =
+      cluster.node(old_leader).Change(EngineCluster::PutCommand("/lost", "x"), 60'000);
+  ASSERT_TRUE(lost);
+  cluster.Run(3000);
+  cluster.Heal();
+  cluster.Run(3000);
+  // Proven dropped, it went to the new leader and was applied once, under the new ballot.
+  const auto answer = cluster.Answer(old_leader, *lost);
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(*answer) << answer->error().detail;
+  EXPECT_GE(cluster.node(old_leader).counters().reforwarded, 1U);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    const store::NodeRef node = cluster.node(id).machine().tree().Find("/lost");
+    ASSERT_TRUE(node) << id;
+    EXPECT_EQ(node->version, 1U);
+  }
+}
+
+TEST(EngineTest, ALinearizableReadOfAFollowerSeesTheLastAcknowledgedWrite) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  const Result<CallId> call =
+      cluster.node(leader).Change(EngineCluster::PutCommand("/a", "1"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  const CallId read = cluster.node(follower).Read({});
+  cluster.Settle();
+  const auto ready = cluster.ReadAnswer(follower, read);
+  ASSERT_TRUE(ready && *ready);
+  EXPECT_EQ(ValueAt(cluster.node(follower), "/a"), "1");
+}
+
+TEST(EngineTest, ACutOffNodeAnswersALinearizableReadWithNoLeader) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Isolate(leader);
+  const CallId read = cluster.node(leader).Read({});
+  cluster.Run(4000);
+  const auto ready = cluster.ReadAnswer(leader, read);
+  ASSERT_TRUE(ready);
+  ASSERT_FALSE(*ready);
+  EXPECT_EQ(ready->error().code, Errc::kNoLeader);
+}
+
+TEST(EngineTest, ASequentialReadWaitsForItsRevisionOrItsTime) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  ReadRequest request;
+  request.consistency = Consistency::kSequential;
+  request.min_revision = cluster.node(leader).machine().revision() + 1;
+  request.timeout_ms = 500;
+  const CallId served = cluster.node(follower).Read(request);
+  cluster.Settle();
+  EXPECT_FALSE(cluster.ReadAnswer(follower, served));
+  ASSERT_TRUE(cluster.node(leader).Change(EngineCluster::PutCommand("/a", "1"), 5000));
+  cluster.Settle();
+  ASSERT_TRUE(cluster.ReadAnswer(follower, served));
+  EXPECT_TRUE(*cluster.ReadAnswer(follower, served));
+  request.min_revision = request.min_revision + 1000;
+  const CallId late = cluster.node(follower).Read(request);
+  cluster.Run(600);
+  ASSERT_TRUE(cluster.ReadAnswer(follower, late));
+  EXPECT_EQ(cluster.ReadAnswer(follower, late)->error().code, Errc::kDeadlineExceeded);
+}
+
+TEST(EngineTest, ClusterTimeStandsStillWhileTheLeaderIsCutOff) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Run(2000);
+  cluster.Isolate(leader);
+  cluster.Run(1000);
+  const ClusterTime before = cluster.node(leader).Now();
+  cluster.Run(5000);
+  EXPECT_EQ(cluster.node(leader).Now(), before);
+}
+
+TEST(EngineTest, AnIdleClusterKeepsTheClockOfALeaseInTheLog) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Run(1500);
+  machine::Command grant;
+  grant.operation = machine::LeaseGrant{60'000, "idle"};
+  ASSERT_TRUE(cluster.node(leader).Change(grant, 5000));
+  cluster.Settle();
+  cluster.Run(30'000);
+  const uint32_t follower = OtherThan(leader);
+  const int64_t behind =
+      cluster.node(leader).Now().value - cluster.node(follower).machine().time().value;
+  EXPECT_LE(behind, 600);
+  EXPECT_GE(cluster.node(follower).machine().time().value, 29'000);
+}
+
+TEST(EngineTest, ALeaseExpiresWithinASecondOfItsTtl) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Run(1500);
+  machine::Command grant;
+  grant.operation = machine::LeaseGrant{2000, "short"};
+  ASSERT_TRUE(cluster.node(leader).Change(grant, 5000));
+  cluster.Settle();
+  cluster.Run(1900);
+  EXPECT_EQ(cluster.node(leader).machine().counts().leases, 1U);
+  cluster.Run(1000);
+  EXPECT_EQ(cluster.node(leader).machine().counts().leases, 0U);
+}
+
+TEST(EngineTest, MembersBecomeKnownToAll) {
+  EngineCluster cluster(3);
+  ASSERT_NE(cluster.Elect(), 0U);
+  cluster.Run(6000);
+  const std::vector<machine::MemberView> members = cluster.node(2).machine().members();
+  ASSERT_EQ(members.size(), 3U);
+  EXPECT_EQ(members[2].uuid, "uuid-3");
+}
+
+TEST(EngineTest, ShutdownAnswersEveryCall) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  cluster.Isolate(follower);
+  const Result<CallId> call =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  const CallId read = cluster.node(follower).Read({});
+  ASSERT_TRUE(call);
+  cluster.node(follower).Shutdown();
+  cluster.Turn();
+  ASSERT_TRUE(cluster.Answer(follower, *call));
+  EXPECT_EQ(cluster.Answer(follower, *call)->error().code, Errc::kShuttingDown);
+  ASSERT_TRUE(cluster.ReadAnswer(follower, read));
+  EXPECT_EQ(cluster.ReadAnswer(follower, read)->error().code, Errc::kShuttingDown);
+  EXPECT_FALSE(cluster.node(follower).Change(EngineCluster::PutCommand("/b", "x"), 5000));
+}
+
+}  // namespace
+}  // namespace synod::node

@@ -1,0 +1,94 @@
+#include "src/node/founding.h"
+
+#include <gtest/gtest.h>
+
+namespace synod::node {
+namespace {
+
+Founding::Self EmptyNode() {
+  Founding::Self self;
+  self.id = NodeId(1);
+  self.uuid = "u1";
+  self.founds = "cluster-a";
+  self.members = {NodeId(1), NodeId(2), NodeId(3)};
+  return self;
+}
+
+Introduction From(uint32_t id, std::string cluster_id = "") {
+  return {NodeId(id), NodeId(1), "u" + std::to_string(id), std::move(cluster_id), "cluster-a"};
+}
+
+TEST(FoundingTest, FoundsWhenAMajorityOfEmptyNodesHasMet) {
+  Founding founding(EmptyNode());
+  EXPECT_FALSE(founding.decided());
+  EXPECT_EQ(founding.Judge(From(2)), std::nullopt);
+  EXPECT_TRUE(founding.Met(From(2)));
+  EXPECT_EQ(founding.cluster_id(), "cluster-a");
+}
+
+TEST(FoundingTest, TheSamePeerTwiceIsNoMajority) {
+  Founding::Self self = EmptyNode();
+  self.members = {NodeId(1), NodeId(2), NodeId(3), NodeId(4), NodeId(5)};
+  Founding founding(self);
+  EXPECT_FALSE(founding.Met(From(2)));
+  EXPECT_FALSE(founding.Met(From(2)));
+  EXPECT_TRUE(founding.Met(From(3)));
+}
+
+TEST(FoundingTest, JoinsTheClusterThatAPeerBelongsTo) {
+  Founding founding(EmptyNode());
+  EXPECT_TRUE(founding.Met(From(2, "cluster-a")));
+  EXPECT_EQ(founding.cluster_id(), "cluster-a");
+}
+
+TEST(FoundingTest, RefusesAPeerOfAnotherCluster) {
+  Founding founding(EmptyNode());
+  const auto reason = founding.Judge(From(2, "cluster-b"));
+  ASSERT_TRUE(reason);
+  EXPECT_NE(reason->find("another cluster"), std::string::npos);
+}
+
+TEST(FoundingTest, RefusesAPeerThatWasStartedWithOtherFlags) {
+  Founding founding(EmptyNode());
+  Introduction peer = From(2);
+  peer.founds = "cluster-b";
+  EXPECT_TRUE(founding.Judge(peer));
+}
+
+TEST(FoundingTest, RefusesAnotherDirectoryUnderABoundNumber) {
+  Founding founding(EmptyNode());
+  EXPECT_TRUE(founding.Met(From(2)));
+  Introduction wiped = From(2);
+  wiped.uuid = "new-disk";
+  const auto reason = founding.Judge(wiped);
+  ASSERT_TRUE(reason);
+  EXPECT_TRUE(reason->starts_with(Founding::kBoundElsewhere)) << *reason;
+}
+
+TEST(FoundingTest, RefusesStrangersAndMisdirectedHellos) {
+  Founding founding(EmptyNode());
+  EXPECT_TRUE(founding.Judge(From(9)));
+  EXPECT_TRUE(founding.Judge(From(1)));
+  Introduction misdirected = From(2);
+  misdirected.to = NodeId(3);
+  EXPECT_TRUE(founding.Judge(misdirected));
+}
+
+TEST(FoundingTest, AClusterOfOneFoundsItself) {
+  Founding::Self self = EmptyNode();
+  self.members = {NodeId(1)};
+  Founding founding(self);
+  EXPECT_TRUE(founding.FoundAlone());
+  EXPECT_FALSE(founding.FoundAlone());
+}
+
+TEST(FoundingTest, TheIdOfAClusterFollowsFromTokenAndMembers) {
+  const std::map<uint32_t, HostPort> two = {{1, {"a", 1}}, {2, {"b", 2}}};
+  const std::map<uint32_t, HostPort> other = {{1, {"a", 1}}, {2, {"b", 3}}};
+  EXPECT_EQ(ClusterIdOf("t", two), ClusterIdOf("t", two));
+  EXPECT_NE(ClusterIdOf("t", two), ClusterIdOf("t", other));
+  EXPECT_NE(ClusterIdOf("t", two), ClusterIdOf("u", two));
+}
+
+}  // namespace
+}  // namespace synod::node
