@@ -97,7 +97,7 @@ bool Cluster::Propose(uint32_t node, const std::string& payload) {
 }
 
 void Cluster::Read(uint32_t node, uint64_t id) {
-  At(node).read_floor[id] = highest_chosen_;
+  At(node).read_floor[id] = acknowledged_;
   replica(node).ReadIndex(id);
   Pump(node);
 }
@@ -199,7 +199,6 @@ void Cluster::CheckChosen(Slot slot, const Entry& entry, const std::string& who)
   const auto [it, fresh] = chosen_.try_emplace(slot, entry);
   if (!fresh && !it->second.SameValue(entry))
     Fault("two values chosen for slot " + std::to_string(slot.value) + ", second seen by " + who);
-  highest_chosen_ = std::max(highest_chosen_, slot);
 }
 
 void Cluster::TakeCommitted(uint32_t node, const std::vector<Chosen>& committed) {
@@ -212,6 +211,8 @@ void Cluster::TakeCommitted(uint32_t node, const std::vector<Chosen>& committed)
       Fault("node " + std::to_string(node) + " handed out what no majority has on disk");
     CheckChosen(c.slot, c.entry, "node " + std::to_string(node));
     n.applied.push_back(c);
+    // From now on it may have been acknowledged to somebody.
+    acknowledged_ = std::max(acknowledged_, c.slot);
   }
 }
 

@@ -127,7 +127,7 @@ class Cluster {
   std::set<std::pair<uint32_t, uint32_t>> one_way_;
   std::map<Slot, Entry> chosen_;
   std::map<std::pair<Slot, Ballot>, std::set<uint32_t>> durable_votes_;
-  Slot highest_chosen_;
+  Slot acknowledged_;
   std::map<std::string, size_t> event_counts_;
   std::string fault_;
 };
