@@ -1,5 +1,6 @@
 #include "src/base/hash.h"
 
+#include <charconv>
 #include <cstring>
 
 namespace synod {
@@ -49,6 +50,19 @@ Hash128 HashOfRecord(std::string_view key, std::string_view value) {
   const Hash128 k = HashOf(key, 1);
   const Hash128 v = HashOf(value, k.lo);
   return {v.hi ^ k.hi, v.lo};
+}
+
+std::optional<Hash128> Hash128::FromHex(std::string_view hex) {
+  if (hex.size() != 32)
+    return std::nullopt;
+  Hash128 h;
+  for (uint64_t* half : {&h.hi, &h.lo}) {
+    const auto [end, error] = std::from_chars(hex.data(), hex.data() + 16, *half, 16);
+    if (error != std::errc() || end != hex.data() + 16)
+      return std::nullopt;
+    hex.remove_prefix(16);
+  }
+  return h;
 }
 
 std::string Hash128::Hex() const {

@@ -9,6 +9,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ struct Hash128 {
   uint64_t lo = 0;
   constexpr auto operator<=>(const Hash128&) const = default;
   std::string Hex() const;  // 32 lower-case digits
+  static std::optional<Hash128> FromHex(std::string_view hex);
 };
 
 Hash128 HashOf(std::string_view data, uint64_t seed = 0);

@@ -84,6 +84,8 @@ void Machine::Core::RunCommand(Command* command) {
   const auto run = [&](auto& op) { return Run(&call, &op); };
   if (IsFromNode(command->operation)) {
     std::visit(run, command->operation);
+    if (IsObserver(command->id))
+      out_->completions.push_back({command->id.seq, {revision, time, false, NodeAnswer{}}});
     return;
   }
   call.tell = IsObserver(command->id);

@@ -94,34 +94,21 @@ Status Server::Start() {
 
 Status Server::OpenData() {
   storage::FileSystem& fs = storage::PosixFileSystem();
+  storage::AcceptorLogOptions options;
+  options.seed = Entropy64();
+  options.accept_data_loss = config_.accept_data_loss;
   Result<std::unique_ptr<storage::DataDir>> dir =
-      storage::DataDir::Open(fs, config_.data_dir, Entropy64());
+      storage::DataDir::Open(fs, config_.data_dir, {Entropy64(), Entropy64()}, options);
   if (!dir)
     return dir.error();
   data_dir_ = *std::move(dir);
-  storage::Identity identity = data_dir_->identity();
-  // What the directory knows wins over flags: they were for its first start.
-  const bool fresh = identity.member == NodeId();
-  if (fresh) {
-    identity.member = NodeId(config_.id);
-    for (const auto& [id, address] : config_.initial_cluster)
-      identity.members[NodeId(id)] = address.ToString();
-    if (config_.initial_cluster.empty())
-      identity.members[identity.member] = config_.advertise_peer;
-    identity.cluster_token = config_.cluster_token;
-    if (Status s = data_dir_->Save(identity); !s)
-      return s;
-  } else if (identity.member.value != config_.id) {
-    LogWarn("the data directory belongs to another member number; that one is used",
-            {{"directory", identity.member.value}, {"flag", config_.id}});
-  }
-  for (const auto& [id, text] : identity.members) {
-    const Result<HostPort> address = ParseHostPort(text);
-    if (!address)
-      return Error{Errc::kInternal, Outcome::kNotApplied,
-                   "the identity file lists the address '" + text + "', which is none"};
-    addresses_[id.value] = *address;
-  }
+  if (Status s = ChooseMembers(); !s)
+    return s;
+  if (addresses_.size() > 1 && config_.accept_data_loss)
+    return Error{
+        Errc::kInvalidRequest, Outcome::kNotApplied,
+        "--accept-data-loss is for a cluster of one; here the other members have the data: "
+        "remove this member and add a new one"};
 
   Result<std::unique_ptr<storage::StateStore>> state =
       storage::StateStore::Open(fs, data_dir_->state_dir());
@@ -132,23 +119,49 @@ Status Server::OpenData() {
   if (!machine)
     return machine.error();
   machine_.emplace(*std::move(machine));
-  storage::AcceptorLogOptions options;
-  options.seed = Entropy64();
-  options.accept_data_loss = config_.accept_data_loss && identity.members.size() == 1;
   Result<std::unique_ptr<storage::AcceptorLog>> log =
       storage::AcceptorLog::Open(fs, data_dir_->log_dir(), options, state_->slot(), &recovered_);
   if (!log)
     return log.error();
   log_ = *std::move(log);
 
+  const storage::Identity& identity = data_dir_->identity();
   Founding::Self self;
-  self.id = identity.member;
-  self.uuid = identity.uuid;
-  self.cluster_id = identity.cluster_id;
-  self.founds = ClusterIdOf(identity.cluster_token, addresses_);
+  self.id = self_;
+  self.uuid = identity.node_uuid.Hex();
+  self.cluster_id = identity.HasCluster() ? identity.cluster_id.Hex() : "";
+  self.founds = ClusterIdOf(config_.cluster_token, addresses_);
   for (const auto& [id, address] : addresses_) self.members.insert(NodeId(id));
-  self.bound = identity.bound;
+  for (const auto& [id, uuid] : identity.peers) self.bound[id] = uuid.Hex();
   founding_ = std::make_unique<Founding>(std::move(self));
+  return Done();
+}
+
+// What the directory knows wins over flags: they were for its first start.
+Status Server::ChooseMembers() {
+  const storage::Identity& identity = data_dir_->identity();
+  if (!identity.HasCluster()) {
+    self_ = NodeId(config_.id);
+    addresses_ = config_.initial_cluster;
+    if (addresses_.empty()) {
+      Result<HostPort> own = ParseHostPort(config_.advertise_peer);
+      if (!own)
+        return own.error();
+      addresses_[config_.id] = *own;
+    }
+    return Done();
+  }
+  self_ = identity.member_id;
+  if (self_.value != config_.id)
+    LogWarn("the data directory belongs to another member number; that one is used",
+            {{"directory", self_.value}, {"flag", config_.id}});
+  for (const auto& [id, text] : identity.members) {
+    const Result<HostPort> address = ParseHostPort(text);
+    if (!address)
+      return Error{Errc::kInternal, Outcome::kNotApplied,
+                   "the identity file lists the address '" + text + "', which is none"};
+    addresses_[id.value] = *address;
+  }
   return Done();
 }
 
@@ -178,11 +191,10 @@ Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
 
 net::Hello Server::MakeHello() const {
   net::Hello hello;
-  const storage::Identity& identity = data_dir_->identity();
   hello.cluster_id = founding_->cluster_id();
   hello.founded = founding_->decided();
-  hello.from = identity.member;
-  hello.uuid = identity.uuid;
+  hello.from = self_;
+  hello.uuid = data_dir_->identity().node_uuid.Hex();
   hello.boot_id = boot_;
   hello.name = config_.name;
   hello.peer_address = config_.advertise_peer;
@@ -201,7 +213,7 @@ Status Server::StartPeers() {
           "cannot listen for peers on " + config_.peer.ToString() + ": " + s.error().detail};
     std::vector<net::PeerAddress> list;
     for (const auto& [id, address] : addresses_)
-      if (NodeId(id) != data_dir_->identity().member)
+      if (NodeId(id) != self_)
         list.push_back({NodeId(id), address.host, address.port});
     peers_->SetPeers(std::move(list));
   }
@@ -212,22 +224,27 @@ Status Server::StartPeers() {
 }
 
 void Server::SaveIdentity() {
+  if (!founding_->decided())
+    return;
   storage::Identity identity = data_dir_->identity();
-  identity.cluster_id = founding_->cluster_id();
-  identity.bound = founding_->bound();
-  if (const Status s = data_dir_->Save(identity); !s) {
-    LogError("the identity cannot be written", {{"error", s.error().detail}});
-    fatal_("the identity cannot be written");
-  }
+  identity.cluster_id = Hash128::FromHex(founding_->cluster_id()).value();
+  identity.member_id = self_;
+  for (const auto& [id, address] : addresses_) identity.members[NodeId(id)] = address.ToString();
+  for (const auto& [id, uuid] : founding_->bound())
+    if (const std::optional<Hash128> parsed = Hash128::FromHex(uuid))
+      identity.peers[id] = *parsed;
+  if (identity == data_dir_->identity())
+    return;
+  if (const Status s = data_dir_->Save(identity); !s)
+    fatal_("the identity cannot be written: " + s.error().detail);
 }
 
 void Server::BeginCluster() {
-  const storage::Identity& identity = data_dir_->identity();
+  const std::string uuid = data_dir_->identity().node_uuid.Hex();
   EngineConfig config;
-  config.self = {identity.member, identity.uuid, config_.name, config_.advertise_peer,
-                 config_.advertise_client};
+  config.self = {self_, uuid, config_.name, config_.advertise_peer, config_.advertise_client};
   config.boot = boot_;
-  config.consensus = ConsensusConfig(config_, identity.member, addresses_, boot_);
+  config.consensus = ConsensusConfig(config_, self_, addresses_, boot_);
   config.tick_ms = kTickMs;
   disk_ = std::make_unique<DiskThreads>(
       io_, std::move(log_), std::move(state_),
@@ -248,15 +265,12 @@ void Server::BeginCluster() {
       std::make_unique<Engine>(config, *std::move(machine_), std::move(recovered_), MonotonicMs());
   machine_.reset();
   service_.SetEngine(engine_.get());
-  LogInfo(
-      "member of cluster " + founding_->cluster_id(),
-      {{"member", identity.member.value}, {"uuid", identity.uuid}, {"members", addresses_.size()}});
+  LogInfo("member of cluster " + founding_->cluster_id(),
+          {{"member", self_.value}, {"uuid", uuid}, {"members", addresses_.size()}});
   Touch();
 }
 
-Bytes Server::HelloPayload(NodeId) {
-  return ClusterIdOf(data_dir_->identity().cluster_token, addresses_);
-}
+Bytes Server::HelloPayload(NodeId) { return ClusterIdOf(config_.cluster_token, addresses_); }
 
 net::HelloVerdict Server::OnHello(const net::Hello& hello, bool) {
   if (std::optional<std::string> reason = founding_->Judge(ToIntroduction(hello))) {
@@ -269,8 +283,8 @@ net::HelloVerdict Server::OnHello(const net::Hello& hello, bool) {
 void Server::OnHelloRefused(NodeId peer, const std::string& reason, const net::Hello&) {
   // Only a node without a past may draw the consequence: its number is another's.
   if (reason.starts_with(Founding::kBoundElsewhere) && !founding_->decided()) {
-    fatal_("this empty node must not join as member " +
-           std::to_string(data_dir_->identity().member.value) + ": " + reason);
+    fatal_("this empty node must not join as member " + std::to_string(self_.value) + ": " +
+           reason);
     return;
   }
   LogWarn("refused by a peer", {{"peer", peer.value}, {"reason", reason}});
@@ -370,8 +384,7 @@ void Server::LearnMembers() {
   bool changed = false;
   for (const machine::MemberView& member : engine_->machine().members()) {
     const auto it = founding_->bound().find(member.id);
-    if (member.id == data_dir_->identity().member ||
-        (it != founding_->bound().end() && it->second == member.uuid))
+    if (member.id == self_ || (it != founding_->bound().end() && it->second == member.uuid))
       continue;
     founding_->Bind(member.id, member.uuid);
     changed = true;
@@ -382,7 +395,7 @@ void Server::LearnMembers() {
 
 NodeInfo Server::Info() const {
   NodeInfo info;
-  info.id = data_dir_->identity().member;
+  info.id = self_;
   info.name = config_.name;
   info.cluster_id = founding_->cluster_id();
   if (!founding_->decided())
@@ -431,7 +444,7 @@ void Server::HandOver() {
     std::optional<NodeId> best;
     for (const auto& [id, address] : addresses_) {
       const NodeId peer(id);
-      if (peer != data_dir_->identity().member && engine_->IsConnected(peer) &&
+      if (peer != self_ && engine_->IsConnected(peer) &&
           (!best || engine_->AppliedOf(peer) > engine_->AppliedOf(*best)))
         best = peer;
     }

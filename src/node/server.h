@@ -47,6 +47,7 @@ class Server : public net::PeerHandler {
 
  private:
   Status OpenData();
+  Status ChooseMembers();
   Result<machine::Machine> LoadState(storage::StateStore* state);
   Status StartPeers();
   void BeginCluster();  // the cluster is known: start the engine
@@ -68,6 +69,7 @@ class Server : public net::PeerHandler {
   const uint64_t boot_;
   std::unique_ptr<storage::DataDir> data_dir_;
   std::unique_ptr<Founding> founding_;
+  NodeId self_;
   std::map<uint32_t, HostPort> addresses_;  // peer addresses of all members
 
   // Opened at start, handed on when the cluster is known.

@@ -29,19 +29,6 @@ std::string CrcLine(std::string_view text) {
   return line;
 }
 
-std::optional<Hash128> ParseHex(std::string_view hex) {
-  if (hex.size() != 32)
-    return std::nullopt;
-  Hash128 h;
-  for (uint64_t* half : {&h.hi, &h.lo}) {
-    const auto [end, ec] = std::from_chars(hex.data(), hex.data() + 16, *half, 16);
-    if (ec != std::errc() || end != hex.data() + 16)
-      return std::nullopt;
-    hex.remove_prefix(16);
-  }
-  return h;
-}
-
 std::optional<uint32_t> ParseNumber(std::string_view digits) {
   uint32_t n = 0;
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
@@ -67,10 +54,16 @@ bool ParseLine(std::string_view line, Identity* identity) {
     if (second == std::string_view::npos)
       return false;
     const std::optional<uint32_t> id = ParseNumber(value.substr(0, second));
-    const std::optional<Hash128> uuid = ParseHex(value.substr(second + 1));
+    const std::optional<Hash128> uuid = Hash128::FromHex(value.substr(second + 1));
     return id && uuid && identity->peers.emplace(NodeId(*id), *uuid).second;
   }
-  const std::optional<Hash128> hash = ParseHex(value);
+  if (key == "member") {
+    const size_t second = value.find(' ');
+    const std::optional<uint32_t> id = ParseNumber(value.substr(0, second));
+    return id && second != std::string_view::npos &&
+           identity->members.emplace(NodeId(*id), value.substr(second + 1)).second;
+  }
+  const std::optional<Hash128> hash = Hash128::FromHex(value);
   if (!hash || (key != "cluster_id" && key != "node_uuid"))
     return false;
   (key == "cluster_id" ? identity->cluster_id : identity->node_uuid) = *hash;
@@ -85,6 +78,8 @@ std::string Identity::Encode() const {
   text += "cluster_id " + cluster_id.Hex() + "\n";
   text += "node_uuid " + node_uuid.Hex() + "\n";
   text += "member_id " + std::to_string(member_id.value) + "\n";
+  for (const auto& [id, address] : members)
+    text += "member " + std::to_string(id.value) + " " + address + "\n";
   for (const auto& [id, uuid] : peers)
     text += "peer " + std::to_string(id.value) + " " + uuid.Hex() + "\n";
   return text + CrcLine(text);

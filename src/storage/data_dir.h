@@ -23,10 +23,11 @@
 namespace synod::storage {
 
 struct Identity {
-  Hash128 cluster_id;               // zero until the cluster is founded or joined
-  Hash128 node_uuid;                // of this directory, for ever
-  NodeId member_id;                 // 0 until it has one
-  std::map<NodeId, Hash128> peers;  // the uuid that each member had when it was first met
+  Hash128 cluster_id;                     // zero until the cluster is founded or joined
+  Hash128 node_uuid;                      // of this directory, for ever
+  NodeId member_id;                       // 0 until it has one
+  std::map<NodeId, std::string> members;  // peer addresses of the cluster, once it has one
+  std::map<NodeId, Hash128> peers;        // the uuid that each member had when it was first met
   bool operator==(const Identity&) const = default;
 
   bool HasCluster() const { return cluster_id != Hash128{}; }
