@@ -207,10 +207,11 @@ TEST_F(FaultsTest, APausedLeaderServesNothingStaleWhenItWakes) {
     cluster_.node(old_leader).Resume();
     ASSERT_TRUE(put.status == 200 || put.status == 201) << put.body;
     const Answer get = Http(cluster_.port(old_leader), "GET", "/v1/kv/fresh?timeout_ms=10000");
-    if (get.status == 200)
+    if (get.status == 200) {
       EXPECT_EQ(get.Text("value"), value);
-    else
+    } else {
       EXPECT_EQ(get.status, 503) << get.body;
+    }
     cluster_.AwaitAllReady();
   }
 }

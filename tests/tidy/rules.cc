@@ -173,9 +173,10 @@ std::map<std::string, std::string> TargetFolders(const Sources& all) {
   static const std::regex kName(R"(synod_module\(\s*NAME\s+(\w+))");
   std::map<std::string, std::string> folders;
   for (const auto& file : all) {
-    std::smatch m;
-    if (file->Is("CMakeLists.txt") && std::regex_search(file->text, m, kName))
-      folders["synod_" + m[1].str()] = FolderOf(file->path);
+    if (!file->Is("CMakeLists.txt"))
+      continue;
+    for (std::sregex_iterator it(file->text.begin(), file->text.end(), kName), end; it != end; ++it)
+      folders["synod_" + (*it)[1].str()] = FolderOf(file->path);
   }
   return folders;
 }
