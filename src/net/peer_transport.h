@@ -70,9 +70,9 @@ class PeerHandler {
   virtual HelloVerdict OnHello(const Hello& hello, bool answer) = 0;
   // `peer` does not want us; it is asked again later.
   virtual void OnHelloRefused(NodeId peer, const std::string& reason, const Hello& theirs) = 0;
-  // Frames to `peer` are sent from now on. Called again, without a Down between, only for the same
-  // process after a Hello whose content changed.
+  // Frames to `peer` are sent from now on.
   virtual void OnPeerUp(NodeId peer, const Hello& theirs) = 0;
+  // With `process_gone` also after a Down without, when the proof came later.
   virtual void OnPeerDown(NodeId peer, bool process_gone) = 0;
   virtual void OnFrame(NodeId from, std::string_view body) = 0;
 };
