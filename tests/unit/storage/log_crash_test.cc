@@ -85,7 +85,7 @@ class RandomLife : public LogFixture {
 
 // consensus.md rows 18, 34, 35: the power goes at any operation, in any order of what was not synced.
 TEST(LogCrashTest, RecoversAPrefixWithEverythingAcknowledged) {
-  for (uint64_t seed = 1; seed <= 2000 && !testing::Test::HasFailure(); ++seed) {
+  for (uint64_t seed = 1; seed <= 1000 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     RandomLife(seed).Run(4);
   }

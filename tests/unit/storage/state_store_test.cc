@@ -171,8 +171,9 @@ TEST_F(StateStoreTest, NothingIsWrittenAfterAFailedSync) {
 // consensus.md row 54: an unreadable sector is an error that is reported.
 TEST_F(StateStoreTest, AFailedReadIsReported) {
   ASSERT_TRUE(Open());
-  ASSERT_TRUE(store_->Write(Make(1, 100000)));  // more than the block that Open reads
-  ASSERT_TRUE(Open());                          // now in a table
+  ASSERT_TRUE(store_->Write(Make(1, 5000)));
+  ASSERT_TRUE(store_->Write(Make(2, 5000)));
+  ASSERT_TRUE(Open());  // now in a table of two blocks, of which Open read the first
   fs_.SetFault(
       [](Op op, const std::string& path) { return op == Op::kRead && path.ends_with(".ldb"); });
   EXPECT_FALSE(store_->Load([](std::string_view, std::string_view) { return Done(); }));
