@@ -83,9 +83,9 @@ class HubModelTest : public WatchTest, public testing::WithParamInterface<int> {
 
   // What the listener has still to be told: the first revision from `next` on with a match.
   std::optional<std::string> Expected(const Listener& l) const {
-    for (const store::RevisionRef& r : history_) {
-      if (r->revision.value < l.next)
-        continue;
+    // Revisions are 1, 2, 3 and so on here.
+    for (size_t i = l.next - 1; i < history_.size(); ++i) {
+      const store::RevisionRef& r = history_[i];
       Message message;
       message.revision = r;
       for (const store::Change& c : r->changes) {
@@ -129,7 +129,7 @@ class HubModelTest : public WatchTest, public testing::WithParamInterface<int> {
 };
 
 TEST_P(HubModelTest, TellsEachListenerExactlyWhatItWants) {
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     const uint64_t dice = random_.Below(100);
     if (dice < 40) {
       Change();
@@ -167,7 +167,7 @@ TEST_P(HubModelTest, TellsEachListenerExactlyWhatItWants) {
   EXPECT_EQ(std::set<WatchId>(ready.begin(), ready.end()), concerned);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, HubModelTest, testing::Range(0, 1000));
+INSTANTIATE_TEST_SUITE_P(Seeds, HubModelTest, testing::Range(0, 40));
 
 }  // namespace
 }  // namespace synod::watch
