@@ -1,5 +1,6 @@
 // synodd: one node of a Synod cluster.
 #include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
 #include <map>
