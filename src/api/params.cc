@@ -21,8 +21,8 @@ Result<std::string_view> Params::Decode(std::string_view text) {
   std::optional<std::string> decoded = DecodePercent(text, /*plus_is_space=*/true);
   if (!decoded)
     return Malformed("the query has a '%' without two hex digits");
-  decoded_.push_back(std::move(*decoded));
-  return std::string_view(decoded_.back());
+  decoded_.push_front(std::move(*decoded));
+  return std::string_view(decoded_.front());
 }
 
 Status Params::Parse(std::string_view query) {

@@ -10,7 +10,7 @@
 #define SYNOD_API_REQUEST_H_
 
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,7 +60,9 @@ class Params {
   Result<std::string_view> Decode(std::string_view text);
 
   std::vector<Param> params_;
-  std::deque<std::string> decoded_;  // backs the views of what was percent-encoded
+  // Backs the views of what was percent-encoded; its strings stay where they are, and while there
+  // are none it costs no allocation.
+  std::forward_list<std::string> decoded_;
 };
 
 struct Headers {
