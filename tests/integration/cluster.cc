@@ -186,7 +186,7 @@ int Cluster::Leader(Milliseconds timeout) {
 
 Finished Cluster::Synod(Arguments arguments, Milliseconds timeout) {
   arguments.insert(arguments.begin(), Program("synod"));
-  return Run(arguments, {{"SYNOD_ENDPOINTS", Endpoints()}}, {}, timeout);
+  return RunProgram(arguments, {{"SYNOD_ENDPOINTS", Endpoints()}}, {}, timeout);
 }
 
 Answer PutUntilDone(Cluster& cluster,

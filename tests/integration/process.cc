@@ -99,10 +99,10 @@ void Process::Kill() {
   Reap(0);
 }
 
-Finished Run(const Arguments& arguments,
-             const Environment& environment,
-             const std::string& input,
-             std::chrono::milliseconds timeout) {
+Finished RunProgram(const Arguments& arguments,
+                    const Environment& environment,
+                    const std::string& input,
+                    std::chrono::milliseconds timeout) {
   const TempDir dir;
   WriteFile(dir.path() + "/in", input);
   Process process(arguments, {.environment = environment,

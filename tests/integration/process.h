@@ -1,4 +1,4 @@
-// Process, Run, TempDir, Eventually: processes and files for tests that use the real programs.
+// Process, RunProgram, TempDir, Eventually: processes and files for tests that use the real programs.
 //
 // Contract      A process that is forgotten is killed: at the end of its object, and by the kernel
 //               if the test itself dies. Waits poll a condition until a deadline.
@@ -57,10 +57,10 @@ struct Finished {
 };
 
 // Runs a program to its end.
-Finished Run(const Arguments& arguments,
-             const Environment& environment = {},
-             const std::string& input = {},
-             std::chrono::milliseconds timeout = std::chrono::milliseconds(60'000));
+Finished RunProgram(const Arguments& arguments,
+                    const Environment& environment = {},
+                    const std::string& input = {},
+                    std::chrono::milliseconds timeout = std::chrono::milliseconds(60'000));
 
 // A directory that goes with its object, unless a test failed: then its name is printed.
 class TempDir {
