@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace synod {
 namespace {
@@ -137,7 +138,10 @@ int ComparePaths(std::string_view a, std::string_view b) {
   if (b == "/")
     return 1;
   const size_t n = std::min(a.size(), b.size());
-  for (size_t i = 0; i < n; ++i) {
+  size_t i = 0;
+  // Neighbours in the tree share most of their path: step over that in words.
+  while (i + 8 <= n && std::memcmp(a.data() + i, b.data() + i, 8) == 0) i += 8;
+  for (; i < n; ++i) {
     if (a[i] == b[i])
       continue;
     const int x = a[i] == '/' ? -1 : static_cast<uint8_t>(a[i]);

@@ -16,7 +16,8 @@ Error Malformed() { return {Errc::kInternal, Outcome::kNotApplied, "malformed an
 void Write(Writer& w, const store::NodeView& view, WithValue with_value) {
   const store::NodeState& node = *view.node;
   w.String(view.path);
-  w.String(with_value == WithValue::kYes ? std::string_view(*node.value) : std::string_view());
+  if (with_value == WithValue::kYes)
+    w.String(*node.value);
   w.Varint(node.version);
   w.Number(node.create_revision);
   w.Number(node.mod_revision);
@@ -142,10 +143,11 @@ void ReadEnum(Reader& r, Enum last, Enum* out) {
     *out = static_cast<Enum>(v);
 }
 
-void Read(Reader& r, store::NodeView* view) {
+void Read(Reader& r, store::NodeView* view, WithValue with_value) {
   view->path = r.String();
   auto node = std::make_shared<store::NodeState>();
-  node->value = std::make_shared<const std::string>(r.String());
+  const std::string_view value = with_value == WithValue::kYes ? r.String() : std::string_view();
+  node->value = std::make_shared<const std::string>(value);
   node->version = r.Varint();
   node->create_revision = r.Number<Revision>();
   node->mod_revision = r.Number<Revision>();
@@ -155,14 +157,14 @@ void Read(Reader& r, store::NodeView* view) {
   view->node = std::move(node);
 }
 
-void Read(Reader& r, std::optional<store::NodeView>* view) {
+void Read(Reader& r, std::optional<store::NodeView>* view, WithValue with_value) {
   if (r.Bool())
-    Read(r, &view->emplace());
+    Read(r, &view->emplace(), with_value);
 }
 
-void Read(Reader& r, std::vector<store::NodeView>* views) {
-  const uint64_t n = r.Count(8);
-  for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &views->emplace_back());
+void Read(Reader& r, std::vector<store::NodeView>* views, WithValue with_value) {
+  const uint64_t n = r.Count(7);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &views->emplace_back(), with_value);
 }
 
 void Read(Reader& r, LeaseView* lease) {
@@ -186,7 +188,7 @@ void Read(Reader& r, Refusal* a) {
   ReadEnum(r, static_cast<Errc>(kErrcCount - 1), &a->error.code);
   ReadEnum(r, Outcome::kUnknown, &a->error.outcome);
   a->error.detail = r.String();
-  Read(r, &a->current);
+  Read(r, &a->current, WithValue::kNo);
   const uint64_t n = r.Count(7);
   for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &a->holders.emplace_back());
   if (r.Bool())
@@ -202,27 +204,27 @@ void Read(Reader& r, Refusal* a) {
 }
 
 void Read(Reader& r, PutAnswer* a) {
-  Read(r, &a->node);
+  Read(r, &a->node, WithValue::kNo);
   a->created = r.Bool();
   a->with_prev = r.Bool();
-  Read(r, &a->prev);
+  Read(r, &a->prev, WithValue::kYes);
 }
 
 void Read(Reader& r, DeleteAnswer* a) {
   a->deleted = r.Varint();
   a->with_prev = r.Bool();
-  Read(r, &a->prev);
+  Read(r, &a->prev, WithValue::kYes);
 }
 
-void Read(Reader& r, TxnPutAnswer* a) { Read(r, &a->node); }
+void Read(Reader& r, TxnPutAnswer* a) { Read(r, &a->node, WithValue::kNo); }
 void Read(Reader& r, TxnDeleteAnswer* a) { a->deleted = r.Varint(); }
-void Read(Reader& r, TxnGetAnswer* a) { Read(r, &a->node); }
+void Read(Reader& r, TxnGetAnswer* a) { Read(r, &a->node, WithValue::kYes); }
 void Read(Reader& r, TxnListAnswer* a) {
   a->keys_only = r.Bool();
-  Read(r, &a->nodes);
+  Read(r, &a->nodes, a->keys_only ? WithValue::kNo : WithValue::kYes);
   a->more = r.Bool();
 }
-void Read(Reader& r, TxnCreateAnswer* a) { Read(r, &a->node); }
+void Read(Reader& r, TxnCreateAnswer* a) { Read(r, &a->node, WithValue::kNo); }
 
 void Read(Reader& r, LeaseAnswer* a) {
   Read(r, &a->lease);

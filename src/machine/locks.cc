@@ -15,6 +15,8 @@ constexpr store::Precondition kAny;
 // still be worked on in an orderly way.
 constexpr uint64_t kQuotaReserve = 10;
 
+constexpr uint64_t kLeaseNameBytesMax = 1024;
+
 uint64_t WithReserve(uint64_t quota) { return quota + quota / kQuotaReserve; }
 
 Refusal Full() { return Refuse(Errc::kStorageFull, "the storage quota is used up"); }
@@ -34,6 +36,8 @@ bool Machine::Core::MayUse(const session::Lease& lease, const Call& call) const 
 AnswerBody Machine::Core::Run(Call* call, LeaseGrant* op) {
   if (op->ttl_ms < settings.lease_ttl_ms_min || op->ttl_ms > settings.lease_ttl_ms_max)
     return Refuse(Errc::kInvalidRequest, "ttl_ms is out of range");
+  if (op->name.size() > kLeaseNameBytesMax)
+    return TooLarge(kLeaseNameBytesMax, "the lease's name is too long");
   if (UsedBytes() + op->name.size() > WithReserve(settings.quota_bytes))
     return Full();
   Move move(this);
@@ -63,6 +67,14 @@ AnswerBody Machine::Core::Run(Call* call, LeaseKeepAlive* op) {
       return Refuse(lease.error());
     return LeaseAnswer{*lease, false};
   }
+  // The answer's size is bounded before anything is renewed: no record may be larger.
+  uint64_t answer_bytes = 64;
+  for (const LeaseId id : op->ids) {
+    const session::Lease* lease = leases.Find(id);
+    answer_bytes += 48 + (lease == nullptr ? 0 : lease->name.size());
+  }
+  if (call->keyed() && answer_bytes > kRecordedAnswerMax)
+    return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
   KeepAliveAnswer answer;
   for (const LeaseId id : op->ids) {
     Result<LeaseView> lease = renew(id);

@@ -148,6 +148,8 @@ std::optional<ClusterTime> Machine::Core::NextDeadline() const {
 void Machine::Core::EndLease(Move* move, LeaseId id, store::Cause cause) {
   const session::Lease* lease = leases.Find(id);
   SYNOD_CHECK(lease != nullptr);
+  // What hangs on a lease fits into one revision; the parents that become empty come on top.
+  move->edit.LiftLimits();
   move->ended.push_back(id);
   for (const lock::Place& place : locks.PlacesOf(id)) {
     const lock::Contender contender = locks.Remove(place);
@@ -174,6 +176,7 @@ lock::Contender Machine::Core::RemoveContender(Move* move,
                                                store::Cause cause) {
   lock::Contender contender = locks.Remove(place);
   move->touched.insert(place.path);
+  move->edit.LiftLimits();
   const std::string key = lock::KeyOf(place);
   if (move->edit.Find(key) != nullptr) {
     move->edit.SetCause(cause);

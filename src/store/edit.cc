@@ -75,6 +75,8 @@ void Edit::Core::AddCost(const Entry* entry,
 }
 
 Status Edit::Core::CheckLimits(const Cost& added) const {
+  if (!limited_)
+    return Done();
   // Sums wrap around harmlessly: `added.bytes` may be a negative difference.
   if (cost_.nodes + added.nodes > kChangeNodesMax)
     return Refused(Errc::kTooLarge, "more than 10000 nodes change in one revision");
@@ -385,6 +387,7 @@ Result<ListResult> Edit::List(std::string_view path,
 }
 
 void Edit::SetCause(Cause cause) { core_->SetCause(cause); }
+void Edit::LiftLimits() { core_->LiftLimits(); }
 bool Edit::Empty() const { return core_->Empty(); }
 RevisionRef Edit::Commit(ClusterTime time) { return core_->Commit(time); }
 

@@ -66,6 +66,7 @@ class Edit::Core {
 
   const NodeTable& nodes() const { return state_.nodes; }
   void SetCause(Cause cause) { cause_ = cause; }
+  void LiftLimits() { limited_ = false; }
 
  private:
   struct Cost {
@@ -94,6 +95,7 @@ class Edit::Core {
   const Revision revision_;
   Cause cause_ = Cause::kClient;
   Cost cost_;
+  bool limited_ = true;
   bool done_ = false;
 };
 

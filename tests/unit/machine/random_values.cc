@@ -1,0 +1,254 @@
+#include "tests/unit/machine/random_values.h"
+
+#include <memory>
+#include <utility>
+
+namespace synod::machine {
+namespace {
+
+constexpr uint64_t kBig = uint64_t{1} << 53;
+
+LeaseId RandomLease(Random& r) { return LeaseId(r.Below(r.Chance(50) ? 4 : kBig)); }
+FenceToken RandomToken(Random& r) { return FenceToken(r.Below(kBig)); }
+LockKind RandomKind(Random& r) { return r.Chance(50) ? LockKind::kLock : LockKind::kElection; }
+LockMode RandomMode(Random& r) { return r.Chance(50) ? LockMode::kExclusive : LockMode::kShared; }
+int64_t RandomMs(Random& r, uint64_t max) { return static_cast<int64_t>(r.Below(max + 1)); }
+
+std::optional<LeaseId> MaybeLease(Random& r) {
+  return r.Chance(50) ? std::nullopt : std::optional(RandomLease(r));
+}
+
+store::Precondition RandomPrecondition(Random& r) {
+  return {static_cast<store::Precondition::Kind>(r.Below(5)), r.Below(kBig)};
+}
+
+TxnOp RandomTxnOp(Random& r) {
+  switch (r.Below(5)) {
+    case 0:
+      return TxnPut{RandomPath(r), RandomBytes(r), MaybeLease(r)};
+    case 1:
+      return TxnDelete{RandomPath(r), r.Chance(50)};
+    case 2:
+      return TxnGet{RandomPath(r)};
+    case 3:
+      return TxnList{RandomPath(r), static_cast<store::ListScope>(r.Below(2)),
+                     static_cast<uint32_t>(r.Below(1000)), r.Chance(50)};
+    default:
+      return TxnCreate{RandomPath(r), RandomBytes(r), MaybeLease(r), r.Chance(50)};
+  }
+}
+
+Txn RandomTxn(Random& r) {
+  Txn txn;
+  for (uint64_t i = r.Below(4); i > 0; --i)
+    txn.conditions.push_back({RandomPath(r), static_cast<Comparison::Target>(r.Below(8)),
+                              static_cast<Comparison::Op>(r.Below(4)), r.Below(kBig),
+                              RandomBytes(r)});
+  for (uint64_t i = r.Below(5); i > 0; --i) txn.then_ops.push_back(RandomTxnOp(r));
+  for (uint64_t i = r.Below(5); i > 0; --i) txn.else_ops.push_back(RandomTxnOp(r));
+  return txn;
+}
+
+LeaseKeepAlive RandomKeepAlive(Random& r) {
+  LeaseKeepAlive op;
+  op.bulk = r.Chance(50);
+  for (uint64_t i = op.bulk ? r.Below(20) : 1; i > 0; --i) op.ids.push_back(RandomLease(r));
+  return op;
+}
+
+Acquire RandomAcquire(Random& r) {
+  Acquire op;
+  op.kind = RandomKind(r);
+  op.path = RandomPath(r);
+  op.lease = RandomLease(r);
+  op.ttl_ms = RandomMs(r, 86'400'000);
+  op.mode = RandomMode(r);
+  op.limit = static_cast<uint32_t>(r.Between(1, 1000));
+  op.wait_ms = RandomMs(r, 86'400'000);
+  op.lock_delay_ms = RandomMs(r, 60'000);
+  op.value = RandomBytes(r);
+  return op;
+}
+
+store::NodeView RandomView(Random& r, bool with_value) {
+  auto node = std::make_shared<store::NodeState>();
+  node->value = std::make_shared<const std::string>(with_value ? RandomBytes(r) : Bytes());
+  node->version = r.Below(kBig);
+  node->create_revision = Revision(r.Below(kBig));
+  node->mod_revision = Revision(r.Below(kBig));
+  node->children_revision = Revision(r.Below(kBig));
+  node->num_children = r.Below(kBig);
+  node->lease = RandomLease(r);
+  return {RandomPath(r), std::move(node)};
+}
+
+std::vector<store::NodeView> RandomViews(Random& r, bool with_value) {
+  std::vector<store::NodeView> views;
+  for (uint64_t i = r.Below(5); i > 0; --i) views.push_back(RandomView(r, with_value));
+  return views;
+}
+
+Refusal RandomRefusal(Random& r) {
+  Refusal refusal;
+  refusal.error = {static_cast<Errc>(r.Below(kErrcCount)), static_cast<Outcome>(r.Below(2)),
+                   RandomBytes(r)};
+  if (r.Chance(30))
+    refusal.current = RandomView(r, false);
+  for (uint64_t i = r.Below(3); i > 0; --i)
+    refusal.holders.push_back({RandomToken(r), RandomLease(r), RandomMode(r), RandomBytes(r),
+                               Revision(r.Below(kBig)), RandomMs(r, 1000), RandomMs(r, 1000)});
+  if (r.Chance(30))
+    refusal.compact_revision = Revision(r.Below(kBig));
+  if (r.Chance(30))
+    refusal.limit = r.Below(kBig);
+  if (r.Chance(30))
+    refusal.index = static_cast<uint32_t>(r.Below(128));
+  return refusal;
+}
+
+TxnAnswer RandomTxnAnswer(Random& r) {
+  TxnAnswer answer{r.Chance(50), {}};
+  for (uint64_t i = r.Below(6); i > 0; --i) {
+    switch (r.Below(5)) {
+      case 0:
+        answer.results.emplace_back(TxnPutAnswer{RandomView(r, false)});
+        break;
+      case 1:
+        answer.results.emplace_back(TxnDeleteAnswer{r.Below(100)});
+        break;
+      case 2:
+        answer.results.emplace_back(
+            TxnGetAnswer{r.Chance(50) ? std::nullopt : std::optional(RandomView(r, true))});
+        break;
+      case 3: {
+        const bool keys_only = r.Chance(50);
+        answer.results.emplace_back(
+            TxnListAnswer{RandomViews(r, !keys_only), r.Chance(50), keys_only});
+        break;
+      }
+      default:
+        answer.results.emplace_back(TxnCreateAnswer{RandomView(r, false)});
+    }
+  }
+  return answer;
+}
+
+LeaseView RandomLeaseView(Random& r) {
+  return {RandomLease(r), RandomMs(r, 1000), ClusterTime(RandomMs(r, kBig)), RandomBytes(r)};
+}
+
+AnswerBody RandomBody(Random& r, size_t index) {
+  switch (index) {
+    case 0:
+      return RandomRefusal(r);
+    case 1: {
+      PutAnswer answer{RandomView(r, false), r.Chance(50), r.Chance(50), std::nullopt};
+      if (r.Chance(50))
+        answer.prev = RandomView(r, true);
+      return answer;
+    }
+    case 2:
+      return DeleteAnswer{r.Below(10'000), r.Chance(50), RandomViews(r, true)};
+    case 3:
+      return RandomTxnAnswer(r);
+    case 4:
+      return LeaseAnswer{RandomLeaseView(r), r.Chance(50)};
+    case 5: {
+      KeepAliveAnswer answer;
+      for (uint64_t i = r.Below(4); i > 0; --i) answer.leases.push_back(RandomLeaseView(r));
+      for (uint64_t i = r.Below(4); i > 0; --i) answer.not_found.push_back(RandomLease(r));
+      return answer;
+    }
+    case 6:
+      return RevokeAnswer{};
+    case 7:
+      return HoldAnswer{
+          RandomKind(r), RandomPath(r), RandomToken(r), RandomLease(r),
+          RandomMode(r), RandomPath(r), RandomBytes(r), ClusterTime(RandomMs(r, kBig))};
+    case 8:
+      return ReleaseAnswer{};
+    case 9:
+      return CompactAnswer{};
+    default:
+      return NodeAnswer{};
+  }
+}
+
+}  // namespace
+
+std::string RandomPath(Random& r) {
+  std::string path;
+  for (uint64_t i = r.Between(1, 4); i > 0; --i) {
+    path += '/';
+    for (uint64_t n = r.Between(1, 12); n > 0; --n) path += static_cast<char>('a' + r.Below(26));
+  }
+  return path;
+}
+
+Bytes RandomBytes(Random& r) {
+  Bytes bytes;
+  for (uint64_t n = r.Below(40); n > 0; --n) bytes += static_cast<char>(r.Below(256));
+  return bytes;
+}
+
+Operation RandomOperation(Random& r, size_t index) {
+  switch (index) {
+    case 0:
+      return Put{RandomPath(r), RandomBytes(r), MaybeLease(r), RandomPrecondition(r), r.Chance(50)};
+    case 1:
+      return CreateSequential{RandomPath(r) + (r.Chance(50) ? "/" : ""), RandomBytes(r),
+                              RandomLease(r)};
+    case 2:
+      return Delete{RandomPath(r), r.Chance(50), RandomPrecondition(r), r.Chance(50), r.Chance(50)};
+    case 3:
+      return RandomTxn(r);
+    case 4:
+      return LeaseGrant{RandomMs(r, 86'400'000), RandomBytes(r)};
+    case 5:
+      return RandomKeepAlive(r);
+    case 6:
+      return LeaseRevoke{RandomLease(r)};
+    case 7:
+      return RandomAcquire(r);
+    case 8:
+      return Release{RandomKind(r), RandomPath(r), RandomToken(r)};
+    case 9:
+      return Proclaim{RandomPath(r), RandomToken(r), RandomBytes(r)};
+    case 10:
+      return Transfer{RandomPath(r), RandomToken(r), RandomLease(r)};
+    case 11:
+      return Compact{Revision(r.Below(kBig))};
+    case 12:
+      return Disown{{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next(), r.Below(kBig)}};
+    case 13:
+      return NodeGone{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next()};
+    case 14:
+      return Adopt{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next()};
+    default:
+      return SetMember{NodeId(static_cast<uint32_t>(r.Between(1, 9))), RandomBytes(r),
+                       RandomBytes(r), RandomBytes(r), RandomBytes(r)};
+  }
+}
+
+Command RandomCommand(Random& r, size_t index) {
+  Command command;
+  command.id = {NodeId(static_cast<uint32_t>(r.Below(9))), r.Next(), r.Below(kBig)};
+  if (r.Chance(30))
+    command.user = "user" + std::to_string(r.Below(10));
+  if (r.Chance(50)) {
+    command.idempotency_key = "key" + std::to_string(r.Below(1000));
+    command.fingerprint = {r.Next(), r.Next()};
+  }
+  if (r.Chance(30))
+    command.not_after = ClusterTime(static_cast<int64_t>(r.Between(1, kBig)));
+  for (uint64_t i = r.Chance(30) ? r.Between(1, 3) : 0; i > 0; --i)
+    command.fences.push_back({RandomPath(r), RandomToken(r)});
+  command.operation = RandomOperation(r, index);
+  return command;
+}
+
+Answer RandomAnswer(Random& r, size_t index) {
+  return {Revision(r.Below(kBig)), ClusterTime(RandomMs(r, kBig)), false, RandomBody(r, index)};
+}
+
+}  // namespace synod::machine
