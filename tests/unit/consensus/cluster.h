@@ -81,6 +81,10 @@ class Cluster {
   const HardState& Disk(uint32_t node) const { return At(node).disk; }
   const std::map<Slot, AcceptedEntry>& DiskVotes(uint32_t node) const { return At(node).votes; }
   size_t Unsynced(uint32_t node) const { return At(node).unsynced.size(); }
+  const std::deque<PersistRequest>& UnsyncedRequests(uint32_t node) const {
+    return At(node).unsynced;
+  }
+  size_t Held(uint32_t node) const { return At(node).held.size(); }
   uint64_t PersistCount(uint32_t node) const { return At(node).persist_count; }
   std::deque<Packet>& packets() { return packets_; }
   std::vector<ReadGrant> TakeGrants(uint32_t node);
@@ -132,7 +136,6 @@ class Cluster {
   std::string fault_;
 };
 
-// A payload of `n` bytes, or of the text.
 SharedBytes Payload(const std::string& text);
 
 }  // namespace synod::consensus
