@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t kRenewEveryMs = 150;  // of waiting requests' leases: the shortest TTL is 500 ms
 constexpr int64_t kReportEveryMs = 500;
 constexpr int64_t kMissingMs = 500;         // a process is reported gone after so long
+constexpr int64_t kAnnounceMs = 250;       // between announcements of members
 constexpr int64_t kProposeAgainMs = 2'000;  // if a proposal had no effect
 
 }  // namespace
@@ -63,7 +64,7 @@ void Engine::Core::RenewWaitingLeases() {
 }
 
 void Engine::Core::AnnounceMembers() {
-  if (now_ms - members_proposed_ms_ < kProposeAgainMs)
+  if (now_ms - members_proposed_ms_ < kAnnounceMs)
     return;
   const std::vector<machine::MemberView> known = machine.members();
   const auto announce = [&](const machine::MemberView& m) {

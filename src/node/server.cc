@@ -301,10 +301,12 @@ void Server::OnPeerUp(NodeId peer, const net::Hello& theirs) {
     peers_->Reintroduce();
     BeginCluster();
     for (const auto& [id, hello] : up_)
-      if (id != peer && hello.founded)
+      if (id != peer)
         OnPeerUp(id, hello);
   }
-  if (engine_ && theirs.founded) {
+  // It may not have decided yet, but both sides have accepted each other's cluster: what is lost on
+  // it until then is sent again.
+  if (engine_) {
     LogInfo("peer up", {{"peer", peer.value}});
     engine_->PeerUp({peer, theirs.uuid, theirs.name, theirs.peer_address, theirs.client_url},
                     theirs.boot_id);
