@@ -1,0 +1,33 @@
+// Commands: the groups of the CLI, each of which adds its subcommands to the parser.
+//
+// Contract      Add...() registers subcommands; the chosen one sets *run, which main calls with a
+//               session after parsing. Nothing talks to the cluster while parsing.
+#ifndef SYNOD_CLI_COMMANDS_H_
+#define SYNOD_CLI_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/session.h"
+
+namespace synod::cli {
+
+using Run = std::function<int(Session&)>;
+
+void AddTreeCommands(CLI::App* app, Run* run);     // get put cas create rm ls tree stat txn
+void AddFileCommands(CLI::App* app, Run* run);     // import export
+void AddWatchCommand(CLI::App* app, Run* run);     // watch
+void AddLeaseCommands(CLI::App* app, Run* run);    // lease
+void AddLockCommands(CLI::App* app, Run* run);     // lock elect
+void AddClusterCommands(CLI::App* app, Run* run);  // status members
+
+// Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.
+int ForEachNode(Session& session,
+                const std::string& path,
+                const std::string& scope,
+                bool keys_only,
+                const std::function<int(const boost::json::object&)>& each);
+
+}  // namespace synod::cli
+
+#endif  // SYNOD_CLI_COMMANDS_H_
