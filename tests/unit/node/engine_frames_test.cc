@@ -57,8 +57,8 @@ TEST(EngineFramesTest, DamagedFramesAreRefusedOrParsedButNeverTrusted) {
     Bytes bad = good;
     for (uint64_t n = random.Between(1, 4); n > 0; --n)
       bad[random.Below(bad.size())] = static_cast<char>(random.Next());
-    if (const auto items = ParseFrame(bad))
-      EXPECT_LE(items->size(), bad.size());
+    const auto items = ParseFrame(bad);
+    EXPECT_TRUE(!items || items->size() <= bad.size());
   }
 }
 
