@@ -114,7 +114,7 @@ net::HttpResponse RenderRefusal(const RenderOptions& options,
   }
   if (code == Errc::kLockUnavailable)
     WriteHolders(writer, refusal.holders, options.base64);
-  if (refusal.compact_revision)
+  if (code == Errc::kCompacted && refusal.compact_revision)
     writer.Number("compact_revision", refusal.compact_revision->value);
   if (refusal.limit)
     writer.Number("limit", *refusal.limit);

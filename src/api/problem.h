@@ -20,7 +20,8 @@ namespace synod::api {
 int HttpStatus(Errc code);
 std::string_view Title(Errc code);
 
-// `compact_revision` belongs to kCompacted.
+// `compact_revision` is told with kCompacted and else left out, so that whoever reads history can
+// pass it whatever the error.
 net::HttpResponse RenderError(const RenderOptions& options,
                               const Context& context,
                               const Error& error,

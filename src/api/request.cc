@@ -75,7 +75,7 @@ Status ValidateLockPath(std::string_view path) {
       "acquire", "release", "campaign", "proclaim", "resign", "transfer", "observe"};
   for (const std::string_view name : kReservedNames)
     if (NameOf(path) == name)
-      return InvalidPath("'" + std::string(name) + "' is reserved as a lock's last component");
+      return InvalidPath(std::string(name) + " is reserved as a lock's last component");
   return Done();
 }
 

@@ -212,11 +212,11 @@ const std::vector<net::HttpRequest>& Seeds() {
            {{"idempotency-key", "k"}, {"synod-fence", "/a%2Cb=5, /c=6"}, {"synod-not-after", "9"}},
            "value"),
       Http("DELETE", "/v1/kv/a/b?recursive=true", {{"if-match", "\"17\""}}),
-      Http(
-          "POST", "/v1/txn", {{"content-type", "application/json"}},
-          R"({"if":[{"path":"/a","target":"value","op":"==","value_base64":"eA=="}],)"
-          R"("then":[{"put":{"path":"/a","value":"\ud83d\ude00","lease":0}},)"
-          R"({"list":{"path":"/d","scope":"children","limit":10}}],"else":[{"get":{"path":"/"}}]})"),
+      Http("POST", "/v1/txn", {{"content-type", "application/json"}},
+           R"({"if":[{"path":"/a","target":"value","op":"==","value_base64":"eA=="}],)"
+           R"("then":[{"put":{"path":"/a","value":"\ud83d\ude00","lease":0}},)"
+           R"({"list":{"path":"/d","scope":"children","limit":10}}],)"
+           R"("else":[{"get":{"path":"/"}}]})"),
       Http("GET", "/v1/watch/a?scope=subtree&filter=put,delete&from_revision=4",
            {{"accept", "text/event-stream;q=0.5, */*;q=0.1"}, {"last-event-id", "17"}}),
       Http("POST", "/v1/locks/a/b/acquire", {},

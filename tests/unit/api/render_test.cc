@@ -338,6 +338,10 @@ TEST(ProblemTest, CarriesWhatTheStateMachineTold) {
       RenderError({}, TestContext(), {Errc::kCompacted, Outcome::kNotApplied, ""}, Revision(12))
           .body.find("\"compact_revision\":12}"),
       std::string::npos);
+  EXPECT_EQ(
+      RenderError({}, TestContext(), {Errc::kNotFound, Outcome::kNotApplied, ""}, Revision(12))
+          .body.find("compact_revision"),
+      std::string::npos);
   refusal = RefusalOf(Errc::kTooLarge);
   refusal.limit = 10'000;
   EXPECT_NE(RenderRefusal({}, TestContext(), refusal).body.find("\"limit\":10000}"),
