@@ -1,5 +1,6 @@
 // Reads of the machine's own state.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "src/base/path.h"
@@ -100,6 +101,44 @@ Result<QueryResult> Machine::Core::ReadOne(const ListLocks& query, ClusterTime n
     result.locks.push_back(LockResultOf(it->first, lock, now));
   }
   return QueryResult(std::move(result));
+}
+
+namespace {
+
+// The number behind `name` in the text that an election's node holds (moves.cc writes it).
+uint64_t NumberIn(std::string_view text, std::string_view name) {
+  uint64_t n = 0;
+  const size_t at = text.find(name);
+  if (at != std::string_view::npos)
+    std::from_chars(text.data() + at + name.size(), text.data() + text.size(), n);
+  return n;
+}
+
+}  // namespace
+
+Result<std::optional<Holder>> Machine::LeaderAt(std::string_view election, Revision at) const {
+  const std::string node_path = std::string(kLocksRoot) + std::string(election);
+  const Result<store::NodeRef> node = core_->tree.FindAt(node_path, at);
+  if (!node)
+    return node.error();
+  if (*node == nullptr || (*node)->value->empty())
+    return std::optional<Holder>();
+  const std::string_view text = *(*node)->value;
+  Holder holder;
+  holder.token = FenceToken(NumberIn(text, "\"token\":"));
+  holder.lease = LeaseId(NumberIn(text, "\"lease\":"));
+  holder.since_revision = Revision(NumberIn(text, "\"since_revision\":"));
+  static constexpr std::string_view kKey = "\"key\":\"";
+  const size_t key = text.find(kKey);
+  if (holder.token.value == 0 || key == std::string_view::npos)
+    return std::optional<Holder>();
+  const std::string_view name = text.substr(key + kKey.size(), text.size() - key - kKey.size() - 2);
+  const Result<store::NodeRef> contender = core_->tree.FindAt(JoinPath(node_path, name), at);
+  if (!contender)
+    return contender.error();
+  if (*contender != nullptr)
+    holder.value = *(*contender)->value;
+  return std::optional<Holder>(std::move(holder));
 }
 
 }  // namespace synod::machine

@@ -39,9 +39,9 @@ int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
   stream.format = call.format;
   stream.render = call.render;
   stream.election = call.path;
+  // The election's own node says who leads, so that its history is the history of leaders.
   watch::Spec spec;
   spec.path = std::string(kLocksRoot) + call.path;
-  spec.scope = watch::Scope::kChildren;
   return Open(std::move(exchange), spec, call.from_revision, std::move(stream), now_ms);
 }
 
@@ -72,8 +72,9 @@ int Streams::Open(std::shared_ptr<net::Exchange> exchange,
   if (s.format != api::StreamFormat::kLongPoll) {
     s.exchange->StartStream(api::RenderStreamHead(s.render, context_(), s.format));
     if (s.election) {
-      s.leader = LeaderOf(*s.election);
-      Write(&s, api::RenderLeader(s.format, s.render.base64, now, s.leader));
+      s.leader = LeaderAt(*s.election, from == Revision() ? now : first - 1);
+      if (from == Revision())
+        Write(&s, api::RenderLeader(s.format, s.render.base64, now, s.leader));
     } else {
       Write(&s, api::RenderCreated(s.format, now, s.position));
     }
@@ -139,7 +140,7 @@ void Streams::WriteMessage(Stream* stream, const watch::Message& message) {
 }
 
 void Streams::WriteLeader(Stream* stream, Revision revision) {
-  std::optional<machine::Holder> leader = LeaderOf(*stream->election);
+  std::optional<machine::Holder> leader = LeaderAt(*stream->election, revision);
   const auto same = [](const machine::Holder& a, const machine::Holder& b) {
     return a.token == b.token && a.value == b.value;
   };
@@ -152,15 +153,9 @@ void Streams::WriteLeader(Stream* stream, Revision revision) {
   Write(stream, api::RenderLeader(stream->format, stream->render.base64, revision, stream->leader));
 }
 
-std::optional<machine::Holder> Streams::LeaderOf(const std::string& election) const {
-  const Result<machine::QueryResult> result =
-      machine_->Read(machine::GetLock{machine::LockKind::kElection, election}, machine_->time());
-  if (!result)
-    return std::nullopt;
-  const auto& lock = std::get<machine::LockResult>(*result);
-  if (lock.holders.empty())
-    return std::nullopt;
-  return lock.holders.front();
+std::optional<machine::Holder> Streams::LeaderAt(const std::string& election, Revision at) const {
+  const Result<std::optional<machine::Holder>> leader = machine_->LeaderAt(election, at);
+  return leader ? *leader : std::nullopt;
 }
 
 void Streams::FinishPoll(watch::WatchId id, Revision next) {

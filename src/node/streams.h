@@ -80,7 +80,7 @@ class Streams {
   void End(watch::WatchId id, std::string last);
   void Write(Stream* stream, std::string text);
   void Forget(watch::WatchId id);
-  std::optional<machine::Holder> LeaderOf(const std::string& election) const;
+  std::optional<machine::Holder> LeaderAt(const std::string& election, Revision at) const;
 
   const machine::Machine* machine_;
   const ContextSource context_;
