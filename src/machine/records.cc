@@ -104,7 +104,7 @@ void Machine::Core::SaveMember(MemberView member) {
 }
 
 Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
-  if (key.size() < 2)
+  if (key.empty())
     return Damaged("record: bad key");
   switch (static_cast<RecordTag>(key[0])) {
     case RecordTag::kMeta:
