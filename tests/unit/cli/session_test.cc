@@ -1,0 +1,75 @@
+#include "cli/session.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+namespace synod::cli {
+namespace {
+
+client::Answer AnswerOf(int status, const std::string& body) {
+  client::Answer answer;
+  answer.reply.status = status;
+  answer.reply.body = body;
+  return answer;
+}
+
+TEST(SessionTest, DurationsHaveUnits) {
+  struct Case {
+    const char* text;
+    int64_t ms;
+  };
+  for (const Case& c :
+       {Case{"0", 0}, Case{"250", 250}, Case{"500ms", 500}, Case{"10s", 10'000},
+        Case{"2m", 120'000}, Case{"1h", 3'600'000}, Case{"", -1}, Case{"s", -1}, Case{"-5s", -1},
+        Case{"10x", -1}, Case{"1.5s", -1}, Case{"99999999999s", -1}})
+    EXPECT_EQ(ParseDurationMs(c.text), c.ms) << c.text;
+}
+
+TEST(SessionTest, AValueComesInEitherForm) {
+  std::string value;
+  EXPECT_TRUE(ValueOf(boost::json::parse(R"({"value":"plain"})").as_object(), &value));
+  EXPECT_EQ(value, "plain");
+  EXPECT_TRUE(ValueOf(boost::json::parse(R"({"value_base64":"AP/+"})").as_object(), &value));
+  EXPECT_EQ(value, std::string("\x00\xff\xfe", 3));
+  EXPECT_FALSE(ValueOf(boost::json::parse(R"({"path":"/a"})").as_object(), &value));
+}
+
+TEST(SessionTest, Base64OfEveryRemainder) {
+  EXPECT_EQ(FromBase64(""), "");
+  EXPECT_EQ(FromBase64("Zg=="), "f");
+  EXPECT_EQ(FromBase64("Zm8="), "fo");
+  EXPECT_EQ(FromBase64("Zm9v"), "foo");
+}
+
+TEST(SessionTest, WhatATerminalMustNotGetIsEscaped) {
+  EXPECT_EQ(Printable("a\x1b[31mb\n"), "a\\x1b[31mb\\x0a");
+  EXPECT_EQ(Printable("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
+}
+
+TEST(SessionTest, RefusalsHaveDistinctExitCodes) {
+  Session session({{"127.0.0.1", 1}}, Format::kTable, std::chrono::milliseconds(1));
+  struct Case {
+    int status;
+    int exit;
+  };
+  for (const Case& c : {Case{400, kUsage}, Case{404, kNotFound}, Case{409, kConflict},
+                        Case{412, kConflict}, Case{423, kNotAcquired}, Case{503, kUnavailable}})
+    EXPECT_EQ(session.Explain(AnswerOf(c.status, R"({"code":"x","outcome":"not_applied"})")),
+              c.exit)
+        << c.status;
+  EXPECT_EQ(session.Explain(AnswerOf(504, R"({"code":"x","outcome":"unknown"})")), kUnknown);
+}
+
+TEST(SessionTest, NobodyThereIsUnavailable) {
+  // Port 1 of loopback refuses; the deadline ends the attempts.
+  Session session({{"127.0.0.1", 1}}, Format::kTable, std::chrono::milliseconds(50));
+  client::Call call;
+  call.target = "/v1/status";
+  call.timeout = std::chrono::milliseconds(50);
+  client::Answer answer;
+  EXPECT_EQ(session.Send(call, &answer), kUnavailable);
+}
+
+}  // namespace
+}  // namespace synod::cli

@@ -1,0 +1,147 @@
+#include "src/client/client.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "src/net/http_server.h"
+
+namespace synod::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A server in a thread of its own that answers by a function and remembers what it was asked.
+class FakeNode : public net::HttpHandler {
+ public:
+  using Answerer = std::function<net::HttpResponse(const net::HttpRequest&, int nth)>;
+  explicit FakeNode(Answerer answerer) : answerer_(std::move(answerer)), server_(io_, *this) {
+    EXPECT_TRUE(server_.Listen("127.0.0.1", 0));
+    port_ = server_.port();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~FakeNode() override {
+    net::asio::post(io_, [this] {
+      server_.Close();
+      io_.stop();
+    });
+    thread_.join();
+  }
+  void OnRequest(std::shared_ptr<net::Exchange> exchange) override {
+    const std::lock_guard lock(mutex_);
+    keys_.emplace_back(exchange->request().Header("idempotency-key"));
+    exchange->Reply(answerer_(exchange->request(), static_cast<int>(keys_.size())));
+  }
+  net::HttpResponse Refuse(Errc, std::string) override { return {400, "", "", {}}; }
+
+  Endpoint endpoint() const { return {"127.0.0.1", port_}; }
+  std::vector<std::string> keys() {
+    const std::lock_guard lock(mutex_);
+    return keys_;
+  }
+
+ private:
+  const Answerer answerer_;
+  net::asio::io_context io_{1};
+  net::HttpServer server_;
+  uint16_t port_ = 0;
+  std::mutex mutex_;
+  std::vector<std::string> keys_;
+  std::thread thread_;
+};
+
+net::HttpResponse Json(int status, std::string body) {
+  return {status, "application/json", std::move(body), {}};
+}
+
+Call Put() {
+  Call call;
+  call.method = "PUT";
+  call.target = "/v1/kv/a";
+  call.body = "x";
+  call.timeout = milliseconds(5000);
+  return call;
+}
+
+constexpr const char* kNoLeader = R"({"code":"no_leader","outcome":"not_applied","detail":"none"})";
+
+TEST(ClientTest, EndpointsAreHostAndPort) {
+  EXPECT_EQ(ParseEndpoint("http://127.0.0.1:7301")->port, 7301);
+  EXPECT_EQ(ParseEndpoint("localhost:1/")->host, "localhost");
+  EXPECT_EQ(ParseEndpoint("http://[::1]:80")->host, "::1");
+  for (const char* bad : {"", "http://", "http://a", "a:0", "a:x", "ftp://a:1", "http://a/b:1"})
+    EXPECT_FALSE(ParseEndpoint(bad)) << bad;
+}
+
+TEST(ClientTest, PathsKeepTheirSlashesAndNothingElseThatMatters) {
+  EXPECT_EQ(EncodePath("/a b/\xc3\xbc?#%"), "/a%20b/%C3%BC%3F%23%25");
+  EXPECT_EQ(EncodeQuery("/a&b=c"), "/a%26b%3Dc");
+}
+
+TEST(ClientTest, KeysAreNeverTheSame) {
+  std::set<std::string> keys;
+  for (int i = 0; i < 1000; ++i) keys.insert(UniqueKey());
+  EXPECT_EQ(keys.size(), 1000U);
+}
+
+TEST(ClientTest, AnotherEndpointAnswersWhenOneIsDown) {
+  FakeNode node([](const net::HttpRequest&, int) { return Json(200, "{}"); });
+  Client client({{"127.0.0.1", 1}, node.endpoint()});
+  const Result<Answer> answer = client.Send(Put());
+  ASSERT_TRUE(answer) << answer.error().detail;
+  EXPECT_EQ(answer->reply.status, 200);
+}
+
+TEST(ClientTest, ARepeatedChangeCarriesTheSameKey) {
+  FakeNode node([](const net::HttpRequest&, int nth) {
+    return nth < 3 ? Json(503, kNoLeader) : Json(201, "{}");
+  });
+  Client client({node.endpoint()});
+  const Result<Answer> answer = client.Send(Put());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->reply.status, 201);
+  const std::vector<std::string> keys = node.keys();
+  ASSERT_EQ(keys.size(), 3U);
+  EXPECT_FALSE(keys[0].empty());
+  EXPECT_EQ(keys[0], keys[1]);
+  EXPECT_EQ(keys[1], keys[2]);
+}
+
+TEST(ClientTest, ARefusalIsNotRepeated) {
+  FakeNode node([](const net::HttpRequest&, int) {
+    return Json(412, R"({"code":"precondition_failed","outcome":"not_applied"})");
+  });
+  Client client({node.endpoint()});
+  const Result<Answer> answer = client.Send(Put());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->ProblemCode(), "precondition_failed");
+  EXPECT_EQ(node.keys().size(), 1U);
+}
+
+TEST(ClientTest, NobodyThereIsNotApplied) {
+  Client client({{"127.0.0.1", 1}});
+  Call call = Put();
+  call.timeout = milliseconds(60);
+  const Result<Answer> answer = client.Send(call);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().outcome, Outcome::kNotApplied);
+}
+
+TEST(ClientTest, AnAnswerThatIsCutOffLeavesAChangeUnknown) {
+  FakeNode node([](const net::HttpRequest&, int) -> net::HttpResponse {
+    return Json(504, R"({"code":"deadline_exceeded","outcome":"unknown"})");
+  });
+  Client client({node.endpoint()});
+  Call call = Put();
+  call.timeout = milliseconds(100);
+  const Result<Answer> answer = client.Send(call);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->OutcomeUnknown());
+  EXPECT_GT(node.keys().size(), 1U);
+}
+
+}  // namespace
+}  // namespace synod::client
