@@ -69,7 +69,8 @@ class SegmentedLog final : public AcceptorLog {
   SpareSegment spare_;
 
   // Of the appending thread alone.
-  std::unique_ptr<File> file_;  // the last segment
+  SegmentPtr current_;          // the last segment; its records are shared
+  std::unique_ptr<File> file_;  // likewise
   uint64_t page_ = 1;           // where the next record goes
   uint64_t chain_ = 0;
   std::string body_;  // reused, so that an append allocates nothing
@@ -112,8 +113,8 @@ Status SegmentedLog::Start(RecoveredLog log) {
     if (Status ok = Roll(0); !ok)
       return ok;
   } else {
-    Result<std::unique_ptr<File>> file =
-        fs_.Open(segments_.back()->path, FileSystem::Mode::kReadWrite);
+    current_ = segments_.back();
+    Result<std::unique_ptr<File>> file = fs_.Open(current_->path, FileSystem::Mode::kReadWrite);
     if (!file)
       return file.error();
     file_ = std::move(file.value());
@@ -138,7 +139,7 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
     return size.error();
   auto segment = std::make_shared<Segment>();
   SegmentHead& head = segment->head;
-  head.number = segments_.empty() ? 1 : segments_.back()->head.number + 1;
+  head.number = current_ ? current_->head.number + 1 : 1;
   head.id = NewSegmentId(options_.seed, head.number, chain_);
   head.first_gen = stats_.gen + 1;
   head.chain = chain_;
@@ -170,9 +171,10 @@ Status SegmentedLog::Roll(uint64_t pages) {
   Result<SegmentPtr> next = WriteSegment(pages);
   if (!next)
     return next.error();
-  const std::lock_guard<std::mutex> hold(mutex_);
-  segments_.push_back(std::move(next.value()));
+  current_ = std::move(next.value());
   page_ = 1;
+  const std::lock_guard<std::mutex> hold(mutex_);
+  segments_.push_back(current_);
   return Done();
 }
 
@@ -207,11 +209,11 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   CheckMonotonic(batch);
   RecordHeader header;
   const SlotRange slots = Encode(batch, &header);
-  if ((page_ + header.Pages()) * kLogPageBytes > segments_.back()->bytes) {
+  if ((page_ + header.Pages()) * kLogPageBytes > current_->bytes) {
     if (Status ok = Roll(header.Pages()); !ok)
       return ok.error().code == Errc::kStorageFull ? ok : Die(ok);
   }
-  const Segment& segment = *segments_.back();
+  const Segment& segment = *current_;
   header.body_crc = BodyCrc(segment.head.id, body_);
   BuildPages(header, segment.head.id, body_, &pages_);
   if (Status ok = file_->Write(page_ * kLogPageBytes, pages_); !ok)
@@ -235,7 +237,7 @@ void SegmentedLog::Advance(const RecordHeader& header,
   chain_ = header.NextChain();
   const std::lock_guard<std::mutex> hold(mutex_);
   if (!slots.empty()) {
-    segments_.back()->records.push_back(ref);
+    current_->records.push_back(ref);
     slot_max_ = std::max(slot_max_, slots.max);
   }
   hard_state_ = hs;
