@@ -21,6 +21,10 @@ using consensus::HardState;
 using consensus::PersistRequest;
 using consensus::Recovered;
 
+// The first segment of a data directory is small, so that a new node does not start with a wait for
+// 64 MiB of zeros.
+constexpr uint64_t kFirstSegmentBytes = uint64_t{4} << 20;
+
 // The id of a segment must differ from every id that any file of this log ever had. `salt` makes it
 // so even for a driver that gives the same seed twice.
 Hash128 NewSegmentId(uint64_t seed, uint64_t number, uint64_t salt) {
@@ -55,6 +59,7 @@ class SegmentedLog final : public AcceptorLog {
   SlotRange Encode(std::span<const PersistRequest> batch, RecordHeader* header);
   void Advance(const RecordHeader& header, const SlotRange& slots, const HardState& hs);
   void CheckMonotonic(std::span<const PersistRequest> batch) const;
+  bool NeedsSpare() const;
   Slot FirstReadable() const;
   Status Discard(const Segment& segment);
   Status Collect(const std::vector<SegmentPtr>& segments,
@@ -221,7 +226,7 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   if (Status ok = file_->Sync(); !ok)
     return Die(ok);
   Advance(header, slots, batch.back().hard_state);
-  if (page_ * kLogPageBytes > segment.bytes / 2)
+  if (NeedsSpare())
     spare_.Step(2 * pages_.size());  // twice what was appended: done before the second half is full
   return Done();
 }
@@ -244,6 +249,12 @@ void SegmentedLog::Advance(const RecordHeader& header,
   stats_.gen = header.gen;
   stats_.appended_bytes += pages_.size();
   ++stats_.syncs;
+}
+
+// Not before the segment is half full: until then a segment may be recycled, which costs nothing. A
+// small one is full too soon to wait for that.
+bool SegmentedLog::NeedsSpare() const {
+  return page_ * kLogPageBytes > current_->bytes / 2 || current_->bytes < options_.segment_bytes;
 }
 
 // Every vote of the slots from here on is in the segments that are kept, and none of them was given
@@ -425,6 +436,7 @@ Status FormatAcceptorLog(FileSystem& fs,
   AcceptorLogOptions plain = options;
   plain.spare_thread = false;
   plain.gen_at_least = 0;
+  plain.segment_bytes = std::min(plain.segment_bytes, kFirstSegmentBytes);
   Recovered recovered;
   Result<std::unique_ptr<AcceptorLog>> log = AcceptorLog::Open(fs, dir, plain, Slot(0), &recovered);
   if (!log)

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "src/base/codec.h"
@@ -330,6 +332,36 @@ TEST_F(AcceptorLogTest, ReadsAndRecyclesBesideAppends) {
   stop = true;
   recycler.join();
   reader.join();
+}
+
+TEST(AcceptorLogOnDiskTest, WorksOnARealDisk) {
+  const std::filesystem::path dir =
+      std::filesystem::temp_directory_path() / ("synod_acceptor_log_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(dir);
+  AcceptorLogOptions options;
+  options.segment_bytes = 256 << 10;
+  options.keep_bytes = 512 << 10;
+  options.seed = 3;
+  options.spare_thread = true;
+  consensus::Recovered recovered;
+  consensus::PersistRequest request;
+  request.hard_state.promised = Ballot{1, NodeId(1)};
+  for (uint64_t life = 0; life < 3; ++life) {
+    auto log =
+        AcceptorLog::Open(PosixFileSystem(), dir.string(), options, Slot(life * 300), &recovered);
+    ASSERT_TRUE(log) << log.error().detail;
+    EXPECT_EQ(recovered.gen, life * 300);
+    EXPECT_TRUE(recovered.hard_state == (life == 0 ? consensus::HardState{} : request.hard_state));
+    EXPECT_TRUE(recovered.entries.empty());
+    for (uint64_t s = life * 300 + 1; s <= life * 300 + 300; ++s) {
+      request.hard_state.learned = Slot(s);
+      request.entries = {Vote(s, 1, std::string(s % 5000, 'x'))};
+      ASSERT_TRUE(log.value()->Append({&request, 1}));
+    }
+    const Slot first = log.value()->Recycle(Slot(life * 300 + 300)).value();
+    EXPECT_EQ(log.value()->ReadChosen(first, 1).value().size(), 1u);
+  }
+  std::filesystem::remove_all(dir);
 }
 
 TEST_F(AcceptorLogTest, ANewerFormatIsRefusedAndLeftAlone) {
