@@ -12,6 +12,7 @@ namespace synod::net {
 namespace {
 
 constexpr size_t kScratchBytes = size_t{64} << 10;
+constexpr size_t kReadAheadBytes = size_t{64} << 10;
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 4;
 
@@ -62,7 +63,14 @@ void HttpConnection::Start(std::list<std::shared_ptr<HttpConnection>>::iterator 
 bool HttpConnection::MayTakeRequest() const {
   return phase_ == Phase::kOpen && !last_request_taken_ && !abandoned_ &&
          slots_.size() < shared_->options.pipeline_max &&
-         output_.bytes() < shared_->options.output_high_water && !(serial_ && !slots_.empty());
+         output_.bytes() < shared_->options.output_high_water &&
+         (slots_.empty() || !(serial_ || WaitsForTurn()));
+}
+
+// RFC 9112, 9.3.2: only requests with safe methods run side by side. Whoever pipelines a change and
+// a read behind it expects to read the change.
+bool HttpConnection::WaitsForTurn() const {
+  return parser_.state() == RequestParser::State::kDone && !parser_.safe();
 }
 
 bool HttpConnection::WantsInput() const {
@@ -70,7 +78,8 @@ bool HttpConnection::WantsInput() const {
     return false;
   if (phase_ == Phase::kLingering || last_request_taken_)
     return dropped_bytes_ <= shared_->options.drain_bytes_max;
-  return MayTakeRequest();
+  // A little is read ahead of its turn: only so is it seen that the client has gone.
+  return MayTakeRequest() || unparsed_.size() < kReadAheadBytes;
 }
 
 void HttpConnection::ArmRead() {
@@ -146,7 +155,13 @@ void HttpConnection::ParseUnparsed() {
 size_t HttpConnection::Parse(std::string_view in) {
   using State = RequestParser::State;
   size_t used = 0;
-  while (used < in.size() && MayTakeRequest()) {
+  while (MayTakeRequest()) {
+    if (parser_.state() == State::kDone) {
+      Dispatch();
+      continue;
+    }
+    if (used == in.size())
+      break;
     const State before = parser_.state();
     used += parser_.Feed(in.substr(used));
     AccountParser();
@@ -165,9 +180,8 @@ size_t HttpConnection::Parse(std::string_view in) {
       ContinueIfNeeded();
       return used;
     }
-    Dispatch();
   }
-  parse_blocked_ = used < in.size();
+  parse_blocked_ = used < in.size() || parser_.state() == State::kDone;
   return used;
 }
 
@@ -197,7 +211,7 @@ void HttpConnection::Dispatch() {
   // The exchange counts these bytes from here on.
   parser_held_ = 0;
   continue_sent_ = false;
-  serial_ = http_1_0;
+  serial_ = http_1_0 || !parser_.safe();
   if (!keep_alive)
     last_request_taken_ = true;
   ++shared_->counters.requests;

@@ -93,6 +93,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Dispatch();
   void OnInputEnd();
   bool MayTakeRequest() const;
+  bool WaitsForTurn() const;
   bool WantsInput() const;
   void ParseUnparsed();
   void ContinueIfNeeded();
@@ -130,7 +131,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool input_ended_ = false;
   bool discard_input_ = false;       // after a refusal
   bool last_request_taken_ = false;  // nothing after it is a request
-  bool serial_ = false;              // the last request was HTTP/1.0: no pipelining
+  bool serial_ = false;              // the last request was a change or HTTP/1.0: no pipelining
   bool parse_blocked_ = false;       // unparsed_ waits for room, not for more bytes
   bool continue_sent_ = false;
   bool processing_ = false;

@@ -45,8 +45,7 @@ class Exchange {
 
   virtual void Reply(HttpResponse response) = 0;
 
-  // Begins a chunked answer; `head.body`, if any, is its first chunk. The head goes out at once. To
-  // HEAD it is the whole answer: what is written is dropped, and OnGone is called.
+  // Begins a chunked answer; `head.body`, if any, is its first chunk. The head goes out at once.
   virtual void StartStream(HttpResponse head) = 0;
   virtual void Write(SharedBytes chunk) = 0;
   virtual void EndStream() = 0;

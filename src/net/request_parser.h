@@ -47,6 +47,10 @@ class RequestParser {
   bool http_1_0() const { return http_1_0_; }
   bool expects_continue() const { return expects_continue_; }
   bool head() const { return request_.head; }
+  // In kDone: its method is one that changes nothing.
+  bool safe() const {
+    return request_.method == "GET" || request_.method == "HEAD" || request_.method == "OPTIONS";
+  }
 
   // Bytes held for the request so far.
   size_t held() const { return held_; }

@@ -1,7 +1,4 @@
 // ResetProxy: a TCP relay that can reset everything that runs through it.
-//
-// Contract      Passes bytes both ways until one side closes, a reset is asked for, or it was muted
-//               before the connection came.
 #ifndef SYNOD_TESTS_UNIT_NET_RESET_PROXY_H_
 #define SYNOD_TESTS_UNIT_NET_RESET_PROXY_H_
 
