@@ -119,8 +119,6 @@ Status Server::OpenData() {
   if (!machine)
     return machine.error();
   machine_.emplace(*std::move(machine));
-  options.spare_thread = true;
-  options.gen_at_least = state_->log_gen();  // the state bears witness for the log
   Result<std::unique_ptr<storage::AcceptorLog>> log =
       storage::AcceptorLog::Open(fs, data_dir_->log_dir(), options, state_->slot(), &recovered_);
   if (!log)
@@ -279,6 +277,14 @@ net::HelloVerdict Server::OnHello(const net::Hello& hello, bool) {
     LogWarn("peer refused", {{"peer", hello.from.value}, {"reason", *reason}});
     return {false, *std::move(reason)};
   }
+  // A peer that was met before it belonged to the cluster now says that it does.
+  const auto met = up_.find(hello.from);
+  if (hello.founded && met != up_.end() && !met->second.founded)
+    net::asio::post(io_, [this, hello] {
+      const auto still = up_.find(hello.from);
+      if (still != up_.end() && still->second.boot_id == hello.boot_id && !still->second.founded)
+        OnPeerUp(hello.from, hello);
+    });
   return {true, ""};
 }
 
