@@ -177,8 +177,7 @@ Result<bool> SpareSegment::Offer(const std::string& old) {
     renamed = fs_.SyncDirectory(dir_);
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = renamed ? State::kReady : State::kNone;
-  if (renamed)
-    wanted_ = full_ = false;
+  full_ = full_ && !renamed;
   changed_.notify_all();
   if (!renamed)
     return renamed.error();

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 #include <sstream>
@@ -33,30 +34,39 @@ bool IsFree(uint16_t port) {
   return free;
 }
 
+// The lock on the port's file is held until this process ends.
+bool Reserve(uint16_t port) {
+  const std::string dir = std::filesystem::temp_directory_path() / "synod-test-ports";
+  std::filesystem::create_directories(dir);
+  const int fd =
+      open((dir + "/" + std::to_string(port)).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && IsFree(port))
+    return true;
+  if (fd >= 0)
+    close(fd);
+  return false;
+}
+
 std::string LastLines(const std::string& text, size_t bytes = 3000) {
   return text.size() <= bytes ? text : text.substr(text.size() - bytes);
 }
 
 }  // namespace
 
-std::string Program(const std::string& name) {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+std::string ProgramDirectory() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-uint16_t ReservePort() {
+std::string Program(const std::string& name) { return ProgramDirectory() + "/" + name; }
+
+uint16_t ReservePorts(const std::vector<uint16_t>& offsets) {
   static std::mt19937 random{std::random_device{}()};
-  const std::string dir = std::filesystem::temp_directory_path() / "synod-test-ports";
-  std::filesystem::create_directories(dir);
   for (int tries = 0; tries < 1000; ++tries) {
     const auto port = static_cast<uint16_t>(
         std::uniform_int_distribution<unsigned>(kFirstPort, kLastPort)(random));
-    // The lock is held until this process ends.
-    const int fd =
-        open((dir + "/" + std::to_string(port)).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && IsFree(port))
+    if (std::all_of(offsets.begin(), offsets.end(),
+                    [&](uint16_t o) { return Reserve(static_cast<uint16_t>(port + o)); }))
       return port;
-    if (fd >= 0)
-      close(fd);
   }
   throw std::runtime_error("no free port");
 }
@@ -64,8 +74,8 @@ uint16_t ReservePort() {
 Node::Node(int id, std::string directory)
     : id_(id),
       directory_(std::move(directory)),
-      client_port_(ReservePort()),
-      peer_port_(ReservePort()) {
+      client_port_(ReservePorts()),
+      peer_port_(ReservePorts()) {
   std::filesystem::create_directories(directory_);
 }
 

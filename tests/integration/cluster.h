@@ -20,11 +20,12 @@
 
 namespace synod::integration {
 
-// The program of that name beside this one.
+// Where this program and the project's others are.
+std::string ProgramDirectory();
 std::string Program(const std::string& name);
 
-// A port that nobody else of the running tests gets.
-uint16_t ReservePort();
+// A port P such that nobody else of the running tests gets P + any of the offsets.
+uint16_t ReservePorts(const std::vector<uint16_t>& offsets = {0});
 
 class Node {
  public:

@@ -60,7 +60,8 @@ INSTANTIATE_TEST_SUITE_P(Nodes, KvTest, testing::Values(1, 3), [](const auto& si
 
 std::vector<std::string> Paths(const Answer& list) {
   std::vector<std::string> paths;
-  for (const auto& node : list.Json().at("nodes").as_array())
+  const json::value body = list.Json();
+  for (const auto& node : body.at("nodes").as_array())
     paths.emplace_back(node.at("path").as_string());
   return paths;
 }

@@ -138,8 +138,8 @@ TEST_F(MainJobTest, TwoProcessesRunACommandOnlyWhileTheyHoldTheLock) {
   const TempDir dir;
   const std::string file = dir.path() + "/file";
   // Appends its token twice with a pause: two at once would interleave.
-  const std::string command = "echo begin $SYNOD_LOCK_TOKEN >> " + file +
-                              "; sleep 0.05; echo end " + "$SYNOD_LOCK_TOKEN >> " + file;
+  const std::string command =
+      "echo begin $SYNOD_TOKEN >> " + file + "; sleep 0.05; echo end " + "$SYNOD_TOKEN >> " + file;
   std::vector<std::thread> services;
   std::atomic<int> failures{0};
   for (int s = 0; s < 2; ++s) {
@@ -181,11 +181,11 @@ TEST_F(MainJobTest, WhenTheElectedProcessIsKilledTheNextIsElectedWithAGreaterTok
     return text.empty() ? int64_t{0} : std::stoll(text);
   };
   for (int i = 0; i < 3; ++i) {
-    const std::string command = "echo $SYNOD_ELECTION_TOKEN > " + dir.path() + "/token-" +
-                                std::to_string(i) + "; exec sleep 1000";
+    const std::string command =
+        "echo $SYNOD_TOKEN > " + dir.path() + "/token-" + std::to_string(i) + "; exec sleep 1000";
     candidates.push_back(std::make_unique<Process>(
-        Arguments{Program("synod"), "elect", "run", "/service/leader", "--ttl", "2s", "--value",
-                  "candidate " + std::to_string(i), "--", "sh", "-c", command},
+        Arguments{Program("synod"), "elect", "run", "/service/leader", "--ttl", "2s", "--wait",
+                  "10m", "--value", "candidate " + std::to_string(i), "--", "sh", "-c", command},
         ProcessOptions{.environment = {{"SYNOD_ENDPOINTS", cluster_.Endpoints()}},
                        .output_file = dir.path() + "/log"}));
   }

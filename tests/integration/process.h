@@ -1,4 +1,4 @@
-// Process, RunProgram, TempDir, Eventually: processes and files for tests that use the real programs.
+// Process, RunProgram, TempDir, Eventually: processes and files for tests of real programs.
 //
 // Contract      A process that is forgotten is killed: at the end of its object, and by the kernel
 //               if the test itself dies. Waits poll a condition until a deadline.

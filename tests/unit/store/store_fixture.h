@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "src/base/path.h"
 #include "src/store/tree.h"
 
 namespace synod::store {
