@@ -119,7 +119,7 @@ void Engine::Core::OnPeerUp(NodeId peer) {
   if (replica.leader() != peer || replica.IsLeader())
     return;
   const Ballot ballot = replica.ballot();
-  ForwardTo(peer, ballot, changes.Resend(ballot));
+  ForwardTo(peer, ballot, changes.Resend(ballot, now_ms, now_ms));
 }
 
 void Engine::Core::Persisted(PersistId upto) {
@@ -174,9 +174,7 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
   }
   counters.commands_applied += applied.commands;
   for (machine::Completion& completion : applied.completions) Complete(std::move(completion));
-  for (const uint64_t seq : applied.waiting)
-    if (PendingChange* c = changes.Find(seq))
-      c->waiting = true;
+  for (const uint64_t seq : applied.waiting) changes.Waits(seq);
   std::move(applied.revisions.begin(), applied.revisions.end(), std::back_inserter(out.revisions));
 }
 

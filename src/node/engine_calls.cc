@@ -30,7 +30,7 @@ void PendingChanges::Erase(uint64_t seq) {
   changes_.erase(it);  // SendQueued skips it in the queue
 }
 
-std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot) {
+std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot, int64_t now_ms) {
   if (ballot != numbered_ballot_) {
     numbered_ballot_ = ballot;
     last_number_ = 0;
@@ -50,6 +50,7 @@ std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot) {
     c->ballot = ballot;
     c->number = ++last_number_;
     c->sends = 1;
+    c->sent_ms = now_ms;
     by_number_[c->number] = seq;
     sent.push_back(seq);
   }
@@ -57,19 +58,33 @@ std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot) {
   return sent;
 }
 
-std::vector<uint64_t> PendingChanges::Resend(Ballot ballot) {
+std::vector<uint64_t> PendingChanges::Resend(Ballot ballot, int64_t sent_by, int64_t now_ms) {
   std::vector<uint64_t> again;
   if (ballot != numbered_ballot_)
     return again;
   for (const auto& [number, seq] : by_number_) {
     PendingChange* c = Find(seq);
     SYNOD_CHECK(c != nullptr);
-    if (c->waiting)
+    if (c->sent_ms > sent_by)
       continue;
     ++c->sends;
+    c->sent_ms = now_ms;
     again.push_back(seq);
   }
   return again;
+}
+
+void PendingChanges::Waits(uint64_t seq) {
+  PendingChange* c = Find(seq);
+  if (c == nullptr)
+    return;
+  c->waiting = true;
+  if (c->sent && c->ballot == numbered_ballot_)
+    by_number_.erase(c->number);
+}
+
+uint64_t PendingChanges::Base() const {
+  return by_number_.empty() ? last_number_ + 1 : by_number_.begin()->first;
 }
 
 size_t PendingChanges::RequeueBelow(Ballot ballot) {

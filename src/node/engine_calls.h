@@ -35,6 +35,7 @@ struct PendingChange {
   Ballot ballot;         // sent: in which; queued: not to be sent in it again (refused there)
   uint64_t number = 0;   // sent: its number in that ballot
   uint32_t sends = 0;    // sent: how often in that ballot
+  int64_t sent_ms = 0;   // sent: when last
 };
 
 class PendingChanges {
@@ -45,10 +46,14 @@ class PendingChanges {
 
   // The queued changes that may be sent in `ballot`, in order; each is marked as sent with the next
   // number of that ballot.
-  std::vector<uint64_t> SendQueued(Ballot ballot);
-  // Those sent in `ballot` and not known to be applied, in the order of their numbers: after a
-  // reconnect. Each counts one send more.
-  std::vector<uint64_t> Resend(Ballot ballot);
+  std::vector<uint64_t> SendQueued(Ballot ballot, int64_t now_ms);
+  // Those sent in `ballot` at `sent_by` or before and not known to be applied, in the order of their
+  // numbers: what carried them may have been lost. Each counts one send more.
+  std::vector<uint64_t> Resend(Ballot ballot, int64_t sent_by, int64_t now_ms);
+  // The change was applied and waits in the state machine: nothing need be sent again.
+  void Waits(uint64_t seq);
+  // The lowest number of the present ballot that may still have to be sent again.
+  uint64_t Base() const;
   // A LeaderStart of `ballot` was applied: what was sent in an older one is queued again. Returns
   // how many.
   size_t RequeueBelow(Ballot ballot);

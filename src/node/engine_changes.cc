@@ -67,10 +67,10 @@ void Engine::Core::Route() {
     return;
   const Ballot ballot = replica.ballot();
   if (!replica.IsLeader()) {
-    ForwardTo(*replica.leader(), ballot, changes.SendQueued(ballot));
+    ForwardTo(*replica.leader(), ballot, changes.SendQueued(ballot, now_ms));
     return;
   }
-  for (const uint64_t seq : changes.SendQueued(ballot)) {
+  for (const uint64_t seq : changes.SendQueued(ballot, now_ms)) {
     const PendingChange* c = changes.Find(seq);
     EnterInbox(c->command, c->keepalive);
   }
@@ -79,7 +79,7 @@ void Engine::Core::Route() {
 void Engine::Core::ForwardTo(NodeId leader, Ballot ballot, const std::vector<uint64_t>& seqs) {
   if (seqs.empty())
     return;
-  Forward forward{ballot, config.boot, {}};
+  Forward forward{ballot, config.boot, changes.Base(), {}};
   forward.items.reserve(seqs.size());
   for (const uint64_t seq : seqs) {
     const PendingChange* c = changes.Find(seq);
@@ -116,6 +116,9 @@ void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   } else {
     OpenInbox();
     reject.reason = Reject::Reason::kOverloaded;
+    Forwarded& known = forwarded_[{from, forward.boot}];
+    known.base = std::max(known.base, forward.base);
+    known.seen.erase(known.seen.begin(), known.seen.lower_bound(known.base));
     for (const Forward::Item& item : forward.items) {
       const Result<machine::Command> command = machine::DecodeCommand(item.command);
       if (!command) {
@@ -123,10 +126,8 @@ void Engine::Core::OnForward(NodeId from, const Forward& forward) {
         return;
       }
       const bool full = inbox_bytes_ >= config.pending_bytes_max;
-      uint64_t& last = forwarded_[{from, forward.boot}];
-      if (item.number <= last)
+      if (item.number < known.base || !known.seen.insert(item.number).second)
         continue;
-      last = item.number;
       if (full)
         reject.numbers.push_back(item.number);
       else

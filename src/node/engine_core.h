@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,7 @@ class Engine::Core {
   // engine_upkeep.cc: what nodes propose by themselves
   void Upkeep();
   void ReportProgress();
+  void SendAgain();
   void RenewWaitingLeases();
   void AnnounceMembers();
   void ReportGoneProcesses();
@@ -117,7 +119,11 @@ class Engine::Core {
   std::deque<Bytes> keepalives_;
   int64_t keepalives_flushed_ms_ = 0;
   Ballot inbox_ballot_;
-  std::map<std::pair<NodeId, uint64_t>, uint64_t> forwarded_;
+  struct Forwarded {
+    uint64_t base = 1;        // below it nothing is taken any more
+    std::set<uint64_t> seen;  // from base on
+  };
+  std::map<std::pair<NodeId, uint64_t>, Forwarded> forwarded_;  // by process
   int64_t proposed_ms_ = 0;
   ClusterTime proposed_time_;
 

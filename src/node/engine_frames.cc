@@ -20,6 +20,7 @@ Forward ReadForward(Reader* r) {
   Forward f;
   f.ballot = r->ReadBallot();
   f.boot = r->Fixed64();
+  f.base = r->Varint();
   const uint64_t count = r->Count(2);
   f.items.reserve(count);
   for (uint64_t i = 0; i < count; ++i) {
@@ -54,6 +55,7 @@ void AppendItem(const Forward& forward, Bytes* frame) {
   AppendTyped(ItemType::kForward, frame, [&](Writer& w) {
     w.Write(forward.ballot);
     w.Fixed64(forward.boot);
+    w.Varint(forward.base);
     w.Varint(forward.items.size());
     for (const Forward::Item& item : forward.items) {
       w.Varint(item.number);

@@ -29,6 +29,7 @@ struct Forward {
   };
   Ballot ballot;
   uint64_t boot = 0;
+  uint64_t base = 1;
   std::vector<Item> items;
 };
 

@@ -9,8 +9,9 @@ namespace {
 
 constexpr int64_t kRenewEveryMs = 150;  // of waiting requests' leases: the shortest TTL is 500 ms
 constexpr int64_t kReportEveryMs = 500;
+constexpr int64_t kSendAgainMs = 1000;
 constexpr int64_t kMissingMs = 500;         // a process is reported gone after so long
-constexpr int64_t kAnnounceMs = 250;       // between announcements of members
+constexpr int64_t kAnnounceMs = 250;        // between announcements of members
 constexpr int64_t kProposeAgainMs = 2'000;  // if a proposal had no effect
 
 }  // namespace
@@ -19,6 +20,7 @@ void Engine::Core::Upkeep() {
   if (shutting_down)
     return;
   ReportProgress();
+  SendAgain();
   RenewWaitingLeases();
   if (replica.IsLeader() && clock.leading()) {
     AnnounceMembers();
@@ -39,6 +41,15 @@ void Engine::Core::ReportProgress() {
     AppendItem(Report{machine.applied()}, &item);
     Post(id, std::move(item));
   }
+}
+
+// A frame may have been dropped because the queue to the peer was full; connections that break are
+// seen at once (OnPeerUp).
+void Engine::Core::SendAgain() {
+  if (replica.IsLeader() || !LeaderKnown() || replica.ballot().node != *replica.leader())
+    return;
+  const Ballot ballot = replica.ballot();
+  ForwardTo(*replica.leader(), ballot, changes.Resend(ballot, now_ms - kSendAgainMs, now_ms));
 }
 
 void Engine::Core::RenewWaitingLeases() {

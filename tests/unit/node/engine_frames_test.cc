@@ -11,7 +11,7 @@ namespace {
 Bytes SampleFrame() {
   Bytes frame;
   AppendItem(consensus::Message(consensus::TimeoutNow{}), &frame);
-  Forward forward{{7, NodeId(2)}, 99, {{1, "first"}, {2, "second"}}};
+  Forward forward{{7, NodeId(2)}, 99, 1, {{1, "first"}, {2, "second"}}};
   AppendItem(forward, &frame);
   AppendItem(Reject{{7, NodeId(2)}, 99, Reject::Reason::kOverloaded, {4, 5}}, &frame);
   AppendItem(Report{Slot(12)}, &frame);

@@ -75,6 +75,29 @@ TEST(EngineTest, ACommandLostWithItsConnectionIsSentAgain) {
   EXPECT_EQ(ValueAt(cluster.node(leader), "/a"), "x");
 }
 
+TEST(EngineTest, ACommandWhoseFrameWasDroppedIsSentAgain) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  cluster.Cut(follower, leader);
+  const Result<CallId> lost =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/lost", "x"), 5000);
+  ASSERT_TRUE(lost);
+  cluster.Turn();
+  cluster.Heal();
+  // A later one arrives first: that must not make the leader take the other for a repetition.
+  const Result<CallId> later =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/later", "x"), 5000);
+  ASSERT_TRUE(later);
+  cluster.Settle();
+  EXPECT_TRUE(cluster.Answer(follower, *later));
+  EXPECT_FALSE(cluster.Answer(follower, *lost));
+  cluster.Run(1200);
+  const auto answer = cluster.Answer(follower, *lost);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ(cluster.node(leader).machine().tree().Find("/lost")->version, 1U);
+}
+
 TEST(EngineTest, AChangeInFlightIsSettledByTheNextLeader) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
