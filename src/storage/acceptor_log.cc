@@ -21,6 +21,10 @@ using consensus::HardState;
 using consensus::PersistRequest;
 using consensus::Recovered;
 
+// The first segment of a data directory is small, so that a new node does not start with a wait for
+// 64 MiB of zeros.
+constexpr uint64_t kFirstSegmentBytes = uint64_t{4} << 20;
+
 // The id of a segment must differ from every id that any file of this log ever had. `salt` makes it
 // so even for a driver that gives the same seed twice.
 Hash128 NewSegmentId(uint64_t seed, uint64_t number, uint64_t salt) {
@@ -55,6 +59,7 @@ class SegmentedLog final : public AcceptorLog {
   SlotRange Encode(std::span<const PersistRequest> batch, RecordHeader* header);
   void Advance(const RecordHeader& header, const SlotRange& slots, const HardState& hs);
   void CheckMonotonic(std::span<const PersistRequest> batch) const;
+  bool NeedsSpare() const;
   Slot FirstReadable() const;
   Status Discard(const Segment& segment);
   Status Collect(const std::vector<SegmentPtr>& segments,
@@ -69,7 +74,8 @@ class SegmentedLog final : public AcceptorLog {
   SpareSegment spare_;
 
   // Of the appending thread alone.
-  std::unique_ptr<File> file_;  // the last segment
+  SegmentPtr current_;          // the last segment; its records are shared
+  std::unique_ptr<File> file_;  // likewise
   uint64_t page_ = 1;           // where the next record goes
   uint64_t chain_ = 0;
   std::string body_;  // reused, so that an append allocates nothing
@@ -112,8 +118,8 @@ Status SegmentedLog::Start(RecoveredLog log) {
     if (Status ok = Roll(0); !ok)
       return ok;
   } else {
-    Result<std::unique_ptr<File>> file =
-        fs_.Open(segments_.back()->path, FileSystem::Mode::kReadWrite);
+    current_ = segments_.back();
+    Result<std::unique_ptr<File>> file = fs_.Open(current_->path, FileSystem::Mode::kReadWrite);
     if (!file)
       return file.error();
     file_ = std::move(file.value());
@@ -138,7 +144,7 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
     return size.error();
   auto segment = std::make_shared<Segment>();
   SegmentHead& head = segment->head;
-  head.number = segments_.empty() ? 1 : segments_.back()->head.number + 1;
+  head.number = current_ ? current_->head.number + 1 : 1;
   head.id = NewSegmentId(options_.seed, head.number, chain_);
   head.first_gen = stats_.gen + 1;
   head.chain = chain_;
@@ -170,9 +176,10 @@ Status SegmentedLog::Roll(uint64_t pages) {
   Result<SegmentPtr> next = WriteSegment(pages);
   if (!next)
     return next.error();
-  const std::lock_guard<std::mutex> hold(mutex_);
-  segments_.push_back(std::move(next.value()));
+  current_ = std::move(next.value());
   page_ = 1;
+  const std::lock_guard<std::mutex> hold(mutex_);
+  segments_.push_back(current_);
   return Done();
 }
 
@@ -207,11 +214,11 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   CheckMonotonic(batch);
   RecordHeader header;
   const SlotRange slots = Encode(batch, &header);
-  if ((page_ + header.Pages()) * kLogPageBytes > segments_.back()->bytes) {
+  if ((page_ + header.Pages()) * kLogPageBytes > current_->bytes) {
     if (Status ok = Roll(header.Pages()); !ok)
       return ok.error().code == Errc::kStorageFull ? ok : Die(ok);
   }
-  const Segment& segment = *segments_.back();
+  const Segment& segment = *current_;
   header.body_crc = BodyCrc(segment.head.id, body_);
   BuildPages(header, segment.head.id, body_, &pages_);
   if (Status ok = file_->Write(page_ * kLogPageBytes, pages_); !ok)
@@ -219,7 +226,7 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   if (Status ok = file_->Sync(); !ok)
     return Die(ok);
   Advance(header, slots, batch.back().hard_state);
-  if (page_ * kLogPageBytes > segment.bytes / 2)
+  if (NeedsSpare())
     spare_.Step(2 * pages_.size());  // twice what was appended: done before the second half is full
   return Done();
 }
@@ -235,13 +242,19 @@ void SegmentedLog::Advance(const RecordHeader& header,
   chain_ = header.NextChain();
   const std::lock_guard<std::mutex> hold(mutex_);
   if (!slots.empty()) {
-    segments_.back()->records.push_back(ref);
+    current_->records.push_back(ref);
     slot_max_ = std::max(slot_max_, slots.max);
   }
   hard_state_ = hs;
   stats_.gen = header.gen;
   stats_.appended_bytes += pages_.size();
   ++stats_.syncs;
+}
+
+// Not before the segment is half full: until then a segment may be recycled, which costs nothing. A
+// small one is full too soon to wait for that.
+bool SegmentedLog::NeedsSpare() const {
+  return page_ * kLogPageBytes > current_->bytes / 2 || current_->bytes < options_.segment_bytes;
 }
 
 // Every vote of the slots from here on is in the segments that are kept, and none of them was given
@@ -423,6 +436,7 @@ Status FormatAcceptorLog(FileSystem& fs,
   AcceptorLogOptions plain = options;
   plain.spare_thread = false;
   plain.gen_at_least = 0;
+  plain.segment_bytes = std::min(plain.segment_bytes, kFirstSegmentBytes);
   Recovered recovered;
   Result<std::unique_ptr<AcceptorLog>> log = AcceptorLog::Open(fs, dir, plain, Slot(0), &recovered);
   if (!log)

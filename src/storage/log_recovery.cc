@@ -284,6 +284,16 @@ Status Recovery::CheckAgainstState() {
   if (!what.empty())
     if (Status ok = GiveUpFrom(log_.segments.size(), what); !ok)
       return ok;
+  const Slot reaches = log_.segments.empty()
+                           ? hs.first_slot
+                           : std::max(hs.first_slot, log_.segments.front()->head.slot_max + 1);
+  if (state_slot_ + 1 < reaches)
+    return Error{Errc::kInternal, Outcome::kNotApplied,
+                 "the state reflects slot " + std::to_string(state_slot_.value) +
+                     ", but the acceptor log in " + dir_ + " only reaches back to slot " +
+                     std::to_string(reaches.value) +
+                     ": the state was removed, or an old one was put in its place. Put it back, or "
+                     "replace this node by a new member with an empty data directory."};
   // Still possible: a crash after a snapshot became the state and before the log heard of it, or a
   // loss that was accepted. The state holds these slots then, and the log need not.
   if (hs.learned < state_slot_) {

@@ -177,7 +177,8 @@ Result<bool> SpareSegment::Offer(const std::string& old) {
     renamed = fs_.SyncDirectory(dir_);
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = renamed ? State::kReady : State::kNone;
-  full_ = full_ && !renamed;
+  if (renamed)
+    wanted_ = full_ = false;
   changed_.notify_all();
   if (!renamed)
     return renamed.error();

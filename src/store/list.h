@@ -22,15 +22,15 @@ class EntryCursor {
  public:
   EntryCursor(const NodeTable& nodes, bool with_dead, std::string_view after)
       : nodes_(nodes), with_dead_(with_dead) {
-    live_ = nodes_.live().upper_bound(after);
-    dead_ = with_dead_ ? nodes_.dead().upper_bound(after) : nodes_.dead().end();
+    live_ = nodes_.live().UpperBound(after);
+    dead_ = with_dead_ ? nodes_.dead().UpperBound(after) : nodes_.dead().end();
   }
 
   Entry* Current() const {
     const bool live = live_ != nodes_.live().end();
     const bool dead = dead_ != nodes_.dead().end();
     if (live && dead)
-      return EntryOrder()(*dead_, *live_) ? *dead_ : *live_;
+      return ComparePaths((*dead_)->path(), (*live_)->path()) < 0 ? *dead_ : *live_;
     return live ? *live_ : dead ? *dead_ : nullptr;
   }
   void Next() {
@@ -44,16 +44,16 @@ class EntryCursor {
     // U+0001 is in no path, and comes after '/' and before everything else in path order.
     std::string end(path);
     end += '\x01';
-    live_ = nodes_.live().lower_bound(std::string_view(end));
+    live_ = nodes_.live().LowerBound(end);
     if (with_dead_)
-      dead_ = nodes_.dead().lower_bound(std::string_view(end));
+      dead_ = nodes_.dead().LowerBound(end);
   }
 
  private:
   const NodeTable& nodes_;
   const bool with_dead_;
-  Order::const_iterator live_;
-  Order::const_iterator dead_;
+  Order::Iterator live_;
+  Order::Iterator dead_;
 };
 
 // The child of `ancestor` on the way to `path`, which lies below it.

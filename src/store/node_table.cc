@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "src/base/check.h"
+#include "src/base/path.h"
 #include "src/store/record_codec.h"
 
 namespace synod::store {
@@ -42,7 +43,7 @@ Entry* NodeTable::FindOrAdd(std::string_view path) {
 }
 
 void NodeTable::Hide(Entry* entry) {
-  live_.erase(entry);
+  live_.Erase(entry);
   FreeIfUnused(entry);
 }
 
@@ -88,7 +89,7 @@ void NodeTable::Replace(Entry* entry, NodeRef now, Version* version) {
   }
 
   if (now && !entry->current && entry->older != nullptr)
-    dead_.erase(entry);
+    dead_.Erase(entry);
   if (version != nullptr) {
     version->older = entry->older;
     version->link = &entry->older;
@@ -97,8 +98,8 @@ void NodeTable::Replace(Entry* entry, NodeRef now, Version* version) {
     entry->older = version;
   }
   if (!now && entry->current) {
-    live_.erase(entry);
-    dead_.insert(entry);
+    live_.Erase(entry);
+    dead_.Insert(entry);
   }
   entry->current = std::move(now);
 }
@@ -108,7 +109,7 @@ void NodeTable::Forget(Version* version) {
   *version->link = nullptr;
   Entry* entry = version->entry;
   if (!entry->current && entry->older == nullptr) {
-    dead_.erase(entry);
+    dead_.Erase(entry);
     FreeIfUnused(entry);
   }
 }
@@ -121,8 +122,7 @@ void NodeTable::Adopt(Entry* entry, NodeRef state) {
     dirty_.clear();
     dirty_bytes_ = 0;
   } else {
-    // Checkpoints come in path order: the hint makes each insertion constant.
-    live_.insert(live_.end(), entry);
+    live_.Insert(entry);
   }
   EncodeNode(entry->path(), *state, &scratch_key_, &scratch_value_);
   entry->record_hash = HashOfRecord(scratch_key_, scratch_value_);
@@ -164,6 +164,8 @@ void NodeTable::CheckNode(const Entry& entry) const {
 }
 
 void NodeTable::CheckInvariants() const {
+  live_.CheckInvariants();
+  dead_.CheckInvariants();
   uint64_t bytes = 0;
   uint64_t children = 0;
   Digest digest;

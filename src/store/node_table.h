@@ -12,30 +12,16 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
-#include <set>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 #include "src/base/hash.h"
-#include "src/base/path.h"
 #include "src/base/record.h"
 #include "src/store/entry.h"
+#include "src/store/order.h"
 
 namespace synod::store {
-
-struct EntryOrder {
-  using is_transparent = void;
-  static std::string_view Path(const Entry* e) { return e->path(); }
-  static std::string_view Path(std::string_view p) { return p; }
-  template <typename A, typename B>
-  bool operator()(const A& a, const B& b) const {
-    return ComparePaths(Path(a), Path(b)) < 0;
-  }
-};
-
-using Order = std::set<Entry*, EntryOrder>;
 
 class NodeTable {
  public:
@@ -49,7 +35,7 @@ class NodeTable {
   Entry* FindOrAdd(std::string_view path);
 
   // An open edit makes `entry`, which has no current state, visible to lists, or gives it up again.
-  void Show(Entry* entry) { live_.insert(entry); }
+  void Show(Entry* entry) { live_.Insert(entry); }
   void Hide(Entry* entry);
 
   // Commits one state. `version`, if any, keeps the state before it reachable; with none there was
@@ -61,7 +47,7 @@ class NodeTable {
   // Loading: puts a state in place that is already on disk.
   void Adopt(Entry* entry, NodeRef state);
   // Loading: `entry` is a node of the past only.
-  void Bury(Entry* entry) { dead_.insert(entry); }
+  void Bury(Entry* entry) { dead_.Insert(entry); }
 
   // Moves the records that changed since the last call to the end of *out.
   void TakeDirty(Records* out);

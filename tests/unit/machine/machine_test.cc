@@ -375,6 +375,18 @@ TEST_F(MachineTest, MembersAreKeptById) {
   EXPECT_EQ(revision(), Revision(0));
 }
 
+// The root's record has the shortest key of all: its tag alone.
+TEST_F(MachineTest, TheRootComesBackFromItsRecord) {
+  PutNode("/", "the root's value");
+  Machine loaded{auth::Settings()};
+  machine().ForEachRecord([&](std::string_view key, std::string_view value) {
+    ASSERT_TRUE(loaded.LoadRecord(key, value)) << key;
+  });
+  ASSERT_TRUE(loaded.FinishLoad());
+  EXPECT_EQ(loaded.digest(), machine().digest());
+  EXPECT_EQ(*loaded.tree().Find("/")->value, "the root's value");
+}
+
 TEST_F(MachineTest, AMalformedEntryStopsTheProcess) {
   EXPECT_DEATH(log_.Apply(Kind::kCommand, ballot_, "junk"), "batch");
   EXPECT_DEATH(log_.Apply(Kind::kCommand, ballot_, EncodeBatch(now(), std::vector<Bytes>{"junk"})),

@@ -2,6 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
 
 #include "src/base/codec.h"
 #include "src/base/crc32c.h"
@@ -141,9 +146,10 @@ TEST_F(AcceptorLogTest, FirstSlotHidesTruncatedVotes) {
   request.hard_state = hard_state;
   request.hard_state.first_slot = Slot(4);
   ASSERT_TRUE(log->Append({&request, 1}));
-  ASSERT_TRUE(Open());
+  ASSERT_TRUE(Open(Slot(3)));
   ASSERT_EQ(recovered.entries.size(), 2u);
   EXPECT_EQ(recovered.entries[0].slot, Slot(4));
+  EXPECT_EQ(ReadSlots(4, 1), (std::vector<uint64_t>{4}));
   EXPECT_TRUE(log->ReadChosen(Slot(3), 1000).value().empty());
 }
 
@@ -300,6 +306,64 @@ TEST_F(AcceptorLogTest, ASpareThreadWritesTheNextSegmentInAdvance) {
   ExpectRecovered();
 }
 
+// For the thread sanitizer: readers and recycling beside the appends.
+TEST_F(AcceptorLogTest, ReadsAndRecyclesBesideAppends) {
+  options.spare_thread = true;
+  ASSERT_TRUE(Open());
+  Fill(1, 30);
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> learned = 29;
+  std::thread recycler([&] {
+    while (!stop) EXPECT_TRUE(log->Recycle(Slot(learned)));
+  });
+  std::thread reader([&] {
+    while (!stop) {
+      const uint64_t from = learned / 2 + 1;
+      const Result<std::vector<Chosen>> chosen = log->ReadChosen(Slot(from), 2000);
+      ASSERT_TRUE(chosen) << chosen.error().detail;
+      for (size_t i = 0; i < chosen.value().size(); ++i)
+        EXPECT_EQ(chosen.value()[i].slot.value, from + i);
+    }
+  });
+  for (uint64_t s = 31; s <= 600; ++s) {
+    ASSERT_TRUE(Append({Vote(s, 1, "x")}, s - 1));
+    learned = s - 1;
+  }
+  stop = true;
+  recycler.join();
+  reader.join();
+}
+
+TEST(AcceptorLogOnDiskTest, WorksOnARealDisk) {
+  const std::filesystem::path dir =
+      std::filesystem::temp_directory_path() / ("synod_acceptor_log_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(dir);
+  AcceptorLogOptions options;
+  options.segment_bytes = 256 << 10;
+  options.keep_bytes = 512 << 10;
+  options.seed = 3;
+  options.spare_thread = true;
+  consensus::Recovered recovered;
+  consensus::PersistRequest request;
+  request.hard_state.promised = Ballot{1, NodeId(1)};
+  for (uint64_t life = 0; life < 3; ++life) {
+    auto log =
+        AcceptorLog::Open(PosixFileSystem(), dir.string(), options, Slot(life * 300), &recovered);
+    ASSERT_TRUE(log) << log.error().detail;
+    EXPECT_EQ(recovered.gen, life * 300);
+    EXPECT_TRUE(recovered.hard_state == (life == 0 ? consensus::HardState{} : request.hard_state));
+    EXPECT_TRUE(recovered.entries.empty());
+    for (uint64_t s = life * 300 + 1; s <= life * 300 + 300; ++s) {
+      request.hard_state.learned = Slot(s);
+      request.entries = {Vote(s, 1, std::string(s % 5000, 'x'))};
+      ASSERT_TRUE(log.value()->Append({&request, 1}));
+    }
+    const Slot first = log.value()->Recycle(Slot(life * 300 + 300)).value();
+    EXPECT_EQ(log.value()->ReadChosen(first, 1).value().size(), 1u);
+  }
+  std::filesystem::remove_all(dir);
+}
+
 TEST_F(AcceptorLogTest, ANewerFormatIsRefusedAndLeftAlone) {
   ASSERT_TRUE(Open());
   Fill(1, 3);
@@ -330,6 +394,19 @@ TEST_F(AcceptorLogTest, ALogBehindTheStateIsRefused) {
   EXPECT_FALSE(Open(Slot(5)));
   options.gen_at_least = 10;
   EXPECT_TRUE(Open(Slot(5)));
+}
+
+TEST_F(AcceptorLogTest, AStateOlderThanTheLogReachesBackIsRefused) {
+  options.keep_bytes = 0;
+  ASSERT_TRUE(Open());
+  Fill(1, 100);
+  const Slot first = log->Recycle(Slot(99)).value();
+  ASSERT_GT(first, Slot(1));
+  const Status refused = Open(Slot(0));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("only reaches back to slot"));
+  EXPECT_FALSE(Open(first - 2));
+  EXPECT_TRUE(Open(first - 1));
 }
 
 // A crash between the switch to an installed snapshot and the log's note of it.

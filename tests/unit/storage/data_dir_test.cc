@@ -55,6 +55,25 @@ TEST_F(DataDirTest, RemembersItsIdentity) {
   EXPECT_TRUE(MustOpen()->identity() == identity);
 }
 
+// docs/formats.md, "Data directory".
+TEST_F(DataDirTest, TheExampleOfTheDocument) {
+  Identity identity;
+  identity.cluster_id = Hash128{3, 4};
+  identity.node_uuid = Hash128{1, 2};
+  identity.member_id = NodeId(2);
+  identity.members = {{NodeId(1), "10.0.0.1:7302"}};
+  identity.peers = {{NodeId(1), Hash128{5, 6}}};
+  EXPECT_EQ(identity.Encode(),
+            "synod-identity 1\n"
+            "cluster_id 00000000000000030000000000000004\n"
+            "node_uuid 00000000000000010000000000000002\n"
+            "member_id 2\n"
+            "member 1 10.0.0.1:7302\n"
+            "peer 1 00000000000000050000000000000006\n"
+            "crc32c 3eca47ad\n");
+  EXPECT_TRUE(Identity::Decode(identity.Encode()).value() == identity);
+}
+
 TEST_F(DataDirTest, IsUsedByOneProcessAtATime) {
   const auto dir = MustOpen();
   const Result<std::unique_ptr<DataDir>> second = Open();

@@ -68,6 +68,34 @@ TEST(RecordTest, PagesAreStampedInEverySectorThatIsUsed) {
   EXPECT_FALSE(RecordHeader::Decode(bytes, Hash128{1, 2})) << "a record of another segment";
 }
 
+std::string Hex(std::string_view bytes) {
+  std::string hex;
+  for (const char c : bytes) {
+    hex += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
+    hex += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
+  }
+  return hex;
+}
+
+// docs/formats.md, "Acceptor log". If this fails, logs that exist can no longer be read.
+TEST(RecordTest, TheExampleOfTheDocument) {
+  consensus::PersistRequest request;
+  request.hard_state = {Ballot{3, NodeId(1)}, Slot(6), Slot(6), Slot(1)};
+  request.entries = {Vote(7, 3, "hi")};
+  std::string body;
+  EncodeBody({&request, 1}, &body);
+  RecordHeader header{5, 0x1122334455667788, static_cast<uint32_t>(body.size()),
+                      BodyCrc(kId, body)};
+  std::string pages;
+  BuildPages(header, kId, body, &pages);
+  ASSERT_EQ(pages.size(), kLogPageBytes);
+  EXPECT_EQ(Hex(pages.substr(0, 48)),
+            "5352454373131af805000000000000008877665544332211100000004fe608a5"
+            "03010606010107030100020301026869");
+  EXPECT_EQ(Hex(pages.substr(kLogSectorPayload, 4)), "984b24ea");
+  EXPECT_EQ(pages.find_first_not_of('\0', kLogSectorBytes), std::string::npos);
+}
+
 TEST(RecordTest, TakesTheSectorsThatItNeedsAndNoMore) {
   struct Case {
     uint32_t body;

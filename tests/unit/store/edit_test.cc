@@ -324,8 +324,8 @@ TEST_F(EditTest, OneRevisionChangesSixteenMebibytesAndNoMore) {
   {
     Edit edit = Begin();
     for (int i = 0; i < 15; ++i)
-      ASSERT_TRUE(
-          edit.Put("/" + std::to_string(i), Value(mebibyte), std::nullopt, kAny).has_value());
+      ASSERT_TRUE(edit.Put(JoinPath("/", std::to_string(i)), Value(mebibyte), std::nullopt, kAny)
+                      .has_value());
     const auto one_more = edit.Put("/15", Value(mebibyte), std::nullopt, kAny);
     ASSERT_FALSE(one_more.has_value());
     EXPECT_EQ(one_more.error().code, Errc::kTooLarge);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "src/base/path.h"
 #include "src/store/tree.h"
 
 namespace synod::store {

@@ -1,0 +1,116 @@
+#include "tests/sim/client_port.h"
+
+#include <utility>
+
+namespace synod::sim {
+namespace {
+
+constexpr Time kPatience = 1'500 * kMillisecond;  // beyond the timeout that the request names
+
+}  // namespace
+
+ClientPort::ClientPort(World* world, std::vector<NodeHost*> hosts, Random random)
+    : world_(world), hosts_(std::move(hosts)), random_(random), cut_(hosts_.size() + 1) {}
+
+Time ClientPort::Latency() { return static_cast<Time>(random_.Between(30, 1'000)); }
+
+ClientPort::AttemptRef ClientPort::Begin(NodeId node, int64_t timeout_ms, Done done) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->id = ++next_;
+  attempt->node = node;
+  attempt->done = std::move(done);
+  open_[attempt->id] = attempt;
+  world_->scheduler.After(timeout_ms * kMillisecond + kPatience, [this, attempt] {
+    if (!open_.contains(attempt->id))
+      return;
+    NodeHost& host = HostOf(attempt->node);
+    if (attempt->arrived && host.running() && host.boot() == attempt->boot && attempt->call != 0)
+      host.Cancel(attempt->call);
+    End(attempt, {.node = attempt->node});
+  });
+  return attempt;
+}
+
+void ClientPort::Deliver(const AttemptRef& attempt, std::function<void(NodeHost&)> arrive) {
+  world_->scheduler.After(Latency(), [this, attempt, arrive = std::move(arrive)] {
+    NodeHost& host = HostOf(attempt->node);
+    if (cut_[attempt->node.value] || !open_.contains(attempt->id))
+      return;
+    if (!host.running()) {
+      End(attempt, {.kind = Reply::Kind::kRefused, .node = attempt->node});
+      return;
+    }
+    attempt->arrived = true;
+    attempt->boot = host.boot();
+    host.Input([this, attempt, arrive, &host] {
+      if (open_.contains(attempt->id))
+        arrive(host);
+    });
+  });
+}
+
+void ClientPort::Answer(const AttemptRef& attempt, Reply reply) {
+  reply.node = attempt->node;
+  world_->scheduler.After(Latency(), [this, attempt, reply = std::move(reply)] {
+    if (!cut_[attempt->node.value])
+      End(attempt, reply);
+  });
+}
+
+void ClientPort::End(const AttemptRef& attempt, Reply reply) {
+  if (open_.erase(attempt->id) == 0)
+    return;
+  const Done done = std::exchange(attempt->done, nullptr);
+  done(reply);
+}
+
+void ClientPort::OnProcessEnded(NodeId node) {
+  for (const auto& [id, attempt] : open_) {
+    if (attempt->node != node || !attempt->arrived)
+      continue;
+    Answer(attempt, {.kind = Reply::Kind::kLost});
+  }
+}
+
+void ClientPort::Change(NodeId node, machine::Command command, int64_t timeout_ms, Done done) {
+  const AttemptRef attempt = Begin(node, timeout_ms, std::move(done));
+  Deliver(attempt, [this, attempt, command = std::move(command), timeout_ms](NodeHost& host) {
+    const Result<node::CallId> call =
+        host.Change(command, timeout_ms, [this, attempt](const ChangeReply& r) {
+          Reply reply{.kind = r.answer ? Reply::Kind::kAnswer : Reply::Kind::kError};
+          if (r.answer) {
+            reply.answer = *r.answer;
+            reply.revision = r.answer->revision;
+            reply.time = r.answer->time;
+          } else {
+            reply.error = r.answer.error();
+          }
+          Answer(attempt, std::move(reply));
+        });
+    if (call)
+      attempt->call = *call;
+    else
+      Answer(attempt, {.kind = Reply::Kind::kError, .error = call.error()});
+  });
+}
+
+void ClientPort::Read(NodeId node,
+                      const node::ReadRequest& request,
+                      machine::Query query,
+                      Done done) {
+  const AttemptRef attempt = Begin(node, request.timeout_ms, std::move(done));
+  Deliver(attempt, [this, attempt, request, query = std::move(query)](NodeHost& host) {
+    host.Read(request, query, [this, attempt](const ReadReply& r) {
+      Reply reply{.kind = r.served ? Reply::Kind::kAnswer : Reply::Kind::kError};
+      if (r.served)
+        reply.read = r.result;
+      else
+        reply.error = r.result.error();
+      reply.revision = r.revision;
+      reply.time = r.time;
+      Answer(attempt, std::move(reply));
+    });
+  });
+}
+
+}  // namespace synod::sim

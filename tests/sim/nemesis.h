@@ -1,0 +1,58 @@
+// Nemesis: makes things go wrong, at the rates that the swarm options say.
+//
+// Contract      Each kind of fault has its own clock. What it breaks it also mends after a while
+//               (a node restarts, a partition heals), until HealAll(), which mends everything and
+//               ends it.
+// Thread        One.
+#ifndef SYNOD_TESTS_SIM_NEMESIS_H_
+#define SYNOD_TESTS_SIM_NEMESIS_H_
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "src/base/random.h"
+#include "tests/sim/client_port.h"
+#include "tests/sim/node_host.h"
+
+namespace synod::sim {
+
+class Nemesis {
+ public:
+  Nemesis(World* world, std::vector<NodeHost*> hosts, ClientPort* port, Random random);
+
+  void Start();
+  void HealAll();
+  void OnProcessEnded(NodeHost& host);
+  const std::array<uint64_t, kFaultCount>& counts() const { return counts_; }
+
+ private:
+  void Schedule(Fault fault);
+  void Inflict(Fault fault);
+  void StopNode(NodeHost& host, NodeHost::Crash how);
+  void RestartLater(NodeHost& host);
+  void PauseNode(NodeHost& host, bool stop_clock);
+  // Closes the directions for which `closed(from, to)` is true; opens them again later.
+  void Partition(const std::function<bool(uint32_t from, uint32_t to)>& closed);
+  void PartitionBy(Fault fault);
+  void SlowLink();
+  void ResetConnections(bool all);
+  void Transfer();
+  void CutClients();
+  // Runs `mend` after a while, unless everything is mended before.
+  void MendLater(Time longest, std::function<void()> mend);
+  NodeHost& AnyHost() { return *hosts_[random_.Below(hosts_.size())]; }
+  uint32_t nodes() const { return static_cast<uint32_t>(hosts_.size()); }
+
+  World* world_;
+  std::vector<NodeHost*> hosts_;
+  ClientPort* port_;
+  Random random_;
+  bool healed_ = false;
+  std::array<uint64_t, kFaultCount> counts_{};
+  std::vector<std::vector<int>> closed_;  // how many partitions close a direction
+};
+
+}  // namespace synod::sim
+
+#endif  // SYNOD_TESTS_SIM_NEMESIS_H_

@@ -1,0 +1,493 @@
+#include "tests/sim/node_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/node/engine_frames.h"
+
+namespace synod::sim {
+namespace {
+
+constexpr const char* kLogDir = "/data/log";
+
+machine::MemberView ViewOf(NodeId id) {
+  const std::string n = std::to_string(id.value);
+  return {id, "uuid-" + n, "node-" + n, "10.0.0." + n + ":7302", "http://10.0.0." + n + ":7301"};
+}
+
+}  // namespace
+
+NodeHost::NodeHost(World* world, NodeId id, Random random)
+    : world_(world), id_(id), random_(random) {
+  const int64_t spread = world->swarm.clock_spread_ppm;
+  const int64_t rate = 1'000'000 - spread +
+                       static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * spread + 1)));
+  clock_ = SimClock(static_cast<int64_t>(random_.Below(1'000'000)), rate);
+  world->network.Register(id, this);
+}
+
+NodeHost::~NodeHost() = default;
+
+Time NodeHost::Draw(Time low, Time high) {
+  return static_cast<Time>(
+      random_.Between(static_cast<uint64_t>(low), static_cast<uint64_t>(high)));
+}
+
+node::EngineConfig NodeHost::MakeConfig() const {
+  const Swarm& s = world_->swarm;
+  node::EngineConfig config;
+  config.self = ViewOf(id_);
+  config.boot = boot_;
+  config.grace_ms = s.grace_ms;
+  config.checkpoint_ms = s.checkpoint_ms;
+  config.checkpoint_bytes = s.checkpoint_bytes;
+  config.pending_bytes_max = s.pending_bytes_max;
+  config.consensus.self = id_;
+  config.consensus.seed = s.seed * 1000 + id_.value * 100 + boots_;
+  config.consensus.boot_id = boot_;
+  config.consensus.membership.version = 1;
+  for (uint32_t n = 1; n <= s.nodes; ++n) config.consensus.membership.voters.push_back(NodeId(n));
+  config.consensus.heartbeat_ticks = s.heartbeat_ticks;
+  config.consensus.election_ticks_min = s.election_ticks_min;
+  config.consensus.election_ticks_max = s.election_ticks_max;
+  config.consensus.window_slots = s.window_slots;
+  config.consensus.message_bytes_max = s.message_bytes_max;
+  config.consensus.cache_bytes = s.cache_bytes;
+  return config;
+}
+
+// --- starting
+// -------------------------------------------------------------------------------------
+
+machine::Machine NodeHost::LoadMachine() {
+  storage::MemoryStateStore store(state_disk_);
+  machine::Machine machine(world_->swarm.settings);
+  if (store.slot() == Slot(0))
+    return machine;
+  const Status loaded = store.Load(
+      [&](std::string_view key, std::string_view value) { return machine.LoadRecord(key, value); });
+  SIM_REQUIRE(loaded.has_value(), Who() + "a record does not load: " + loaded.error().detail);
+  const Status finished = machine.FinishLoad();
+  SIM_REQUIRE(finished.has_value(), Who() + "the state does not load: " + finished.error().detail);
+  SIM_REQUIRE(machine.applied() == store.slot(),
+              Who() + "the state is not of its checkpoint's slot");
+  SIM_REQUIRE(machine.digest() == store.digest(), Who() + "the loaded state has another digest");
+  SIM_REQUIRE(machine.applied() >= checkpointed_, Who() + "a durable checkpoint is lost");
+  world_->observer.OnApplied(id_, machine);
+  return machine;
+}
+
+void NodeHost::OpenLog(Slot state_slot, consensus::Recovered* recovered) {
+  storage::AcceptorLogOptions options;
+  options.segment_bytes = world_->swarm.segment_bytes;
+  options.seed = random_.Next();
+  options.gen_at_least = state_disk_.log_gen;
+  auto log = storage::AcceptorLog::Open(files_, kLogDir, options, state_slot, recovered);
+  SIM_REQUIRE(log.has_value(), Who() + "the log does not open: " + log.error().detail);
+  log_ = std::move(*log);
+}
+
+void NodeHost::CheckRecovered(Slot state_slot, const consensus::Recovered& recovered) const {
+  const consensus::HardState& found = recovered.hard_state;
+  SIM_REQUIRE(found.promised >= durable_.promised, Who() + "a durable promise is lost");
+  SIM_REQUIRE(found.learned >= durable_.learned, Who() + "a durable `learned` is lost");
+  SIM_REQUIRE(found.learned >= state_slot, Who() + "the checkpoint is ahead of `learned`");
+  std::map<Slot, const consensus::AcceptedEntry*> votes;
+  Slot last;
+  for (const consensus::AcceptedEntry& entry : recovered.entries) {
+    SIM_REQUIRE(entry.slot > last, Who() + "recovered entries are not ascending");
+    last = entry.slot;
+    votes[entry.slot] = &entry;
+  }
+  for (const auto& [slot, ballot] : durable_votes_) {
+    if (slot <= state_slot)
+      continue;
+    const auto vote = votes.find(slot);
+    SIM_REQUIRE(vote != votes.end() && (vote->second->chosen || vote->second->ballot >= ballot),
+                Who() + "a durable vote is lost: slot " + std::to_string(slot.value));
+  }
+}
+
+void NodeHost::Start() {
+  SIM_REQUIRE(!running(), Who() + "started twice");
+  ++process_;
+  ++boots_;
+  ++world_->stats.restarts;
+  boot_ = (uint64_t{id_.value} << 40) + boots_;
+  const Time now = world_->scheduler.now();
+  clock_.Go(now);
+  machine::Machine machine = LoadMachine();
+  const Slot state_slot = machine.applied();
+  consensus::Recovered recovered;
+  OpenLog(state_slot, &recovered);
+  CheckRecovered(state_slot, recovered);
+  durable_ = recovered.hard_state;
+  world_->observer.OnDurable(id_, recovered.hard_state, recovered.entries);
+  world_->trace.Note("start", id_.value, state_slot.value, recovered.hard_state.learned.value);
+  seen_ballot_ = recovered.hard_state.promised;
+  seen_applied_ = state_slot;
+  seen_learned_ = seen_durable_learned_ = recovered.hard_state.learned;
+  seen_in_flight_.reset();
+  seen_revision_ = machine.revision();
+  seen_time_ = machine.time();
+  engine_ = std::make_unique<node::Engine>(MakeConfig(), std::move(machine), std::move(recovered),
+                                           NowMs());
+  hub_ = std::make_unique<watch::Hub>(&engine_->machine().tree());
+  world_->network.ProcessStarted(id_, boot_);
+  Tick(process_);
+  ScheduleTurn();
+}
+
+// --- stopping
+// -------------------------------------------------------------------------------------
+
+// The process or the power goes while a record is being written: some of it may be on the disk.
+void NodeHost::TearAppend() {
+  if (appending_.empty() || random_.Chance(40))
+    return;
+  ++world_->stats.torn_appends;
+  files_.CutPowerAfter(random_.Below(4));
+  (void)log_->Append(appending_);
+}
+
+void NodeHost::Stop(Crash how) {
+  if (!running())
+    return;
+  ++world_->stats.crashes;
+  world_->trace.Note(how == Crash::kKill ? "kill" : "power_cut", id_.value);
+  if (checkpoint_ && random_.Chance(50)) {
+    storage::MemoryStateStore store(state_disk_);
+    const uint64_t gen = log_->stats().gen;
+    (void)store.Write({checkpoint_->slot, checkpoint_->digest, checkpoint_->records, gen});
+  }
+  TearAppend();
+  world_->network.ProcessEnded(
+      id_, how == Crash::kKill ? SimNetwork::End::kKilled : SimNetwork::End::kPowerCut);
+  files_.Crash(random_, how == Crash::kKill ? storage::SimFileSystem::Unsynced::kKeepAll
+                                            : storage::SimFileSystem::Unsynced::kRandom);
+  ++process_;
+  paused_ = false;
+  turn_scheduled_ = false;
+  fail_sync_ = false;
+  backlog_.clear();
+  queue_.clear();
+  appending_.clear();
+  checkpoint_.reset();
+  changes_.clear();
+  reads_.clear();
+  cancelled_.clear();
+  hub_.reset();
+  engine_.reset();
+  log_.reset();
+  if (end_listener_)
+    end_listener_();
+}
+
+void NodeHost::ShutDown() {
+  if (!running() || paused_)
+    return;
+  world_->trace.Note("shutdown", id_.value);
+  Input([this] { engine_->Shutdown(); });
+  world_->scheduler.After(Draw(1, 100 * kMillisecond), [this, process = process_] {
+    if (process == process_)
+      Stop(Crash::kKill);
+  });
+}
+
+void NodeHost::Pause(bool stop_clock) {
+  if (!running() || paused_)
+    return;
+  world_->trace.Note(stop_clock ? "freeze" : "pause", id_.value);
+  paused_ = true;
+  if (stop_clock)
+    clock_.Stop(world_->scheduler.now());
+}
+
+void NodeHost::Resume() {
+  clock_.Go(world_->scheduler.now());
+  if (!paused_)
+    return;
+  world_->trace.Note("resume", id_.value);
+  paused_ = false;
+  std::deque<std::function<void()>> backlog = std::exchange(backlog_, {});
+  for (std::function<void()>& input : backlog) Input(std::move(input));
+}
+
+// --- turns
+// ----------------------------------------------------------------------------------------
+
+void NodeHost::Input(std::function<void()> input) {
+  if (!running())
+    return;
+  if (paused_) {
+    backlog_.push_back(std::move(input));
+    return;
+  }
+  engine_->Advance(NowMs());
+  input();
+  ScheduleTurn();
+}
+
+void NodeHost::ScheduleTurn() {
+  if (std::exchange(turn_scheduled_, true))
+    return;
+  const Time delay = world_->swarm.turn_max == 0 ? 0 : Draw(0, world_->swarm.turn_max);
+  world_->scheduler.After(delay, [this, process = process_] {
+    if (process != process_)
+      return;
+    turn_scheduled_ = false;
+    if (paused_)
+      backlog_.push_back([] {});
+    else
+      Turn();
+  });
+}
+
+void NodeHost::Tick(uint64_t process) {
+  if (process != process_)
+    return;
+  if (!paused_) {
+    engine_->Advance(NowMs());
+    if (engine_->HasOutput())
+      ScheduleTurn();
+  }
+  world_->scheduler.After(10 * kMillisecond, [this, process] { Tick(process); });
+}
+
+void NodeHost::Turn() {
+  const uint64_t process = process_;
+  engine_->Advance(NowMs());
+  node::EngineOutput out = engine_->Take();
+  Handle(std::move(out));
+  if (process == process_)
+    CheckAfterTurn();
+}
+
+void NodeHost::Handle(node::EngineOutput out) {
+  const uint64_t process = process_;
+  ServeReads(std::move(out.reads));
+  for (consensus::PersistRequest& request : out.persist) {
+    ++world_->stats.requests;
+    queue_.push_back(std::move(request));
+  }
+  SendFrames(out.frames);
+  for (const consensus::Event& event : out.events) {
+    ++world_->stats.events[event.what];
+    world_->trace.Note(event.what, id_.value, event.number);
+  }
+  for (const store::RevisionRef& revision : out.revisions) hub_->Publish(revision);
+  if (!out.revisions.empty() && hub_listener_)
+    hub_listener_();
+  for (node::ChangeDone& done : out.changes) {
+    const auto it = changes_.find(done.call);
+    if (it == changes_.end() && cancelled_.contains(done.call))
+      continue;
+    SIM_REQUIRE(it != changes_.end(), Who() + "a change ended twice or was never made");
+    const RequestId id{id_, boot_, done.call};
+    if (done.answer)
+      world_->observer.OnAnswered(id);
+    else if (done.answer.error().outcome == Outcome::kNotApplied)
+      world_->observer.OnNotApplied(id);
+    const ChangeDone callback = std::move(it->second);
+    changes_.erase(it);
+    callback({id, std::move(done.answer)});
+  }
+  if (process != process_)
+    return;
+  for (const consensus::LoadRequest& request : out.load) Load(request);
+  if (out.checkpoint)
+    WriteCheckpoint(std::move(*out.checkpoint));
+  AppendSoon();
+}
+
+void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
+  for (node::ReadReady& ready : reads) {
+    const auto it = reads_.find(ready.call);
+    if (it == reads_.end() && cancelled_.contains(ready.call))
+      continue;
+    SIM_REQUIRE(it != reads_.end(), Who() + "a read ended twice or was never made");
+    PendingRead read = std::move(it->second);
+    reads_.erase(it);
+    if (!ready.time) {
+      read.done({ready.time.error(), false, Revision(), ClusterTime()});
+      continue;
+    }
+    const machine::Machine& machine = engine_->machine();
+    read.done({machine.Read(read.query, *ready.time), true, machine.revision(), *ready.time});
+  }
+}
+
+void NodeHost::SendFrames(const std::vector<node::Frame>& frames) {
+  for (const node::Frame& frame : frames) {
+    const Result<std::vector<node::FrameItem>> items = node::ParseFrame(frame.body);
+    SIM_REQUIRE(items.has_value(), Who() + "sends a frame that cannot be parsed");
+    for (const node::FrameItem& item : *items)
+      if (const auto* message = std::get_if<consensus::Message>(&item)) {
+        if (world_->trace.printing())
+          world_->trace.Print("n" + std::to_string(id_.value) + " -> n" +
+                              std::to_string(frame.to.value) + " " + consensus::Name(*message));
+        world_->observer.OnSend(id_, *message);
+      }
+    world_->trace.Note("send", id_.value, frame.to.value, frame.body.size());
+    world_->trace.MixBytes(frame.body);
+    world_->network.Send(id_, frame.to, frame.body);
+  }
+}
+
+void NodeHost::CheckAfterTurn() {
+  const machine::Machine& m = engine_->machine();
+  const consensus::Replica& r = engine_->replica();
+  if (m.applied() != seen_applied_)
+    world_->observer.OnApplied(id_, m);
+  SIM_REQUIRE(r.ballot() >= seen_ballot_, Who() + "its promise fell");
+  SIM_REQUIRE(m.applied() >= seen_applied_, Who() + "its applied slot fell");
+  SIM_REQUIRE(r.learned() >= seen_learned_, Who() + "its learned slot fell");
+  SIM_REQUIRE(r.durable_learned() >= seen_durable_learned_, Who() + "its durable_learned fell");
+  SIM_REQUIRE(m.applied() <= r.learned(), Who() + "applied what it has not learned");
+  SIM_REQUIRE(r.learned() <= world_->observer.chosen(), Who() + "learned what is not chosen");
+  SIM_REQUIRE(m.revision() >= seen_revision_, Who() + "its revision fell");
+  SIM_REQUIRE(m.time() >= seen_time_, Who() + "cluster time fell");
+  // A takeover may find more to propose again than the window; from there on it only shrinks.
+  const bool same_leader = r.IsLeader() && r.ballot() == seen_ballot_ && seen_in_flight_;
+  SIM_REQUIRE(
+      !same_leader || r.InFlight() <= std::max(world_->swarm.window_slots + 1, *seen_in_flight_),
+      Who() + "more slots open than the window");
+  seen_in_flight_ = r.IsLeader() ? std::optional(r.InFlight()) : std::nullopt;
+  seen_ballot_ = r.ballot();
+  seen_applied_ = m.applied();
+  seen_learned_ = r.learned();
+  seen_durable_learned_ = r.durable_learned();
+  seen_revision_ = m.revision();
+  seen_time_ = m.time();
+}
+
+// --- disk
+// -----------------------------------------------------------------------------------------
+
+void NodeHost::AppendSoon() {
+  if (!appending_.empty() || queue_.empty())
+    return;
+  appending_ = std::exchange(queue_, {});
+  const Time delay = Draw(world_->swarm.sync_min, world_->swarm.sync_max) * disk_factor_;
+  world_->scheduler.After(delay, [this, process = process_] {
+    if (process == process_)
+      AppendDone();
+  });
+}
+
+void NodeHost::AppendDone() {
+  if (std::exchange(fail_sync_, false))
+    files_.FailNth(storage::SimFileSystem::Op::kSync, 1);
+  const Status appended = log_->Append(appending_);
+  if (!appended) {
+    world_->trace.Note("sync_error", id_.value);
+    appending_.clear();
+    Stop(Crash::kKill);
+    return;
+  }
+  ++world_->stats.appends;
+  const std::vector<consensus::PersistRequest> done = std::exchange(appending_, {});
+  for (const consensus::PersistRequest& request : done) {
+    world_->observer.OnDurable(id_, request.hard_state, request.entries);
+    durable_ = request.hard_state;
+    for (const consensus::AcceptedEntry& entry : request.entries)
+      durable_votes_[entry.slot] = entry.ballot;
+  }
+  Input([this, upto = done.back().id] { engine_->Persisted(upto); });
+  AppendSoon();
+}
+
+bool NodeHost::StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept) {
+  storage::MemoryStateStore store(state_disk_);
+  if (!store.Write({job.slot, job.digest, job.records, log_->stats().gen}))
+    return false;
+  const Result<Slot> kept = log_->Recycle(job.slot);
+  if (!kept)
+    return false;
+  *first_kept = *kept;
+  checkpointed_ = job.slot;
+  durable_votes_.erase(durable_votes_.begin(), durable_votes_.upper_bound(job.slot));
+  return true;
+}
+
+void NodeHost::WriteCheckpoint(node::CheckpointJob job) {
+  SIM_REQUIRE(!checkpoint_, Who() + "two checkpoints at a time");
+  SIM_REQUIRE(job.slot <= durable_.learned, Who() + "a checkpoint beyond the durable `learned`");
+  SIM_REQUIRE(job.digest == world_->observer.DigestAt(job.slot),
+              Who() + "a checkpoint with another digest");
+  checkpoint_ = std::move(job);
+  const Time delay = Draw(500, world_->swarm.checkpoint_write_max) * disk_factor_;
+  world_->scheduler.After(delay, [this, process = process_] {
+    if (process != process_)
+      return;
+    ++world_->stats.checkpoints;
+    const node::CheckpointJob written = *std::exchange(checkpoint_, std::nullopt);
+    Slot first_kept;
+    if (!StoreCheckpoint(written, &first_kept)) {
+      Stop(Crash::kKill);
+      return;
+    }
+    Input([this, slot = written.slot, first_kept] { engine_->Checkpointed(slot, first_kept); });
+  });
+}
+
+void NodeHost::Load(const consensus::LoadRequest& request) {
+  ++world_->stats.loads;
+  world_->scheduler.After(Draw(50, 3'000), [this, request, process = process_] {
+    if (process != process_)
+      return;
+    Result<std::vector<consensus::Chosen>> entries =
+        log_->ReadChosen(request.from, request.bytes_max);
+    SIM_REQUIRE(entries.has_value(), Who() + "the log cannot be read: " + entries.error().detail);
+    Input([this, request, loaded = std::move(*entries)] { engine_->Loaded(request, loaded); });
+  });
+}
+
+// --- calls and peers
+// ------------------------------------------------------------------------------
+
+Result<node::CallId> NodeHost::Change(machine::Command command,
+                                      int64_t timeout_ms,
+                                      ChangeDone done) {
+  engine_->Advance(NowMs());
+  Result<node::CallId> call = engine_->Change(std::move(command), timeout_ms);
+  if (call)
+    changes_[*call] = std::move(done);
+  ScheduleTurn();
+  return call;
+}
+
+void NodeHost::Read(const node::ReadRequest& request, machine::Query query, ReadDone done) {
+  engine_->Advance(NowMs());
+  reads_[engine_->Read(request)] = {std::move(query), std::move(done)};
+  ScheduleTurn();
+}
+
+void NodeHost::Cancel(node::CallId call) {
+  changes_.erase(call);
+  reads_.erase(call);
+  cancelled_.insert(call);
+  Input([this, call] { engine_->Cancel(call); });
+}
+
+void NodeHost::OnPeerUp(NodeId peer, uint64_t boot) {
+  world_->trace.Note("peer_up", id_.value, peer.value, boot);
+  Input([this, peer, boot] { engine_->PeerUp(ViewOf(peer), boot); });
+}
+
+void NodeHost::OnPeerDown(NodeId peer, bool process_gone) {
+  world_->trace.Note("peer_down", id_.value, peer.value, process_gone ? 1 : 0);
+  Input([this, peer, process_gone] { engine_->PeerDown(peer, process_gone); });
+}
+
+void NodeHost::OnFrame(NodeId from, const std::string& frame) {
+  if (paused_)
+    Input([this, from, frame] { engine_->Receive(from, frame); });
+  else if (running()) {
+    engine_->Advance(NowMs());
+    engine_->Receive(from, frame);
+    ScheduleTurn();
+  }
+}
+
+}  // namespace synod::sim

@@ -1,0 +1,182 @@
+// NodeHost: one machine of the cluster: the production engine, log and hub on a simulated disk and
+// clock, driven as src/node drives them.
+//
+// Contract      Does what an EngineOutput says, with delays: one append at a time and everything
+//               that waits in one record, checkpoints behind it, frames to the network, answers to
+//               the callers. Can be killed, cut off from power, paused, frozen and started again at
+//               any moment, in the middle of an append or of a checkpoint too.
+// Checks        What a restart finds against what was told durable before; that nothing that may
+//               only rise falls; bounds of queues; everything else is the observer's.
+// Thread        One.
+#ifndef SYNOD_TESTS_SIM_NODE_HOST_H_
+#define SYNOD_TESTS_SIM_NODE_HOST_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "src/base/random.h"
+#include "src/node/engine.h"
+#include "src/storage/acceptor_log.h"
+#include "tests/sim/network.h"
+#include "tests/sim/observer.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/swarm.h"
+#include "tests/sim/trace.h"
+#include "tests/support/memory_state_store.h"
+#include "tests/support/sim_file_system.h"
+#include "watch/hub.h"
+
+namespace synod::sim {
+
+struct RunStats {
+  uint64_t elections = 0, crashes = 0, restarts = 0, torn_appends = 0, checkpoints = 0;
+  uint64_t appends = 0, requests = 0, loads = 0;
+  std::map<std::string, uint64_t> events;  // of the replicas, by name
+};
+
+// What all hosts of a run share.
+struct World {
+  Scheduler scheduler;
+  Swarm swarm;
+  Trace trace;
+  Observer observer;
+  SimNetwork network;
+  RunStats stats;
+  World(const Swarm& s, bool print, Random network_random)
+      : swarm(s),
+        trace(&scheduler, print),
+        observer(&scheduler, swarm),
+        network(&scheduler, network_random, swarm) {}
+};
+
+struct ChangeReply {
+  RequestId id;
+  Result<machine::Answer> answer;
+};
+
+struct ReadReply {
+  Result<machine::QueryResult> result;
+  bool served = false;  // false: `result` says why the read could not be served
+  Revision revision;    // of the state that answered
+  ClusterTime time;
+};
+
+class NodeHost final : public Endpoint {
+ public:
+  NodeHost(World* world, NodeId id, Random random);
+  ~NodeHost() override;
+
+  // Loads the state, opens the log, starts the process.
+  void Start();
+  enum class Crash : uint8_t { kKill, kPowerCut };
+  void Stop(Crash how);
+  // SIGTERM: refuses new calls, ends the others, then the process.
+  void ShutDown();
+  void Pause(bool stop_clock);
+  void Resume();
+  void SlowDisk(int64_t factor) { disk_factor_ = factor; }
+  void FailNextSync() { fail_sync_ = true; }
+
+  bool running() const { return engine_ != nullptr; }
+  bool paused() const { return paused_; }
+  uint64_t boot() const { return boot_; }
+  NodeId id() const { return id_; }
+  // Only while running.
+  node::Engine& engine() { return *engine_; }
+  watch::Hub& hub() { return *hub_; }
+
+  // What arrives at the process: runs as soon as the process is able to, or never if it ends first.
+  void Input(std::function<void()> input);
+  // Calls of clients, from within Input(). `done` runs at most once: not at all if the process ends
+  // first.
+  using ChangeDone = std::function<void(const ChangeReply&)>;
+  using ReadDone = std::function<void(const ReadReply&)>;
+  Result<node::CallId> Change(machine::Command command, int64_t timeout_ms, ChangeDone done);
+  void Read(const node::ReadRequest& request, machine::Query query, ReadDone done);
+  void Cancel(node::CallId call);
+  // Runs after the hub has been told of new revisions.
+  void SetHubListener(std::function<void()> listener) { hub_listener_ = std::move(listener); }
+  // Runs when the process has ended.
+  void SetEndListener(std::function<void()> listener) { end_listener_ = std::move(listener); }
+
+  // From the network.
+  void OnPeerUp(NodeId peer, uint64_t boot) override;
+  void OnPeerDown(NodeId peer, bool process_gone) override;
+  void OnFrame(NodeId from, const std::string& frame) override;
+
+ private:
+  void ScheduleTurn();
+  void Turn();
+  void Tick(uint64_t process);
+  void Handle(node::EngineOutput out);
+  void ServeReads(std::vector<node::ReadReady> reads);
+  void SendFrames(const std::vector<node::Frame>& frames);
+  void AppendSoon();
+  void AppendDone();
+  void TearAppend();
+  void WriteCheckpoint(node::CheckpointJob job);
+  bool StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept);
+  void Load(const consensus::LoadRequest& request);
+  void CheckAfterTurn();
+  machine::Machine LoadMachine();
+  void OpenLog(Slot state_slot, consensus::Recovered* recovered);
+  void CheckRecovered(Slot state_slot, const consensus::Recovered& recovered) const;
+  node::EngineConfig MakeConfig() const;
+  Time Draw(Time low, Time high);
+  int64_t NowMs() { return clock_.NowMs(world_->scheduler.now()); }
+  std::string Who() const { return "node " + std::to_string(id_.value) + ": "; }
+
+  World* world_;
+  NodeId id_;
+  Random random_;
+  SimClock clock_;
+  int64_t disk_factor_ = 1;
+  bool fail_sync_ = false;
+
+  // The machine: outlives processes.
+  storage::SimFileSystem files_;
+  storage::MemoryStateDisk state_disk_;
+  consensus::HardState durable_;          // as told durable to a process
+  std::map<Slot, Ballot> durable_votes_;  // likewise, above the checkpoint
+  Slot checkpointed_;
+  uint64_t boots_ = 0;
+
+  // The process. `process_` rises with every start and stop: events of an old one do nothing.
+  uint64_t process_ = 0;
+  uint64_t boot_ = 0;
+  std::unique_ptr<storage::AcceptorLog> log_;
+  std::unique_ptr<node::Engine> engine_;
+  std::unique_ptr<watch::Hub> hub_;
+  bool paused_ = false;
+  bool turn_scheduled_ = false;
+  std::deque<std::function<void()>> backlog_;  // inputs of a paused process
+  std::vector<consensus::PersistRequest> queue_;
+  std::vector<consensus::PersistRequest> appending_;
+  std::optional<node::CheckpointJob> checkpoint_;
+  std::map<node::CallId, ChangeDone> changes_;
+  struct PendingRead {
+    machine::Query query;
+    ReadDone done;
+  };
+  std::map<node::CallId, PendingRead> reads_;
+  std::set<node::CallId> cancelled_;  // may have ended in the same turn
+  std::function<void()> hub_listener_;
+  std::function<void()> end_listener_;
+
+  // For what may only rise.
+  Ballot seen_ballot_;
+  Slot seen_applied_, seen_learned_, seen_durable_learned_;
+  Revision seen_revision_;
+  ClusterTime seen_time_;
+  std::optional<uint64_t> seen_in_flight_;
+};
+
+}  // namespace synod::sim
+
+#endif  // SYNOD_TESTS_SIM_NODE_HOST_H_

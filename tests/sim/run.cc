@@ -1,0 +1,234 @@
+#include "tests/sim/run.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "tests/sim/claim_clients.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/watcher.h"
+
+namespace synod::sim {
+namespace {
+
+// With everything mended. Generous: what is checked is that it happens at all, and soon.
+constexpr Time kLeaderWithin = 10 * kSecond;
+constexpr Time kCallsEndWithin = 20 * kSecond;
+constexpr Time kConvergeWithin = 10 * kSecond;
+constexpr Time kLeasesEndWithin = 12 * kSecond;
+
+class Run {
+ public:
+  Run(uint64_t seed, bool print);
+  void Execute();
+  void Report(RunReport* report) const;
+
+ private:
+  void MakeClients(Random* random);
+  void MakeWatchers(Random* random);
+  void Safety();
+  void Liveness();
+  void CheckHistory();
+  bool HasLeader();
+  bool LeasesAreOver() const;
+  bool Converged();
+  void FinalWrites();
+  // Runs until `done` or the limit; throws Violation with `what` in the latter case.
+  void RunUntil(Time limit, const std::string& what, const std::function<bool()>& done);
+
+  World world_;
+  std::vector<std::unique_ptr<NodeHost>> hosts_;
+  std::unique_ptr<ClientPort> port_;
+  std::unique_ptr<Nemesis> nemesis_;
+  Claims claims_;
+  History history_;
+  LoadStats load_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Watcher>> watchers_;
+  History::Summary summary_;
+};
+
+Run::Run(uint64_t seed, bool print)
+    : world_(DrawSwarm(seed), print, Random(seed ^ 0xA5A5A5A5)), claims_(&world_) {
+  Random random(seed * 31 + 7);
+  std::vector<NodeHost*> hosts;
+  for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) {
+    hosts_.push_back(std::make_unique<NodeHost>(&world_, NodeId(n), random.Fork()));
+    hosts.push_back(hosts_.back().get());
+  }
+  port_ = std::make_unique<ClientPort>(&world_, hosts, random.Fork());
+  nemesis_ = std::make_unique<Nemesis>(&world_, hosts, port_.get(), random.Fork());
+  MakeClients(&random);
+  MakeWatchers(&random);
+  world_.observer.SetAppliedHook(
+      [this](Slot slot, const machine::Applied& applied) { claims_.OnSlot(slot, applied); });
+  for (const auto& host : hosts_) {
+    host->SetHubListener([this, h = host.get()] {
+      for (const watch::WatchId id : h->hub().TakeReady())
+        for (const auto& watcher : watchers_) watcher->OnReady(h->id(), id);
+    });
+    host->SetEndListener([this, h = host.get()] {
+      port_->OnProcessEnded(h->id());
+      for (const auto& watcher : watchers_) watcher->OnProcessEnded(h->id());
+      nemesis_->OnProcessEnded(*h);
+    });
+  }
+}
+
+void Run::MakeClients(Random* random) {
+  const Client::Shared shared{&world_, port_.get(), &history_, &load_};
+  uint32_t number = 0;
+  for (uint32_t i = 0; i < world_.swarm.register_clients; ++i)
+    clients_.push_back(std::make_unique<RegisterClient>(shared, ++number, random->Fork()));
+  for (uint32_t i = 0; i < world_.swarm.lock_clients; ++i)
+    clients_.push_back(std::make_unique<LockClient>(shared, ++number, random->Fork(), &claims_));
+  for (uint32_t i = 0; i < world_.swarm.lease_clients; ++i)
+    clients_.push_back(std::make_unique<LeaseClient>(shared, ++number, random->Fork(), &claims_));
+  for (uint32_t i = 0; i < world_.swarm.locks; ++i) claims_.WatchLock("/l" + std::to_string(i));
+}
+
+void Run::MakeWatchers(Random* random) {
+  std::vector<NodeHost*> hosts;
+  for (const auto& host : hosts_) hosts.push_back(host.get());
+  for (uint32_t i = 0; i < world_.swarm.watchers; ++i)
+    watchers_.push_back(std::make_unique<Watcher>(&world_, hosts, i + 1, random->Fork()));
+}
+
+void Run::RunUntil(Time limit, const std::string& what, const std::function<bool()>& done) {
+  const Time end = world_.scheduler.now() + limit;
+  for (uint64_t i = 0; i % 16 != 0 || !done(); ++i) SIM_REQUIRE(world_.scheduler.Step(end), what);
+}
+
+void Run::Safety() {
+  for (const auto& host : hosts_) host->Start();
+  for (const auto& client : clients_) client->Start();
+  for (const auto& watcher : watchers_) watcher->Start();
+  nemesis_->Start();
+  while (world_.scheduler.Step(world_.swarm.safety)) {
+  }
+}
+
+bool Run::HasLeader() {
+  return std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
+    return host->running() && host->engine().Ready().has_value();
+  });
+}
+
+bool Run::LeasesAreOver() const {
+  const machine::Machine::Counts counts = world_.observer.machine().counts();
+  return counts.leases == 0 && counts.holders == 0 && counts.waiters == 0;
+}
+
+bool Run::Converged() {
+  const Slot slot = world_.observer.chosen();
+  const Digest digest = world_.observer.DigestAt(slot);
+  for (const auto& host : hosts_) {
+    if (!host->running())
+      return false;
+    const machine::Machine& machine = host->engine().machine();
+    if (machine.applied() != slot || machine.digest() != digest)
+      return false;
+  }
+  return std::all_of(watchers_.begin(), watchers_.end(), [this](const auto& watcher) {
+    const auto& log = world_.observer.revisions();
+    return log.empty() || watcher->HasReached(log.back()->revision);
+  });
+}
+
+// One write through every node, and one read of it through every other: nobody is left out.
+void Run::FinalWrites() {
+  size_t open = hosts_.size();
+  bool failed = false;
+  for (const auto& host : hosts_) {
+    if (!host->running()) {
+      --open;
+      continue;
+    }
+    machine::Command command;
+    machine::Put put;
+    put.path = "/final/" + std::to_string(host->id().value);
+    put.value = "done";
+    command.operation = put;
+    port_->Change(host->id(), command, 5'000, [&](const Reply& reply) {
+      --open;
+      failed |= reply.kind != Reply::Kind::kAnswer || !reply.answer.ok();
+    });
+  }
+  RunUntil(10 * kSecond, "a write on a mended cluster does not end", [&] { return open == 0; });
+  SIM_REQUIRE(!failed, "a write on a mended cluster fails");
+}
+
+void Run::Liveness() {
+  world_.trace.Print("everything is mended");
+  nemesis_->HealAll();
+  for (const auto& client : clients_) client->Stop();
+  for (const auto& watcher : watchers_) watcher->StopMoving();
+  RunUntil(kLeaderWithin, "no leader, or not known to all", [this] { return HasLeader(); });
+  RunUntil(kCallsEndWithin, "a client's call does not end", [this] {
+    return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
+  });
+  FinalWrites();
+  RunUntil(kLeasesEndWithin, "a lease, hold or wait does not end",
+           [this] { return LeasesAreOver(); });
+  RunUntil(kConvergeWithin, "the replicas do not converge", [this] { return Converged(); });
+  for (const auto& host : hosts_)
+    SIM_REQUIRE(host->engine().pending_calls() <= 8,
+                "calls are left at node " + std::to_string(host->id().value));
+}
+
+void Run::CheckHistory() {
+  const std::vector<store::RevisionRef>& log = world_.observer.revisions();
+  world_.observer.CheckRequests();
+  summary_ = history_.Check(log);
+  claims_.Check(log);
+  for (const auto& watcher : watchers_) watcher->Check(log);
+  for (const auto& host : hosts_) {
+    host->engine().machine().CheckInvariants();
+    host->engine().replica().CheckInvariants();
+    host->hub().CheckInvariants();
+  }
+}
+
+void Run::Execute() {
+  world_.trace.Print(Describe(world_.swarm));
+  Safety();
+  Liveness();
+  CheckHistory();
+}
+
+void Run::Report(RunReport* r) const {
+  r->seed = world_.swarm.seed;
+  r->trace_hash = world_.trace.hash();
+  r->virtual_time = world_.scheduler.now();
+  r->steps = world_.scheduler.steps();
+  r->faults = nemesis_->counts();
+  r->stats = world_.stats;
+  r->load = load_;
+  r->network = world_.network.stats();
+  r->history = summary_;
+  r->slots = world_.observer.chosen().value;
+  r->commands = world_.observer.commands();
+  r->ignored_entries = world_.observer.ignored_entries();
+  r->revisions = world_.observer.machine().revision().value;
+  r->leases_ended = claims_.ended();
+  for (const auto& watcher : watchers_) {
+    r->watch_messages += watcher->delivered();
+    r->watch_moves += watcher->moves();
+  }
+}
+
+}  // namespace
+
+RunReport RunSeed(uint64_t seed, bool print_trace) {
+  RunReport report;
+  Run run(seed, print_trace);
+  try {
+    run.Execute();
+  } catch (const Violation& violation) {
+    report.failure = violation.what();
+  }
+  run.Report(&report);
+  return report;
+}
+
+}  // namespace synod::sim
