@@ -1,6 +1,7 @@
 #include "consensus/leader.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <functional>
 #include <utility>
@@ -10,6 +11,7 @@
 namespace synod::consensus {
 namespace {
 
+constexpr size_t kVotersMax = 32;  // one bit each in Record::votes
 constexpr size_t kRoundsRemembered = 1024;
 
 }  // namespace
@@ -20,7 +22,7 @@ Leader::Leader(const Config& config, const Membership& membership, Ballot ballot
       ballot_(ballot),
       self_votes_(membership.IsVoter(config.self)),
       majority_(static_cast<int>(membership.Majority())) {
-  SYNOD_CHECK(membership.voters.size() <= 32);
+  SYNOD_CHECK(membership.voters.size() <= kVotersMax);
   uint32_t bit = 1;
   for (const NodeId voter : membership.voters) {
     if (voter == config.self)
@@ -137,29 +139,22 @@ uint64_t Leader::SentAt(uint64_t read_seq) const {
   return read_seq < sent_first_ ? 0 : sent_at_[read_seq - sent_first_];
 }
 
-uint64_t Leader::ConfirmedRound() const {
-  std::vector<uint64_t> rounds;
+uint64_t Leader::MajorityReached(uint64_t own, uint64_t Peer::*field) const {
+  std::array<uint64_t, kVotersMax> values{};
+  size_t count = 0;
   if (self_votes_)
-    rounds.push_back(read_seq_);
+    values[count++] = own;
   for (const Peer& p : peers_) {
     if (p.bit != 0)
-      rounds.push_back(p.read_seq);
+      values[count++] = p.*field;
   }
-  std::sort(rounds.begin(), rounds.end(), std::greater<>());
-  return rounds[static_cast<size_t>(majority_ - 1)];
+  std::sort(values.begin(), values.begin() + count, std::greater<>());
+  return values[static_cast<size_t>(majority_ - 1)];
 }
 
-uint64_t Leader::QuorumContact(uint64_t now) const {
-  std::vector<uint64_t> heard;
-  if (self_votes_)
-    heard.push_back(now);
-  for (const Peer& p : peers_) {
-    if (p.bit != 0)
-      heard.push_back(p.heard_at);
-  }
-  std::sort(heard.begin(), heard.end(), std::greater<>());
-  return heard[static_cast<size_t>(majority_ - 1)];
-}
+uint64_t Leader::ConfirmedRound() const { return MajorityReached(read_seq_, &Peer::read_seq); }
+
+uint64_t Leader::QuorumContact(uint64_t now) const { return MajorityReached(now, &Peer::heard_at); }
 
 void Leader::Heartbeat(uint64_t now) {
   StartRound(now);

@@ -72,6 +72,8 @@ class Leader {
   const Peer* Find(NodeId id) const;
 
  private:
+  // The greatest value that a majority of the voters, the leader with `own`, has reached.
+  uint64_t MajorityReached(uint64_t own, uint64_t Peer::*field) const;
   Accept Frame(const Log& log, uint64_t now) const;
   void Broadcast(const Accept& accept, Outbox* outbox) const;
   void SendNew(Log* log, uint64_t now, Outbox* outbox);

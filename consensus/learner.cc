@@ -19,7 +19,8 @@ bool IsContiguous(const LearnResp& response) {
 }  // namespace
 
 void Learner::Ask(NodeId peer, Slot from, uint64_t now, Outbox* outbox) {
-  ask_after_ = now + retry_ticks_;
+  // A large answer over a slow link takes longer than one retry: wait twice as long each time.
+  ask_after_ = now + (retry_ticks_ << std::min<size_t>(attempts_, 3));
   ++attempts_;
   outbox->To(peer, LearnReq{.from = from, .bytes_max = bytes_max_});
 }

@@ -24,6 +24,7 @@ Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
       last_seen_(disk.hard_state) {
   SYNOD_CHECK(config.self.value != 0);
   SYNOD_CHECK(config.heartbeat_ticks > 0);
+  SYNOD_CHECK(config.window_slots > 0 && config.window_slots < kHoleCap);
   SYNOD_CHECK(!membership_.voters.empty());
   // Nobody to wait for.
   if (membership_.voters.size() == 1 && membership_.IsVoter(config.self))

@@ -72,8 +72,16 @@ struct LoadRequest {
   size_t bytes_max = 0;
 };
 
-// Named things that happened, for logs, metrics and scenario tests. `what` is a stable short name,
-// e.g. "became_leader", "stepped_down", "ignored_commit_of_other_ballot".
+// Named things that happened, for logs, metrics and scenario tests; `what` is stable:
+//   elections   pre_vote, prepare (number: round), became_leader, leader_start_chosen (slot), follows
+//               (node), leader_gone (node), asked_to_lead (node)
+//   ended       stepped_down or campaign_ended (round), followed by why: lost_quorum, refused,
+//               promised_to_another, another_leads, campaign_failed, fetch_failed, transferred,
+//               learned_a_foreign_value
+//   transfer    transfer_started, transfer_sent, transfer_failed (node)
+//   learning    ignored_commit_of_other_ballot (slot), needs_snapshot (first slot to be had),
+//               peer_needs_snapshot (node)
+//   input       ignored_accept (node): malformed, of a stranger, or of an implausible round
 struct Event {
   const char* what = "";
   uint64_t number = 0;

@@ -211,7 +211,8 @@ void Replica::Core::On(NodeId from, const LearnResp& m) {
 void Replica::Core::On(NodeId from, const ReadIndexReq& m) {
   if (!membership_.IsMember(from))
     return;
-  if (phase_ == Phase::kLead)
+  // Before it leads it may still get there: the question waits.
+  if (leader_.has_value())
     reads_.AskFor(from, m, now_);
   else
     outbox_.To(from, ReadIndexResp{

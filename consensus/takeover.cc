@@ -16,7 +16,7 @@ bool IsWellFormed(const Promise& part) {
   for (const AcceptedEntry& e : part.entries) {
     const bool ascending = e.slot > previous;
     const bool inside = e.slot >= part.from && (part.until.value == 0 || e.slot < part.until);
-    const bool near = e.slot.value - part.learned.value <= 2 * kHoleCap;
+    const bool near = e.slot.value - part.learned.value < 2 * kHoleCap;
     if (!ascending || !inside || !near || e.ballot > part.ballot || e.ballot.IsZero())
       return false;
     previous = e.slot;
