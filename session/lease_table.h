@@ -1,5 +1,7 @@
 // LeaseTable: the leases of the cluster, as replicated state.
 //
+// Contract      A live lease is renewed, a gone one never revived. What hangs on a lease is known
+//               here, so that its end is one walk over it.
 // Invariants    (1) an id is used once in the life of the cluster; (2) a lease is live (now <
 //               deadline) or gone; gone may await its removal; (3) paths(id) holds exactly the
 //               nodes whose lease is id, bytes(id) their path and value bytes; (4) the digest is

@@ -88,8 +88,8 @@ class Machine {
   // the cluster time that remaining_ms and the like are told in.
   Result<QueryResult> Read(const Query& query, ClusterTime now) const;
 
-  // Who led the election at that revision (0: now), from the history; kCompacted. Of the holder token,
-  // lease, value and since_revision are told.
+  // Who led the election at that revision (0: now), from the history; kCompacted. Of the holder
+  // token, lease, value and since_revision are told.
   Result<std::optional<Holder>> LeaderAt(std::string_view election, Revision at) const;
 
   Slot applied() const;

@@ -222,7 +222,7 @@ void Machine::Core::CheckInvariants() const {
   idempotency.CheckInvariants();
   locks.CheckInvariants();
   SYNOD_CHECK_LE(tree.last_revision(), revision);
-  // Those over an entry's bounds are dead already, and what follows from their end is still to come.
+  // Those over an entry's bounds are dead already; what follows from their end is still to come.
   const bool settled = leases.FirstDue(time) == nullptr && !locks.FirstWaitDue(time).has_value() &&
                        !locks.FirstDelayDue(time).has_value();
   for (const auto& [path, lock] : locks.locks()) {

@@ -57,7 +57,7 @@ TEST(CommandCodecTest, ATruncatedCommandIsRefused) {
   }
 }
 
-// A flipped bit may give another valid command, but never one with two spellings, and never a crash.
+// A flipped bit may give another valid command, but never one with two spellings, nor a crash.
 TEST(CommandCodecTest, WhatDecodesAfterABitFlipEncodesToTheSameBytes) {
   Random random(3);
   for (int round = 0; round < 64; ++round) {

@@ -1,8 +1,8 @@
 // MachineTest: one machine fed entry by entry, with verbs for what clients do.
 //
-// Contract      Time moves only by Pass(). Every Do() is one entry with one command of the observer;
-//               its answer is the completion of that entry, or nullopt while it waits. Completions of
-//               earlier waits are kept in `completed` by request number.
+// Contract      Time moves only by Pass(). Every Do() is one entry with one command of the
+//               observer; its answer is the completion of that entry, or nullopt while it waits.
+//               Completions of earlier waits are kept in `completed` by request number.
 #ifndef SYNOD_TESTS_UNIT_MACHINE_MACHINE_FIXTURE_H_
 #define SYNOD_TESTS_UNIT_MACHINE_MACHINE_FIXTURE_H_
 

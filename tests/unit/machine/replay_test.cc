@@ -384,8 +384,8 @@ TEST_P(ReplayTest, ALoadedMachineGoesOnLikeTheOriginal) {
   }
 }
 
-// A checkpoint that reflects an entry, and a log that holds it still: what is replayed begins behind
-// the checkpoint, as often as the process starts.
+// A checkpoint that reflects an entry, and a log that holds it still: the replay begins behind the
+// checkpoint, as often as the process starts.
 TEST_P(ReplayTest, ACheckpointAndTheLogBehindItGiveTheStateAtTheEnd) {
   LogWriter log(GetParam());
   for (int i = 0; i < 300; ++i) log.Next();
