@@ -134,8 +134,6 @@ Status SegmentedLog::Start(RecoveredLog log) {
 // Turns the spare into the next segment. Its head is on the disk before it has its name, and its
 // name before it has a record: a file that is called a segment and has a bad head was damaged.
 Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
-  if (Status ok = spare_.Take(); !ok)
-    return ok.error();
   Result<std::unique_ptr<File>> file = fs_.Open(spare_.path(), FileSystem::Mode::kReadWrite);
   if (!file)
     return file.error();
@@ -173,7 +171,10 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
 }
 
 Status SegmentedLog::Roll(uint64_t pages) {
+  if (Status ok = spare_.Take(); !ok)
+    return ok;
   Result<SegmentPtr> next = WriteSegment(pages);
+  spare_.Release();
   if (!next)
     return next.error();
   current_ = std::move(next.value());

@@ -1,22 +1,19 @@
 // AcceptorLog: the write-ahead log in which an acceptor remembers its promises and votes.
 //
 // Contract      Append() makes a batch of PersistRequests durable with one record and one
-// fdatasync:
-//               when it returns success they survive a power cut, all together. After any failure
-//               the log is dead (every later call fails) and the process must end. The one
-//               exception is kStorageFull: there was no room for a further segment and nothing was
-//               written; the node should hand over leadership and may try again. Open() gives back
-//               what was durable: nothing acknowledged is missing, and damage that could hide a
-//               lost promise is refused with a message that says what to do, never repaired by
+//               fdatasync: when it returns success they survive a power cut, all together. After
+//               any failure the log is dead (every later call fails) and the process must end. The
+//               one exception is kStorageFull: there was no room for a further segment and nothing
+//               was written; the node should hand over leadership and may try again. Open() gives
+//               back what was durable: nothing acknowledged is missing, and damage that could hide
+//               a lost promise is refused with a message that says what to do, never repaired by
 //               guessing.
 // Format        docs/formats.md, "Acceptor log": segments of a fixed size written in advance,
-// crc32c
-//               with the segment's random id in every record, a chain over all records, hard state
-//               in every segment's head.
+//               crc32c with the segment's random id in every record, a chain over all records, hard
+//               state in every segment's head.
 // Thread        Append: storage thread. Recycle: any one thread. ReadChosen: any one thread. All
-// three
-//               may run at the same time; stats() from anywhere.
-// Source        docs/decisions on why this is not LevelDB.
+//               three may run at the same time; stats() from anywhere.
+// Source        docs/decisions/0002-acceptor-log.md on why this is not LevelDB.
 #ifndef SYNOD_STORAGE_ACCEPTOR_LOG_H_
 #define SYNOD_STORAGE_ACCEPTOR_LOG_H_
 

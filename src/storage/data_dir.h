@@ -1,10 +1,12 @@
 // DataDir: the directory of one node: who it is, that nobody else uses it, where log and state are.
 //
-// Contract      At most one process has a data directory open. It is complete once its identity file
-//               exists: the log is made before it, so an identity without a log means that the log was
-//               lost, and with it promises: refused. A node never invents a new identity over old data.
+// Contract      At most one process has a data directory open. It is complete once its identity
+//               file exists: the log is made before it, so an identity without a log means that the
+//               log was lost, and with it promises: refused. A node never invents a new identity
+//               over old data.
 // Format        docs/formats.md, "Data directory": a file of text that is replaced as a whole.
-// Errors        kNotReady: in use. Everything else that is not as it must be: kInternal with what to do.
+// Errors        kNotReady: in use. Everything else that is not as it must be: kInternal with what
+//               to do.
 // Thread        One at a time.
 #ifndef SYNOD_STORAGE_DATA_DIR_H_
 #define SYNOD_STORAGE_DATA_DIR_H_

@@ -5,10 +5,9 @@
 //               created, renamed or removed name is durable after SyncDirectory. Nothing is
 //               retried.
 // Errors        Status with errno's text in `detail`. Callers treat a failed write or sync of the
-// log
-//               as fatal: nobody knows what is on the disk then.
-// Thread        A File is used by one thread at a time, except that reads may run beside each other; a
-//               FileSystem by several.
+//               log as fatal: nobody knows what is on the disk then.
+// Thread        A File is used by one thread at a time, except that reads may run beside each
+//               other; a FileSystem by several.
 // Source        Pillai et al., OSDI 2014, and Rebello et al., ATC 2020, on what may be relied on.
 #ifndef SYNOD_STORAGE_FILE_SYSTEM_H_
 #define SYNOD_STORAGE_FILE_SYSTEM_H_

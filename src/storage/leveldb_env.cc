@@ -56,8 +56,8 @@ class AppendedFile final : public leveldb::WritableFile {
   AppendedFile(LevelDbEnv* env, std::string path, std::unique_ptr<File> file, uint64_t size)
       : env_(env), path_(std::move(path)), file_(std::move(file)), size_(size) {}
 
-  // LevelDB destroys a full write-ahead log without syncing it: a later synced write would survive a
-  // power cut that this one does not.
+  // LevelDB destroys a full write-ahead log without syncing it: a later synced write would survive
+  // a power cut that this one does not.
   ~AppendedFile() override {
     if (file_)
       (void)Close();

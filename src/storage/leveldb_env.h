@@ -1,12 +1,13 @@
 // LevelDbEnv: LevelDB's view of a FileSystem, without the traps of its own POSIX environment.
 //
-// Contract      What LevelDB leaves to luck is done here: a write-ahead log (*.log) is synced before it
-//               is closed, the directory is synced when one is created, when a MANIFEST is synced and
-//               after every rename, files are read by pread and never mapped. The first failure on a
-//               file that holds data is latched: from then on every write fails, since LevelDB would
-//               go on after a failed append and acknowledge what nobody can read back.
-// Thread        Any. Compactions run on a thread of this object's own: Env::Default() has one for all
-//               databases of a process.
+// Contract      What LevelDB leaves to luck is done here: a write-ahead log (*.log) is synced
+//               before it is closed, the directory is synced when one is created, when a MANIFEST
+//               is synced and after every rename, files are read by pread and never mapped. The
+//               first failure on a file that holds data is latched: from then on every write fails,
+//               since LevelDB would go on after a failed append and acknowledge what nobody can
+//               read back.
+// Thread        Any. Compactions run on a thread of this object's own: Env::Default() has one for
+//               all databases of a process.
 // Source        docs/decisions/0002-acceptor-log.md names the faults and how they were seen.
 #ifndef SYNOD_STORAGE_LEVELDB_ENV_H_
 #define SYNOD_STORAGE_LEVELDB_ENV_H_

@@ -6,8 +6,7 @@
 //               written once more and synced, since the page cache may show what a failed sync
 //               never wrote. The rest of a torn append is erased.
 // Errors        Damage is refused (kInternal): this node may have forgotten a promise or a vote.
-// With
-//               accept_data_loss everything from the damage on is given up instead.
+//               With accept_data_loss everything from the damage on is given up instead.
 // Thread        The caller's, before anything else uses the log.
 #ifndef SYNOD_STORAGE_LOG_RECOVERY_H_
 #define SYNOD_STORAGE_LOG_RECOVERY_H_

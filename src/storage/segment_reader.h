@@ -1,9 +1,9 @@
 // SegmentReader: walks the records of one segment and says what is behind the last good one.
 //
 // Contract      Next() gives record after record while each continues the chain. When it gives
-// none,
-//               ending() says why: nothing more was written, the write of the next record was cut
-//               short, or it is damaged. Only the first two are what a power cut can leave behind.
+//               none, Classify() says why: nothing more was written, the write of the next record
+//               was cut short, or it is damaged. Only the first two are what a power cut can leave
+//               behind.
 // Rules         A record is good when its checksums are, whatever its stamps say. A bad one is torn
 //               when a sector of it was never written, unless a later record exists: the next
 //               record is only begun after the one before was synced, so then this one was whole
@@ -62,8 +62,8 @@ class SegmentReader {
   uint64_t window_page_ = 0;
 };
 
-// Reads the record that starts at `page` again, of which `header_pages` pages are known; nullopt if
-// it is not there (any more).
+// Reads the record of `pages` pages that starts at `page` again; nullopt if it is not there (any
+// more).
 Result<std::optional<FoundRecord>> ReadRecordAt(File& file,
                                                 const Hash128& id,
                                                 uint64_t page,

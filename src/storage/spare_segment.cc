@@ -120,7 +120,7 @@ void SpareSegment::Failed(const Status& why) {
 void SpareSegment::Step(uint64_t bytes) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
-    if (state_ == State::kReady)
+    if (state_ == State::kReady || state_ == State::kTaken)
       return;
     if (thread_.joinable()) {
       if (!wanted_) {
@@ -159,8 +159,15 @@ Status SpareSegment::Take() {
   if (state_ != State::kReady)
     return Error{Errc::kStorageFull, Outcome::kNotApplied,
                  "no room for a further segment of the acceptor's log: " + why_full_};
-  state_ = State::kNone;
+  state_ = State::kTaken;
   return Done();
+}
+
+void SpareSegment::Release() {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  SYNOD_CHECK(state_ == State::kTaken);
+  state_ = State::kNone;
+  changed_.notify_all();
 }
 
 Result<bool> SpareSegment::Offer(const std::string& old) {

@@ -1,17 +1,14 @@
 // SpareSegment: keeps the next segment of the log written in advance, by zeroing or by recycling.
 //
 // Why           An append into blocks that were written before changes no metadata of the file
-// system,
-//               so its sync waits for the data alone.
+//               system, so its sync waits for the data alone.
 // Contract      At most one spare exists: the file "spare" in the log's directory, durable under
-// that
-//               name and `segment_bytes` long or longer. Half-made ones are called "spare.tmp" and
-//               thrown away at start.
+//               that name and `segment_bytes` long or longer. Half-made ones are called "spare.tmp"
+//               and thrown away at start.
 // Thread        With a thread of its own, the zeros are written there; without one, in Step() and
 //               Take(). Step, Take: the appending thread. Offer: any one thread.
 // Errors        A spare that cannot be made is not fatal: Take() answers kStorageFull and may be
-// tried
-//               again, full() tells it before that.
+//               tried again, full() tells it before that.
 #ifndef SYNOD_STORAGE_SPARE_SEGMENT_H_
 #define SYNOD_STORAGE_SPARE_SEGMENT_H_
 
@@ -37,8 +34,10 @@ class SpareSegment {
   Status Adopt();
   // The log has grown by `bytes` and will need a spare: makes a part of it, or wakes the thread.
   void Step(uint64_t bytes);
-  // Returns when the spare is ready; it then belongs to the caller, who renames it.
+  // Returns when the spare is ready. It then belongs to the caller, who renames it and calls
+  // Release(): no other may get its name before that.
   Status Take();
+  void Release();
   // Makes a segment that is no longer needed the spare; false if there is one already.
   Result<bool> Offer(const std::string& path);
 
@@ -47,7 +46,7 @@ class SpareSegment {
   bool full() const;
 
  private:
-  enum class State { kNone, kMaking, kReady };
+  enum class State { kNone, kMaking, kReady, kTaken };
 
   Status MakePiece(uint64_t bytes);
   Status Begin();

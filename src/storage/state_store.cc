@@ -1,6 +1,6 @@
-// The state store on LevelDB. One checkpoint is one synced WriteBatch, hence one record of LevelDB's
-// own log: it is there as a whole or not at all. GetSnapshot is never used (1.23 may show deleted
-// data after a compaction with one held); an iterator is a consistent view by itself.
+// The state store on LevelDB. One checkpoint is one synced WriteBatch, hence one record of
+// LevelDB's own log: it is there as a whole or not at all. GetSnapshot is never used (1.23 may show
+// deleted data after a compaction with one held); an iterator is a consistent view by itself.
 #include "src/storage/state_store.h"
 
 #include <leveldb/cache.h>
@@ -122,8 +122,8 @@ leveldb::Status LevelDbStateStore::OpenDb(bool paranoid) {
 Status LevelDbStateStore::Open() {
   leveldb::Status s = OpenDb(true);
   // The strict mode also refuses what a power cut may leave behind the last record. The lenient one
-  // writes what it could read into a table of its own; what it dropped shows in the digest, which the
-  // caller computes from the records. Then the strict mode must be content.
+  // writes what it could read into a table of its own; what it dropped shows in the digest, which
+  // the caller computes from the records. Then the strict mode must be content.
   if (s.IsCorruption()) {
     s = OpenDb(false);
     if (s.ok())

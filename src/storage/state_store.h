@@ -1,14 +1,12 @@
 // StateStore: the replicated state as of its last checkpoint, kept in LevelDB.
 //
 // Contract      Write() stores one checkpoint atomically and durably: records, the slot they
-// reflect
-//               and the digest of the whole state. Record keys are not empty and begin with a
-//               RecordTag, never with a zero byte (that is where the store keeps its own). Load()
+//               reflect and the digest of the whole state. Record keys are not empty and begin with
+//               a RecordTag, never with a zero byte (that is where the store keeps its own). Load()
 //               streams every record of the last one. The caller recomputes the digest and refuses
 //               the state if it differs.
 // Errors        After a failed Write the store is dead and the process must end (LevelDB writes
-// after
-//               an ENOSPC can vanish: docs/decisions).
+//               after an ENOSPC can vanish: docs/decisions).
 // Thread        One thread at a time.
 #ifndef SYNOD_STORAGE_STATE_STORE_H_
 #define SYNOD_STORAGE_STATE_STORE_H_

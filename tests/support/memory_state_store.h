@@ -2,12 +2,10 @@
 // threads.
 //
 // Contract      The records live in a MemoryStateDisk that outlives the store: open a new store on
-// the
-//               same disk after a simulated crash. A checkpoint is atomic: the disk holds the old
-//               one or the new one.
+//               the same disk after a simulated crash. A checkpoint is atomic: the disk holds the
+//               old one or the new one.
 // Faults        FailNextWrite: the next Write fails, having taken effect or not ("unknown", as
-// after a
-//               real failed sync); then the store is dead, as the real one.
+//               after a real failed sync); then the store is dead, as the real one.
 // Thread        One thread at a time.
 #ifndef SYNOD_TESTS_SUPPORT_MEMORY_STATE_STORE_H_
 #define SYNOD_TESTS_SUPPORT_MEMORY_STATE_STORE_H_

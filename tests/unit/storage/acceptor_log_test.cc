@@ -153,7 +153,7 @@ TEST_F(AcceptorLogTest, FirstSlotHidesTruncatedVotes) {
   EXPECT_TRUE(log->ReadChosen(Slot(3), 1000).value().empty());
 }
 
-// consensus.md row 12: what recycling takes away is below the checkpoint, and the promise stays.
+// scylladb#6149: what recycling takes away is below the checkpoint, and the promise stays.
 TEST_F(AcceptorLogTest, RecyclesWhatTheCheckpointCoversAndKeepsThePromise) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Append({Vote(1, 9, "promise of round 9")}));
@@ -224,7 +224,7 @@ TEST_F(AcceptorLogTest, ReadsChosenSlotsOfADamagedOldSegmentNotAtAll) {
   EXPECT_EQ(ReadSlots(50, 1).size(), 1u);
 }
 
-// consensus.md rows 34 and 52: nothing is acknowledged after a failed write or sync.
+// etcd#14370, leveldb#1180: nothing is acknowledged after a failed write or sync.
 TEST_F(AcceptorLogTest, AFailedSyncKillsTheLog) {
   ASSERT_TRUE(Open());
   Fill(1, 3);
@@ -288,7 +288,7 @@ TEST_F(AcceptorLogTest, NoRoomForAFurtherSegmentIsNotFatal) {
   ExpectRecovered();
 }
 
-// consensus.md row 55: a start needs no further space.
+// etcd#3591, etcd#5518: a start needs no further space.
 TEST_F(AcceptorLogTest, OpensOnAFullDisk) {
   ASSERT_TRUE(Open());
   Fill(1, 14);
@@ -377,7 +377,7 @@ TEST_F(AcceptorLogTest, ANewerFormatIsRefusedAndLeftAlone) {
   EXPECT_TRUE(fs.Content(Segments()[0]) == newer);
 }
 
-// consensus.md row 21: the state knows slots that the log has forgotten.
+// ZOOKEEPER-582: the state knows slots that the log has forgotten.
 TEST_F(AcceptorLogTest, AMissingLogIsRefusedIfTheStateHasSlots) {
   const Status refused = Open(Slot(5));
   ASSERT_FALSE(refused);

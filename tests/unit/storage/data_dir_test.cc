@@ -82,7 +82,7 @@ TEST_F(DataDirTest, IsUsedByOneProcessAtATime) {
   EXPECT_THAT(second.error().detail, HasSubstr("process " + std::to_string(::getpid())));
 }
 
-// consensus.md row 18: the identity is replaced as a whole, whenever the power goes.
+// ZOOKEEPER-4643: the identity is replaced as a whole, whenever the power goes.
 TEST_F(DataDirTest, APowerCutAtAnyPointLeavesTheOldOrTheNewIdentity) {
   bool cut = true;
   for (uint64_t n = 0; cut; ++n) {
@@ -111,7 +111,7 @@ TEST_F(DataDirTest, APowerCutAtAnyPointLeavesTheOldOrTheNewIdentity) {
   }
 }
 
-// consensus.md row 21.
+// ZOOKEEPER-582.
 TEST_F(DataDirTest, AMissingLogIsRefused) {
   MustOpen();
   RemoveLog();

@@ -83,7 +83,8 @@ class RandomLife : public LogFixture {
   uint64_t round_ = 1;
 };
 
-// consensus.md rows 18, 34, 35: the power goes at any operation, in any order of what was not synced.
+// etcd#14370, etcd#6368, ZOOKEEPER-4643: the power goes at any operation, in any order of what was
+// not synced.
 TEST(LogCrashTest, RecoversAPrefixWithEverythingAcknowledged) {
   for (uint64_t seed = 1; seed <= 1000 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -170,7 +171,8 @@ class LogDamageTest : public testing::Test {
   std::map<std::string, std::string> intact_;
 };
 
-// consensus.md row 56: recovered in full or refused, never silently shorter.
+// phxpaxos#32, Jepsen's report on NATS 2.12.1: recovered in full or refused, never silently
+// shorter.
 TEST_F(LogDamageTest, AFlippedBitIsHarmlessOrRefused) {
   uint64_t refused = 0;
   uint64_t harmless = 0;
@@ -210,8 +212,9 @@ TEST_F(LogDamageTest, AZeroedPageInTheMiddleIsRefused) {
   }
 }
 
-// The documented limit: a last record that vanished as a whole, or a sector of it that was put back to
-// what it was before, looks like an append that was cut short. Peers' memory of `gen` finds that.
+// The documented limit: a last record that vanished as a whole, or a sector of it that was put back
+// to what it was before, looks like an append that was cut short. Peers' memory of `gen` finds
+// that.
 TEST_F(LogDamageTest, ALostLastRecordLooksTornAndOnlyTheWitnessKnows) {
   const std::string path = life_.Segments().back();
   std::string damaged = intact_[path];

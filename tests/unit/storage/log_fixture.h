@@ -1,9 +1,8 @@
 // LogFixture: a log on a simulated disk, and a model of what it must give back.
 //
 // Contract      Every request that is handed to Append is remembered in order. After a crash the
-// log
-//               must hold a prefix of them that includes everything acknowledged: ExpectRecovered
-//               compares hard state and votes with the model at the recovered gen.
+//               log must hold a prefix of them that includes everything acknowledged:
+//               ExpectRecovered compares hard state and votes with the model at the recovered gen.
 // Thread        One.
 #ifndef SYNOD_TESTS_UNIT_STORAGE_LOG_FIXTURE_H_
 #define SYNOD_TESTS_UNIT_STORAGE_LOG_FIXTURE_H_

@@ -87,8 +87,8 @@ TEST_F(StateStoreTest, ADirectoryIsOpenOnce) {
   EXPECT_FALSE(StateStore::Open(fs_, "/data/state"));
 }
 
-// consensus.md rows 33, 35 and 53: slot, digest and records move together, whatever the power cut
-// leaves of LevelDB's files; nothing acknowledged is lost.
+// etcd#13766, etcd#6368, leveldb#402: slot, digest and records move together, whatever the power
+// cut leaves of LevelDB's files; nothing acknowledged is lost.
 TEST_F(StateStoreTest, APowerCutLeavesTheOldOrTheNewCheckpoint) {
   for (uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -144,7 +144,7 @@ TEST_F(StateStoreTest, SurvivesPowerCutsDuringCompactions) {
   }
 }
 
-// consensus.md row 52: LevelDB itself would acknowledge writes after this and lose them.
+// leveldb#1180: LevelDB itself would acknowledge writes after this and lose them.
 TEST_F(StateStoreTest, NothingIsWrittenAfterTheDiskWasFull) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(store_->Write(Make(1)));
@@ -168,7 +168,7 @@ TEST_F(StateStoreTest, NothingIsWrittenAfterAFailedSync) {
   EXPECT_FALSE(store_->Write(Make(3)));
 }
 
-// consensus.md row 54: an unreadable sector is an error that is reported.
+// leveldb#252, leveldb#768: an unreadable sector is an error that is reported.
 TEST_F(StateStoreTest, AFailedReadIsReported) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(store_->Write(Make(1, 5000)));
