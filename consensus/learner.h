@@ -1,8 +1,9 @@
 // Learner: fetches chosen values that this replica lacks, and serves them to others.
 //
 // Contract      As a client: one question outstanding, asked again after `retry_ticks` without
-//               progress, then after twice as long each time, up to eight times. As a server: answers from the log in memory, else asks the driver to read
-//               the disk, one request outstanding per peer.
+//               progress, then after twice as long each time, up to eight times `retry_ticks`. As a
+//               server: answers from the log in memory, else asks the driver to read the disk, one
+//               request outstanding per peer.
 // Safety        Serves only the learned prefix, without gaps; takes only what continues its own.
 // Thread        Core thread only.
 #ifndef SYNOD_CONSENSUS_LEARNER_H_

@@ -73,8 +73,8 @@ struct LoadRequest {
 };
 
 // Named things that happened, for logs, metrics and scenario tests; `what` is stable:
-//   elections   pre_vote, prepare (number: round), became_leader, leader_start_chosen (slot), follows
-//               (node), leader_gone (node), asked_to_lead (node)
+//   elections   pre_vote, prepare, became_leader (number: round), leader_start_chosen (slot),
+//               follows, leader_gone, asked_to_lead (node)
 //   ended       stepped_down or campaign_ended (round), followed by why: lost_quorum, refused,
 //               promised_to_another, another_leads, campaign_failed, fetch_failed, transferred,
 //               learned_a_foreign_value

@@ -1,5 +1,5 @@
-// Runs every tests/golden/*.txt and compares the transcript; `golden_test --update` rewrites them, and
-// the diff is reviewed like code.
+// Runs every tests/golden/*.txt and compares the transcript; `golden_test --update` rewrites them,
+// and the diff is reviewed like code.
 #include <gtest/gtest.h>
 
 #include <algorithm>

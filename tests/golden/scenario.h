@@ -4,8 +4,8 @@
 //               two spaces, are its transcript. Commands (n, m: node numbers):
 //                 cluster n [window=k] [message_bytes=k] [cache_bytes=k]
 //                 tick n [count=k] [until=candidate|leader]
-//                 deliver [from=n] [to=n] [type=Name] [drop=(n,m)]   all that match, in order; packets
-//                                                       to the nodes in drop=() vanish
+//                 deliver [from=n] [to=n] [type=Name] [drop=(n,m)]   all that match, in order;
+//                                                       packets to the nodes in drop=() vanish
 //                 drop [from=n] [to=n] [type=Name]      all that match vanish
 //                 hold from=n to=m / release            keeps packets back / puts them back
 //                 persist n [count=k]
@@ -15,7 +15,8 @@
 //                 settle   run ticks=k   elect n        without a transcript of their steps
 //                 show n                                the node's own view and its disk
 // Transcript    "1>2 Prepare ..." is a packet as it is delivered; below it, what that caused:
-//               "2 event", "2 persist ...", "2 applies ...", "2 grants ...", "2>1 ..." for packets sent.
+//               "2 event", "2 persist ...", "2 applies ...", "2 grants ...", "2>1 ..." for packets
+//               sent.
 #ifndef SYNOD_TESTS_GOLDEN_SCENARIO_H_
 #define SYNOD_TESTS_GOLDEN_SCENARIO_H_
 
