@@ -1,9 +1,9 @@
 // Runs every command block of README.md against a cluster that `./dev up` starts, and compares.
 //
 // A block is fenced with ```console. A line that begins with "$ " is a command (it goes on in the
-// next line after a backslash); the lines below are what it prints, on both streams. In these, "..."
-// stands for anything within a line, and a line that is only "..." for any lines. The ports are
-// moved, so that a developer's own cluster is left alone.
+// next line after a backslash); the lines below are what it prints, on both streams. In these,
+// "..." stands for anything within a line, and a line that is only "..." for any lines. The ports
+// are moved, so that a developer's own cluster is left alone.
 #include <gtest/gtest.h>
 
 #include <regex>
