@@ -164,18 +164,21 @@ void Engine::Core::OnLeaderStart(Ballot origin) {
 
 void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committed) {
   const machine::Observer self{config.self.id, config.boot};
-  machine::Applied applied;
   for (const consensus::Chosen& chosen : committed) {
+    machine::Applied applied;
     const Ballot before = machine.leader_start();
     machine.Apply(ToLogEntry(chosen), self, &applied);
     ++counters.entries_applied;
+    counters.commands_applied += applied.commands;
+    // Entry by entry: a LeaderStart right behind proves only of what was not applied before it that
+    // it never will be.
+    for (machine::Completion& completion : applied.completions) Complete(std::move(completion));
+    for (const uint64_t seq : applied.waiting) changes.Waits(seq);
+    std::move(applied.revisions.begin(), applied.revisions.end(),
+              std::back_inserter(out.revisions));
     if (machine.leader_start() != before)
       OnLeaderStart(machine.leader_start());
   }
-  counters.commands_applied += applied.commands;
-  for (machine::Completion& completion : applied.completions) Complete(std::move(completion));
-  for (const uint64_t seq : applied.waiting) changes.Waits(seq);
-  std::move(applied.revisions.begin(), applied.revisions.end(), std::back_inserter(out.revisions));
 }
 
 void Engine::Core::DrainReplica() {

@@ -36,6 +36,7 @@ class EngineCluster {
     cut_.insert({NodeId(a), NodeId(b)});
     cut_.insert({NodeId(b), NodeId(a)});
   }
+  void CutOneWay(uint32_t from, uint32_t to) { cut_.insert({NodeId(from), NodeId(to)}); }
   void Isolate(uint32_t id) {
     for (const NodeId other : voters_)
       if (other != NodeId(id))

@@ -117,6 +117,30 @@ TEST(EngineTest, AChangeInFlightIsSettledByTheNextLeader) {
   EXPECT_EQ(ValueAt(cluster.node(follower), "/a"), "x");
 }
 
+TEST(EngineTest, AChangeAppliedJustBeforeTheNextLeaderBeganIsNotSentAgain) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  // The command reaches the leader and is chosen with the third node; the follower hears of neither
+  // that nor of the next LeaderStart until both come together.
+  cluster.CutOneWay(leader, follower);
+  machine::Command create;
+  create.operation = machine::CreateSequential{"/q/job-", "x", LeaseId()};
+  const Result<CallId> call = cluster.node(follower).Change(create, 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  ASSERT_FALSE(cluster.Answer(follower, *call));
+  cluster.Heal();
+  cluster.frozen_.insert(NodeId(follower));  // so that the third node leads
+  cluster.Kill(leader);
+  ASSERT_EQ(cluster.Elect(), 6 - leader - follower);
+  cluster.Run(200);
+  ASSERT_TRUE(cluster.Answer(follower, *call));
+  EXPECT_EQ(cluster.node(follower).counters().reforwarded, 0U);
+  EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000001"), "x");
+  EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000002"), "(absent)");
+}
+
 TEST(EngineTest, WithoutALeaderAChangeFailsAsNotAppliedWhenItsTimeIsUp) {
   EngineCluster cluster(3);
   cluster.Isolate(1);
