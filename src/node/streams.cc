@@ -212,6 +212,8 @@ void Streams::Tick(int64_t now_ms) {
     End(id, api::RenderOverflow(streams_.at(id).format, streams_.at(id).announced + 1));
   }
   for (const watch::WatchId id : idle) Heartbeat(id);
+  // Those that search a long history a piece at a time, also while nothing is published.
+  for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
 }
 
 void Streams::Heartbeat(watch::WatchId id) {
