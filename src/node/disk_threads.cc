@@ -11,6 +11,8 @@
 namespace synod::node {
 namespace {
 
+constexpr std::chrono::milliseconds kStorageFullRetry{200};
+
 // The one way out after a disk error: no destructors, no flushing, no second try.
 [[noreturn]] void Die(const char* what, const Error& error) {
   LogError(what, {{"error", error.detail}, {"code", std::string(Name(error.code))}});
@@ -73,7 +75,7 @@ DiskThreads::DiskThreads(net::asio::io_context& io,
   stats_.state_bytes = state_->ApproximateBytes();
 }
 
-DiskThreads::~DiskThreads() = default;
+DiskThreads::~DiskThreads() { stopping_ = true; }
 
 void DiskThreads::Append(std::vector<consensus::PersistRequest> requests) {
   bool idle = false;
@@ -94,9 +96,21 @@ void DiskThreads::AppendQueued() {
     batch = std::exchange(queued_, {});
   }
   const auto start = std::chrono::steady_clock::now();
-  if (const Status s = log_->Append(batch); !s)
+  Status appended = log_->Append(batch);
+  // Nothing was written and nothing is lost: the others go on without this node's votes, and it
+  // goes on when there is room again (a checkpoint frees old segments, or the operator makes some).
+  for (bool told = false; !appended && appended.error().code == Errc::kStorageFull; told = true) {
+    if (!told)
+      LogError("no room for the acceptor log; this node cannot vote until there is",
+               {{"error", appended.error().detail}});
+    if (stopping_)
+      return;
+    std::this_thread::sleep_for(kStorageFullRetry);
+    appended = log_->Append(batch);
+  }
+  if (!appended)
     Die("the acceptor log cannot be written; this node stops so as not to forget a vote",
-        s.error());
+        appended.error());
   const uint64_t micros = MicrosSince(start);
   const auto& bounds = AppendBounds();
   const auto bucket =
@@ -115,7 +129,10 @@ void DiskThreads::AppendQueued() {
 void DiskThreads::WriteCheckpoint(CheckpointJob job) {
   state_worker_.Post([this, shared = std::make_shared<CheckpointJob>(std::move(job))] {
     const auto start = std::chrono::steady_clock::now();
-    if (const Status s = state_->Write({shared->slot, shared->digest, std::move(shared->records)});
+    if (const Status s = state_->Write({shared->slot,
+                                        shared->digest,
+                                        std::move(shared->records),
+                                        log_->stats().gen});
         !s)
       Die("the state cannot be written", s.error());
     {
@@ -124,11 +141,12 @@ void DiskThreads::WriteCheckpoint(CheckpointJob job) {
       stats_.checkpoint_micros += MicrosSince(start);
       stats_.state_bytes = state_->ApproximateBytes();
     }
-    log_worker_.Post([this, slot = shared->slot] {
-      const Result<Slot> first = log_->Recycle(slot);
-      if (!first)
-        Die("the acceptor log cannot be recycled", first.error());
-      net::asio::post(io_, [this, slot, kept = *first] { callbacks_.checkpointed(slot, kept); });
+    // Here and not on the log's thread: removing a segment would hold up the appends.
+    const Result<Slot> first = log_->Recycle(shared->slot);
+    if (!first)
+      Die("the acceptor log cannot be recycled", first.error());
+    net::asio::post(io_, [this, slot = shared->slot, kept = *first] {
+      callbacks_.checkpointed(slot, kept);
     });
   });
 }

@@ -1,16 +1,15 @@
 // DiskThreads: the node's two disk threads: one appends to the acceptor's log, one keeps the state.
 //
 // Contract      Appends become durable in order; everything handed over while a sync runs goes into
-// the
-//               next record. Results are posted to the loop. Checkpoints and reads of old entries
-//               run beside, so that no append waits for them.
-// Errors        A failed append or checkpoint ends the process at once: nobody knows what is on the
-// disk,
-//               and the next start finds out.
+//               the next record. Results are posted to the loop. Checkpoints and reads of old
+//               entries run beside, so that no append waits for them.
+// Errors        A full disk makes appends wait. Any other failed append or checkpoint ends the
+//               process at once: nobody knows what is on the disk, and the next start finds out.
 // Thread        Methods: loop's thread. Callbacks: posted to the loop.
 #ifndef SYNOD_NODE_DISK_THREADS_H_
 #define SYNOD_NODE_DISK_THREADS_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -84,6 +83,7 @@ class DiskThreads {
   mutable std::mutex mutex_;
   std::vector<consensus::PersistRequest> queued_;  // under mutex_
   Stats stats_;                                    // under mutex_
+  std::atomic<bool> stopping_ = false;
   // Last, so that they end first: their jobs use what stands above.
   Worker log_worker_;
   Worker state_worker_;

@@ -66,6 +66,9 @@ void Engine::Core::Route() {
   if (!changes.HasQueued() || !LeaderKnown())
     return;
   const Ballot ballot = replica.ballot();
+  // A candidate has our promise, but the leader we know is an older one.
+  if (ballot.node != *replica.leader())
+    return;
   if (!replica.IsLeader()) {
     ForwardTo(*replica.leader(), ballot, changes.SendQueued(ballot, now_ms));
     return;
@@ -111,7 +114,10 @@ void Engine::Core::EnterInbox(Bytes command, bool keepalive) {
 
 void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   Reject reject{forward.ballot, forward.boot, Reject::Reason::kNotLeader, {}};
-  if (!replica.IsLeader() || replica.ballot() != forward.ballot || shutting_down) {
+  // Taken also before this node has begun to lead, while it fetches what it lacks; if it never does,
+  // the next LeaderStart tells the senders.
+  const bool ours = forward.ballot.node == config.self.id && replica.ballot() == forward.ballot;
+  if (!ours || shutting_down) {
     for (const Forward::Item& item : forward.items) reject.numbers.push_back(item.number);
   } else {
     OpenInbox();

@@ -119,6 +119,8 @@ Status Server::OpenData() {
   if (!machine)
     return machine.error();
   machine_.emplace(*std::move(machine));
+  options.spare_thread = true;
+  options.gen_at_least = state_->log_gen();  // the state bears witness for the log
   Result<std::unique_ptr<storage::AcceptorLog>> log =
       storage::AcceptorLog::Open(fs, data_dir_->log_dir(), options, state_->slot(), &recovered_);
   if (!log)
