@@ -80,7 +80,8 @@ int RunImport(Session& session, const FileOptions& o) {
   return kOk;
 }
 
-// A node with children becomes a directory; what it holds itself has no place in a file tree and must
+// A node with children becomes a directory; what it holds itself has no place in a file tree and
+// must
 // be empty.
 int WriteNode(const FileOptions& o, const json::object& node, int64_t* files, int64_t* bytes) {
   const std::string path(node.at("path").as_string());

@@ -1,6 +1,7 @@
 // Session: what every command of the CLI shares: the client, the form of output, exit codes.
 //
-// Contract      Commands return one of the exit codes below. What goes wrong is told on stderr in one
+// Contract      Commands return one of the exit codes below. What goes wrong is told on stderr in
+//               one
 //               line, with the API's code and, for changes, whether anything may have happened.
 // Thread        One.
 #ifndef SYNOD_CLI_SESSION_H_
@@ -40,7 +41,8 @@ class Session {
   bool json() const { return format_ == Format::kJson; }
   std::chrono::milliseconds timeout() const { return timeout_; }
 
-  // Sends, and prints what went wrong if it did. `*answer` is set if somebody answered; the exit code
+  // Sends, and prints what went wrong if it did. `*answer` is set if somebody answered; the exit
+  // code
   // is kOk for a 2xx.
   int Send(client::Call call, client::Answer* answer);
   int Get(const std::string& target, client::Answer* answer);

@@ -1,6 +1,7 @@
 // Core: the parts of a replica and how an input runs through them. Private to replica.cc,
 // campaign.cc (phase 1) and steady.cc (phase 2, learning, reads).
 //
+// Contract      replica.h has it; this is where its parts meet.
 // Phases        follower -> pre-vote -> prepare -> fetch -> lead. A majority of promises ends
 // prepare;
 //               fetch gets values that are chosen but not held here; lead proposes.

@@ -1,8 +1,10 @@
 // Client: calls to a cluster over several endpoints, with retries that cannot do harm.
 //
 // Contract      A call goes to the endpoint that worked last; if that fails, to the next. Reads are
-//               repeated freely. A change is repeated only if it certainly was not applied, or under
-//               its Idempotency-Key (every change gets one), so that it happens at most once however
+//               repeated freely. A change is repeated only if it certainly was not applied, or
+//               under
+//               its Idempotency-Key (every change gets one), so that it happens at most once
+//               however
 //               often it is sent. Retries end with the call's deadline.
 // Thread        One at a time.
 // Errors        Those of the API, with its `outcome`; kUnknown if no endpoint gave an answer to a

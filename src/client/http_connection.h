@@ -53,7 +53,8 @@ class HttpConnection {
                               const Headers& headers,
                               const std::string& body,
                               Deadline deadline);
-  // Request and the head of the answer; if its status is 200 the body comes by ReadSome, else it is in
+  // Request and the head of the answer; if its status is 200 the body comes by ReadSome, else it is
+  // in
   // the reply.
   Result<HttpReply> Open(const std::string& target, const Headers& headers, Deadline deadline);
   // More of a streamed body; empty at its end. kDeadlineExceeded leaves the stream usable.

@@ -1,6 +1,7 @@
 // PeerInbound: a connection that somebody dialed to this node.
 //
-// Contract      The first frame must be an acceptable Hello, soon; from then on it carries the peer's
+// Contract      The first frame must be an acceptable Hello, soon; from then on it carries the
+//               peer's
 //               messages. A later Hello on it is judged and answered like the first.
 // Thread        The loop's.   Errors: whatever is not as it should be ends the connection.
 #ifndef SYNOD_NET_PEER_INBOUND_H_

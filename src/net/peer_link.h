@@ -1,10 +1,13 @@
-// PeerLink: the connection that this node dials to one peer, and what it knows of that peer's process.
+// PeerLink: the connection that this node dials to one peer, and what it knows of that peer's
+// process.
 //
 // Contract      Dials for ever. Up once both sides accepted the other's Hello. Keeps the verdict on
 //               the process as peer_transport.h says: alive, unreachable, or gone.
 // States        kWaiting -> kResolving -> kConnecting -> kGreeting -> kUp, and back to kWaiting.
-// Suspicion     Begins when a connection of a process that was up ends without Goodbye; ends with the
-//               first of: HelloAck (same boot: forgotten; another: gone), a refused connection at the
+// Suspicion     Begins when a connection of a process that was up ends without Goodbye; ends with
+//               the
+//               first of: HelloAck (same boot: forgotten; another: gone), a refused connection at
+//               the
 //               address where it was up (gone), the timeout (unreachable).
 // Thread        The loop's.   Errors: none; retried.
 #ifndef SYNOD_NET_PEER_LINK_H_

@@ -47,7 +47,8 @@ class PendingChanges {
   // The queued changes that may be sent in `ballot`, in order; each is marked as sent with the next
   // number of that ballot.
   std::vector<uint64_t> SendQueued(Ballot ballot, int64_t now_ms);
-  // Those sent in `ballot` at `sent_by` or before and not known to be applied, in the order of their
+  // Those sent in `ballot` at `sent_by` or before and not known to be applied, in the order of
+  // their
   // numbers: what carried them may have been lost. Each counts one send more.
   std::vector<uint64_t> Resend(Ballot ballot, int64_t sent_by, int64_t now_ms);
   // The change was applied and waits in the state machine: nothing need be sent again.

@@ -114,7 +114,8 @@ void Engine::Core::EnterInbox(Bytes command, bool keepalive) {
 
 void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   Reject reject{forward.ballot, forward.boot, Reject::Reason::kNotLeader, {}};
-  // Taken also before this node has begun to lead, while it fetches what it lacks; if it never does,
+  // Taken also before this node has begun to lead, while it fetches what it lacks; if it never
+  // does,
   // the next LeaderStart tells the senders.
   const bool ours = forward.ballot.node == config.self.id && replica.ballot() == forward.ballot;
   if (!ours || shutting_down) {

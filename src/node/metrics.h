@@ -1,6 +1,7 @@
 // Metrics: everything that the node counts, as Prometheus text.
 //
-// Contract      The parts keep plain numbers; they become metric families only when somebody scrapes.
+// Contract      The parts keep plain numbers; they become metric families only when somebody
+//               scrapes.
 //               Names follow the Prometheus conventions; docs/operations.md explains each.
 // Thread        The loop's thread.
 #ifndef SYNOD_NODE_METRICS_H_

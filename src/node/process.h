@@ -1,5 +1,6 @@
 // What the process takes from the world: its clock, its entropy, its environment; and its version.
 //
+// Contract      The only place that asks for them, besides the log's time stamps.
 // Thread        Any.
 #ifndef SYNOD_NODE_PROCESS_H_
 #define SYNOD_NODE_PROCESS_H_

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
 
 #include "src/base/check.h"
@@ -11,7 +9,7 @@
 namespace synod::store {
 namespace {
 
-constexpr int kSequenceDigits = 10;
+constexpr size_t kSequenceDigits = 10;
 
 Error Refused(Errc code, std::string detail) {
   return Error{code, Outcome::kNotApplied, std::move(detail)};
@@ -42,12 +40,11 @@ Status Judge(const Precondition& p, std::string_view path, const NodeRef& node) 
 }
 
 std::string SequentialPath(std::string_view prefix, uint64_t number) {
-  std::array<char, 24> digits;
-  const int n = std::snprintf(digits.data(), digits.size(), "%0*llu", kSequenceDigits,
-                              static_cast<unsigned long long>(number));
+  const std::string digits = std::to_string(number);
   std::string path(prefix);
-  path.append(digits.data(), static_cast<size_t>(n));
-  return path;
+  if (digits.size() < kSequenceDigits)
+    path.append(kSequenceDigits - digits.size(), '0');
+  return path + digits;
 }
 
 }  // namespace

@@ -24,7 +24,10 @@ NodeTable::NodeTable() : seed_(reinterpret_cast<uintptr_t>(this)) {
 
 NodeTable::~NodeTable() {
   // Order does not matter here: nothing is observed but the memory given back.
-  for (const Key& key : index_) Entry::Free(key.entry);
+  boost::unordered::erase_if(index_, [](const Key& key) {
+    Entry::Free(key.entry);
+    return true;
+  });
 }
 
 Entry* NodeTable::Find(std::string_view path) const {

@@ -1,7 +1,8 @@
 // Order: a set of entries in path order.
 //
 // Contract      Sorted blocks of pointers under a sorted array of blocks: about 11 bytes an entry
-//               where a balanced tree takes 48, and neighbours share cache lines. Inserting moves at
+//               where a balanced tree takes 48, and neighbours share cache lines. Inserting moves
+//               at
 //               most one block and, once in many times, the array. Entries compare by path; they
 //               are not owned. Changing the set ends all iterators.
 // Thread        Core thread only.

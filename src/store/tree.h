@@ -96,7 +96,8 @@ class Edit {
                           std::string_view after) const;
   // The cause that changes made from now on carry.
   void SetCause(Cause cause);
-  // For changes that follow by themselves and are bounded elsewhere, such as the end of a lease: from
+  // For changes that follow by themselves and are bounded elsewhere, such as the end of a lease:
+  // from
   // now on nothing is kTooLarge.
   void LiftLimits();
   // Net effect so far: was anything changed?

@@ -1,4 +1,6 @@
 // TreeState: the parts of a Tree, as its Edit and its loader see them.
+//
+// Contract      tree.h has it; nobody else includes this.
 #ifndef SYNOD_STORE_TREE_STATE_H_
 #define SYNOD_STORE_TREE_STATE_H_
 

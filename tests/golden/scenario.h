@@ -1,5 +1,6 @@
 // Scenario: runs the commands of a golden file and writes what they did.
 //
+// Contract      The same file gives the same transcript, always.
 // Format        "# ..." and empty lines are kept. "> command" runs; the lines after it, indented by
 //               two spaces, are its transcript. Commands (n, m: node numbers):
 //                 cluster n [window=k] [message_bytes=k] [cache_bytes=k]

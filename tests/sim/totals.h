@@ -1,4 +1,6 @@
 // Totals: what many runs did, in numbers, so that one can see which faults were really met.
+//
+// Contract      Sums over runs, printed at the end; no run depends on them.
 #ifndef SYNOD_TESTS_SIM_TOTALS_H_
 #define SYNOD_TESTS_SIM_TOTALS_H_
 

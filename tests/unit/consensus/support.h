@@ -1,4 +1,6 @@
 // Short names for ballots, entries and messages in tests.
+//
+// Contract      Values only; no behaviour of its own.
 #ifndef SYNOD_TESTS_UNIT_CONSENSUS_SUPPORT_H_
 #define SYNOD_TESTS_UNIT_CONSENSUS_SUPPORT_H_
 

@@ -1,4 +1,6 @@
 // ResetProxy: a TCP relay that can reset everything that runs through it.
+//
+// Contract      Relays bytes as they are until it is told to reset; loopback only.
 #ifndef SYNOD_TESTS_UNIT_NET_RESET_PROXY_H_
 #define SYNOD_TESTS_UNIT_NET_RESET_PROXY_H_
 

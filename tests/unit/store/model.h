@@ -1,4 +1,5 @@
-// Model: the tree as one std::map a revision, written down a second time and as plainly as possible.
+// Model: the tree as one std::map a revision, written down a second time and as plainly as
+// possible.
 //
 // Contract      Each call does what docs/api.md says of it, by walking everything. States of all
 //               revisions are kept whole, so that any read of the past can be compared.

@@ -1,4 +1,6 @@
 // StoreTest: a tree and short verbs to arrange it with; each verb is one revision of its own.
+//
+// Contract      A verb that fails where the test did not expect it fails the test.
 #ifndef SYNOD_TESTS_UNIT_STORE_STORE_FIXTURE_H_
 #define SYNOD_TESTS_UNIT_STORE_STORE_FIXTURE_H_
 

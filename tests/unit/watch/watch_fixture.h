@@ -1,4 +1,6 @@
 // WatchTest: a tree, its hub, and short verbs; each verb is one revision, published at once.
+//
+// Contract      A verb that fails where the test did not expect it fails the test.
 #ifndef SYNOD_TESTS_UNIT_WATCH_WATCH_FIXTURE_H_
 #define SYNOD_TESTS_UNIT_WATCH_WATCH_FIXTURE_H_
 
