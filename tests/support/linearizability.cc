@@ -99,7 +99,10 @@ struct Event {
 class Search {
  public:
   Search(std::span<const RegisterOp> history, const RegisterState& initial, uint64_t steps_max)
-      : history_(history), state_(initial), steps_max_(steps_max), done_((history.size() + 7) / 8, 0) {
+      : history_(history),
+        state_(initial),
+        steps_max_(steps_max),
+        done_((history.size() + 7) / 8, 0) {
     BuildEvents();
   }
 
