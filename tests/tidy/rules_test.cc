@@ -189,7 +189,11 @@ TEST(RulesTest, FindsAHeaderWithoutContractOrGuard) {
   EXPECT_THAT(Judge(CheckHeader, "src/store/a.h", good), IsEmpty());
   EXPECT_THAT(Judge(CheckHeader, "src/store/b.h", good),
               ElementsAre(HasSubstr("SYNOD_STORE_B_H_")));
-  EXPECT_THAT(Judge(CheckHeader, "lock/a.h", "#ifndef SYNOD_LOCK_A_H_\n"),
+  EXPECT_THAT(Judge(CheckHeader, "tests/a.h", "// A: what.\n#ifndef SYNOD_TESTS_A_H_\n"),
+              IsEmpty());
+  EXPECT_THAT(Judge(CheckHeader, "tests/a.h", "#ifndef SYNOD_TESTS_A_H_\n"),
+              ElementsAre(HasSubstr("begins with its comment")));
+  EXPECT_THAT(Judge(CheckHeader, "lock/a.h", "// A: what.\n#ifndef SYNOD_LOCK_A_H_\n"),
               ElementsAre(HasSubstr("begins with its comment")));
 }
 
