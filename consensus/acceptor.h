@@ -1,15 +1,12 @@
 // Acceptor: the voting half of a replica.
 //
 // Contract      Remembers the highest ballot promised; with the Log, per slot, the last value
-// accepted.
-//               Its answers depend on its arguments and its state alone.
+//               accepted. Its answers depend on its arguments and its state alone.
 // Safety        Keeps P1a of Lamport, "Paxos Made Simple" (2001), section 2.2; its report of what
-// it
-//               accepted is what lets a proposer keep P2c. One promise covers every slot (section
-//               3).
+//               it accepted is what lets a proposer keep P2c. One promise covers every slot
+//               (section 3).
 // Durability    Every answer names the PersistId it must wait for. A vote that is seen before it is
-// on
-//               disk can be given twice after a crash.
+//               on disk can be given twice after a crash.
 // Thread        Core thread only.   Errors: none; stale input is refused.
 // Not here      Whether a candidate may disturb a leader (election.h), learning (learner.h).
 #ifndef SYNOD_CONSENSUS_ACCEPTOR_H_

@@ -3,8 +3,7 @@
 //
 // Contract      replica.h has it; this is where its parts meet.
 // Phases        follower -> pre-vote -> prepare -> fetch -> lead. A majority of promises ends
-// prepare;
-//               fetch gets values that are chosen but not held here; lead proposes.
+//               prepare; fetch gets values that are chosen but not held here; lead proposes.
 // Thread        Core thread only.
 #ifndef SYNOD_CONSENSUS_CORE_H_
 #define SYNOD_CONSENSUS_CORE_H_

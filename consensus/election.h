@@ -1,8 +1,7 @@
 // Election: when to campaign, and when to refuse those who do.
 //
 // Contract      Timers in ticks, the pre-vote tally, and stickiness: a node that heard a leader
-// with
-//               a majority less than the shortest election timeout ago refuses candidates.
+//               with a majority less than the shortest election timeout ago refuses candidates.
 // Safety        None of this is needed for agreement; it keeps one leader from disturbing another.
 // Liveness      Pre-vote answers carry the promise, so that a candidate on an old round catches up;
 //               there is no condition on the log, so nobody can block an election for ever.

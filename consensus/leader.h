@@ -1,11 +1,11 @@
 // Leader: phase 2 of one ballot, from the promises of a majority until the ballot is given up.
 //
 // Contract      Puts entries into slots, sends Accepts, counts votes slot by slot, and keeps what
-// it
-//               knows of every peer. Before Begin() it only sends heartbeats (values are fetched).
+//               it knows of every peer. Before Begin() it only sends heartbeats (values are
+//               fetched).
 // Safety        One value per slot in this ballot. A vote counts for the slot and ballot it names;
-// the
-//               leader's own vote counts once it is durable. Commit moves over a contiguous prefix.
+//               the leader's own vote counts once it is durable. Commit moves over a contiguous
+//               prefix.
 // Flow          At most window_slots slots and window_bytes bytes are open. Accepts that a peer did
 //               not answer are sent again with the heartbeat, at most one message a peer.
 // Thread        Core thread only.

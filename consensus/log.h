@@ -3,9 +3,8 @@
 // Contract      One deque indexed by slot: the tail of the learned prefix (a cache for members that
 //               lag), then the open suffix with its holes.
 // Invariants    (1) every slot <= learned() is known chosen, and held here or (below begin()) on
-// disk;
-//               (2) learned() never falls;  (3) a slot has at most one value per ballot;
-//               (4) a chosen value never changes.
+//               disk; (2) learned() never falls; (3) a slot has at most one value per ballot; (4) a
+//               chosen value never changes.
 // Thread        Core thread only.   Errors: none; breaking an invariant aborts.
 // Not here      Who may vote (acceptor.h), how a value gets chosen (leader.h), disk (src/storage).
 #ifndef SYNOD_CONSENSUS_LOG_H_

@@ -4,11 +4,9 @@
 //               `gen` and `gens` (counts of synced records, which witness a lost disk).
 //               Encode and DecodeMessage are inverse; the grammar is in docs/formats.md.
 // Durability    What must be on the sender's disk before it leaves is said at each struct;
-// replica.h
-//               hands it out as Send::after.
+//               replica.h hands it out as Send::after.
 // Versions      A message and every item of a list is length-delimited and fields are only ever
-// added
-//               at the end: an older reader skips them, a newer one sees their default.
+//               added at the end: an older reader skips them, a newer one sees their default.
 // Errors        DecodeMessage takes hostile bytes: kInvalidRequest, never a crash, never an
 //               allocation beyond the size of the input.
 // Source        Lamport, "Paxos Made Simple" (2001), section 2.2 (prepare, accept) and section 3.

@@ -4,11 +4,10 @@
 //               question for them, and grants them when a majority answered. Another node asks the
 //               leader once for all its reads of a turn.
 // Safety        The index covers every write acknowledged before the read began: a write of an
-// older
-//               ballot lies below the leader's first own slot, which must be chosen before a round
-//               starts; a write of a newer ballot needs a majority that would have refused the
-//               question. Only answers to messages sent after the question count. An id is never
-//               used again, so a late answer cannot confirm a later read.
+//               older ballot lies below the leader's first own slot, which must be chosen before a
+//               round starts; a write of a newer ballot needs a majority that would have refused
+//               the question. Only answers to messages sent after the question count. An id is
+//               never used again, so a late answer cannot confirm a later read.
 // Source        Ongaro's thesis (2014), section 6.4; docs/architecture.md, "Reads".
 // Thread        Core thread only.
 #ifndef SYNOD_CONSENSUS_READS_H_

@@ -3,9 +3,8 @@
 // out.
 //
 // Contract      Deterministic: no clock, thread, socket, disk or random device. The same inputs in
-// the
-//               same order give the same outputs. After any input call TakeOutput() once, persist,
-//               send and apply what it says.
+//               the same order give the same outputs. After any input call TakeOutput() once,
+//               persist, send and apply what it says.
 // Safety        At most one value per slot is ever chosen (Paxos Made Simple, section 2.2, P2c).
 //               Nothing leaves a node before what it stands on is durable: every Send names the
 //               PersistId it waits for, and the driver holds it until Persisted(that).
@@ -13,10 +12,10 @@
 //               elected and stays.
 // Thread        Core thread only.
 // Errors        Propose refuses with kNoLeader or kOverloaded (nothing was proposed). Stale or
-// hostile
-//               messages are ignored or answered with a Nack; a broken local invariant aborts.
+//               hostile messages are ignored or answered with a Nack; a broken local invariant
+//               aborts.
 // Not here      The state machine, forwarding, cluster time (src/node/engine.h); disk
-// (src/storage).
+//               (src/storage).
 #ifndef SYNOD_CONSENSUS_REPLICA_H_
 #define SYNOD_CONSENSUS_REPLICA_H_
 

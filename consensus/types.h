@@ -1,8 +1,7 @@
 // Types of the replicated log: what is agreed on, what must be on disk, what comes out.
 //
 // Contract      Plain data, shared by the core (replica.h), the acceptor's log (src/storage) and
-// the
-//               driver (src/node). Values are immutable and shared, never copied per peer.
+//               the driver (src/node). Values are immutable and shared, never copied per peer.
 // Source        Lamport, "Paxos Made Simple" (2001), sections 2 and 3; docs/architecture.md has the
 //               table of messages and of what we add.
 // Thread        Values; those who hold them decide.

@@ -1,8 +1,7 @@
 // LockTable: who holds and who waits for each lock and election, in order of arrival.
 //
 // Contract      One queue a path. A contender enters as a waiter and is granted when NextGrant()
-// names
-//               it: the oldest waiter that is alive, if it fits beside the holders. Nobody
+//               names it: the oldest waiter that is alive, if it fits beside the holders. Nobody
 //               overtakes: if the oldest does not fit, nobody behind it is granted either, whatever
 //               its mode.
 // Invariants    (1) an exclusive holder of a limit 1 is alone; (2) holders <= limit unless shared;

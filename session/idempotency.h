@@ -1,8 +1,7 @@
 // IdempotencyTable: the answers already given, by user and Idempotency-Key, as replicated state.
 //
 // Contract      A record is pending while its request waits (an acquire), then holds the answer of
-// the
-//               first execution until `expires`. It is alive while now <= expires; a request
+//               the first execution until `expires`. It is alive while now <= expires; a request
 //               carrying that instant as its Not-After is refused from the next one on, so between
 //               the two no second execution fits.
 // Invariants    (1) bytes() is the sum over records of key, answer and a flat cost; (2) a pending

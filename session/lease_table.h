@@ -7,8 +7,7 @@
 //               nodes whose lease is id, bytes(id) their path and value bytes; (4) the digest is
 //               the sum over the lease records.
 // Time          Cluster time only, as stamped into the committed entry. Which leases an entry
-// expires
-//               is a function of the entry and this table.
+//               expires is a function of the entry and this table.
 // Thread        Core thread only.
 // Errors        None: a lease that is not there is a null pointer.
 // Not here      What hangs on a lease besides nodes (lock/lock_table.h); when to remove it

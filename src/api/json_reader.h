@@ -8,8 +8,7 @@
 //               body of 2 MiB cannot take more than some megabytes here.
 // Thread        Any.
 // Errors        kInvalidJson for the text, kInvalidRequest (detail names the field) for the
-// meaning,
-//               kTooLarge (with *limit) for sizes.
+//               meaning, kTooLarge (with *limit) for sizes.
 #ifndef SYNOD_API_JSON_READER_H_
 #define SYNOD_API_JSON_READER_H_
 

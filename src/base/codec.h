@@ -5,8 +5,7 @@
 //               reads past its end: the first bad read makes it fail for good, all later reads give
 //               zero values, and ok() is false. Callers check ok() once, at the end.
 // Versioning    A structure that may grow is written as one length-delimited field
-// (Writer::Nested),
-//               so that an older reader skips what it does not know.
+//               (Writer::Nested), so that an older reader skips what it does not know.
 // Errors        None thrown. Input is hostile by assumption: lengths are checked before anything is
 //               allocated.
 #ifndef SYNOD_BASE_CODEC_H_

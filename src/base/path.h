@@ -1,9 +1,8 @@
 // Paths of the namespace: what is a valid one, and the order they come in.
 //
 // Contract      `/`, or components joined by `/`. A component is 1 to 255 bytes of UTF-8 without
-// `/`
-//               and without control characters (U+0000-1F, U+007F-9F), neither `.` nor `..`. A path
-//               is at most 1024 bytes. No normalisation: bytes compare.
+//               `/` and without control characters (U+0000-1F, U+007F-9F), neither `.` nor `..`. A
+//               path is at most 1024 bytes. No normalisation: bytes compare.
 // Order         Component by component, parents before children, siblings by bytes. PathOrderKey
 //               maps a path to a string whose plain byte order is that order.
 #ifndef SYNOD_BASE_PATH_H_

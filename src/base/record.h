@@ -1,10 +1,9 @@
 // Record: one piece of replicated state as it is kept on disk, sent in snapshots and fingerprinted.
 //
 // Contract      The whole replicated state is a set of records with unique keys. The first byte of
-// a
-//               key says which module owns it. Loading all records of a state into an empty machine
-//               gives back that state; the digest is the sum of HashOfRecord over all records whose
-//               tag is not kHistory.
+//               a key says which module owns it. Loading all records of a state into an empty
+//               machine gives back that state; the digest is the sum of HashOfRecord over all
+//               records whose tag is not kHistory.
 #ifndef SYNOD_BASE_RECORD_H_
 #define SYNOD_BASE_RECORD_H_
 

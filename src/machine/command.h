@@ -1,10 +1,9 @@
 // Command: one client request that may change the replicated state, as it travels in the log.
 //
 // Contract      Encoded once, by the node that took the request; forwarded and logged as those
-// bytes.
-//               Form was checked before (paths valid, numbers in range, sizes within limits);
-//               whether it applies is judged only when it is applied. Decode refuses anything
-//               malformed: log and peers are not trusted blindly.
+//               bytes. Form was checked before (paths valid, numbers in range, sizes within
+//               limits); whether it applies is judged only when it is applied. Decode refuses
+//               anything malformed: log and peers are not trusted blindly.
 // Order         Judged at apply in this order: permission, idempotency record, not-after, fence,
 //               preconditions.
 #ifndef SYNOD_MACHINE_COMMAND_H_

@@ -1,22 +1,20 @@
 // Machine: the replicated state as one deterministic function of the chosen entries.
 //
 // Contract      Apply() takes the chosen entries in slot order and changes store, leases, records
-// and
-//               locks in one step each. Equal entries give equal states and digests on every node,
-//               whatever their clocks, memory or compiler. Nothing is judged anywhere else.
+//               and locks in one step each. Equal entries give equal states and digests on every
+//               node, whatever their clocks, memory or compiler. Nothing is judged anywhere else.
 // Deposed leaders  A LeaderStart counts only if its ballot is above those of all that counted
-// before. A
-//               command entry takes effect only if its origin is the ballot of the last LeaderStart
-//               that counts; else it is a no-op. So whoever has applied the next LeaderStart knows
-//               that a command of the old ballot it has not seen applied never will be.
+//               before. A command entry takes effect only if its origin is the ballot of the last
+//               LeaderStart that counts; else it is a no-op. So whoever has applied the next
+//               LeaderStart knows that a command of the old ballot it has not seen applied never
+//               will be.
 // Time          Cluster time is max(T so far, T of the entry). In one entry: first leases, waits
-// and
-//               records that are due end (at most 1000 leases or 10 000 nodes an entry, by deadline
-//               and id), then commands run in order. A lease is gone once T >= its deadline, even
-//               if its removal is still pending.
+//               and records that are due end (at most 1000 leases or 10 000 nodes an entry, by
+//               deadline and id), then commands run in order. A lease is gone once T >= its
+//               deadline, even if its removal is still pending.
 // Thread        Core thread only.
 // Errors        None: a refused command is an answer. A malformed entry is a bug or damage: it
-// aborts.
+//               aborts.
 #ifndef SYNOD_MACHINE_MACHINE_H_
 #define SYNOD_MACHINE_MACHINE_H_
 

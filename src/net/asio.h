@@ -1,9 +1,8 @@
 // Asio as this project uses it: one include, one set of names.
 //
 // Contract      Asio and Beast are compiled once, in asio_impl.cc; the macros that say so are
-// public
-//               definitions of synod_net, so that every user sees the same declarations. A file
-//               that includes Boost.Asio must link synod_net.
+//               public definitions of synod_net, so that every user sees the same declarations. A
+//               file that includes Boost.Asio must link synod_net.
 // Thread        An io_context is run by one thread (concurrency hint 1): no strands, no locks.
 // Tcp           Sockets carry the concrete executor type: the type-erased default costs a virtual
 //               call and an allocation an operation.

@@ -1,12 +1,10 @@
 // HttpConnection: one client's connection, as a state machine over readiness events.
 //
 // Contract      Reads when the socket has something and there is room for more requests, parses,
-// gives
-//               requests to the handler, and writes the answers in the order of the requests.
+//               gives requests to the handler, and writes the answers in the order of the requests.
 //               Output of one turn is written once, by Flush.
 // States        kOpen; kLingering: the last answer is out or on its way, input is read and dropped
-// so
-//               that it is not lost to a reset; kClosed: only exchanges still refer to it.
+//               so that it is not lost to a reset; kClosed: only exchanges still refer to it.
 // Invariants    slots_ holds the unanswered requests in order; only the first one's output goes to
 //               output_, the others' waits in their slot.
 // Thread        The loop's. Nothing here calls the handler from within a call of the handler's.

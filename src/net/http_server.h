@@ -1,17 +1,15 @@
 // HttpServer: HTTP/1.1 with pipelining and streamed answers, on one event loop.
 //
 // Contract      A handler sees requests that are complete, within the limits and syntactically
-// sound;
-//               whatever else arrives is refused here, in the words of HttpHandler::Refuse. Answers
-//               leave in the order of the requests, whenever each is given; all answers of one turn
-//               of the loop leave in one system call. While a request waits the connection is
-//               watched: a client that goes is reported (Exchange::OnGone).
+//               sound; whatever else arrives is refused here, in the words of HttpHandler::Refuse.
+//               Answers leave in the order of the requests, whenever each is given; all answers of
+//               one turn of the loop leave in one system call. While a request waits the connection
+//               is watched: a client that goes is reported (Exchange::OnGone).
 // Bounds        Of a connection: `pipeline_max` unanswered requests, one more being read, unsent
 //               answers (reading stops above `output_high_water`). Of the server: connections, and
 //               `memory_bytes_max` of requests and unsent answers (above it requests get 429).
 // Refusals      The answer says `Connection: close`; then up to `drain_bytes_max` are read and
-// dropped,
-//               so that the client sees the answer rather than a reset.
+//               dropped, so that the client sees the answer rather than a reset.
 // Thread        All of it, callbacks included, on the thread that runs the io_context.
 // Errors        Listen says why it could not. A broken connection is no error: it is closed, and
 //               what its exchanges are given afterwards is dropped.

@@ -1,8 +1,7 @@
 // HttpRequest, HttpResponse: what crosses the border between sockets and the API.
 //
 // Contract      A request is complete, within the limits of size, and syntactically HTTP/1.1;
-// nothing
-//               of its meaning was judged. Views live as long as the request object.
+//               nothing of its meaning was judged. Views live as long as the request object.
 #ifndef SYNOD_NET_HTTP_TYPES_H_
 #define SYNOD_NET_HTTP_TYPES_H_
 

@@ -1,8 +1,8 @@
 // The bytes of an answer's head.
 //
 // Contract      What is appended is one well-formed head, whatever the values are: control
-// characters
-//               in a header value become spaces, so that no value can add a header or an answer.
+//               characters in a header value become spaces, so that no value can add a header or an
+//               answer.
 // Thread        None of its own.   Errors: none.
 #ifndef SYNOD_NET_HTTP_WRITER_H_
 #define SYNOD_NET_HTTP_WRITER_H_

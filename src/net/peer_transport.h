@@ -1,11 +1,10 @@
 // PeerTransport: frames between the nodes of a cluster, over TCP.
 //
 // Contract      Every node dials every other one and sends on the connection it dialed; a
-// connection
-//               it accepted only carries HelloAck back. Frames of one connection arrive in order,
-//               whole and checksummed, or not at all; any may be lost when a connection is, so
-//               whoever sends repeats what matters. No frame passes before both sides have accepted
-//               the other's Hello.
+//               connection it accepted only carries HelloAck back. Frames of one connection arrive
+//               in order, whole and checksummed, or not at all; any may be lost when a connection
+//               is, so whoever sends repeats what matters. No frame passes before both sides have
+//               accepted the other's Hello.
 // Failure       A live process says Goodbye before it drops a connection. If one ends without, the
 //               peer is asked again at once: a refused connection, or another boot_id, proves that
 //               the process is gone (OnPeerDown with process_gone); the same boot_id means a mere
@@ -17,7 +16,7 @@
 // Thread        All of it, callbacks included, on the thread that runs the io_context.
 // Errors        Listen says why it could not; all else is retried for ever, from 20 ms to 500 ms.
 // Not here      What frames mean (src/node), TLS, the byte layout (docs/formats.md,
-// src/net/frame.h).
+//               src/net/frame.h).
 #ifndef SYNOD_NET_PEER_TRANSPORT_H_
 #define SYNOD_NET_PEER_TRANSPORT_H_
 

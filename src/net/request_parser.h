@@ -7,8 +7,9 @@
 // Strictness    What two parsers could read differently is refused: two lengths, a length and a
 //               transfer coding, an unknown coding, none or two Host fields in HTTP/1.1.
 // Bounds        Of what it holds: the limits, and in the bytes it leaves unused one head or one
-// line. Thread        None of its own.   Errors: refusal(), with the API's code. Not here Sockets,
-// timeouts, what a request means. Beast stays inside request_parser.cc.
+//               line.
+// Thread        None of its own. Errors: refusal(), with the API's code. Not here Sockets,
+//               timeouts, what a request means. Beast stays inside request_parser.cc.
 #ifndef SYNOD_NET_REQUEST_PARSER_H_
 #define SYNOD_NET_REQUEST_PARSER_H_
 

@@ -11,11 +11,9 @@
 //               proven dropped and goes out again. A failure's outcome is kUnknown only if the
 //               command may still be in somebody's log.
 // Reads         A ready read is served from machine() before the next input. Linearizable reads of
-// one
-//               turn share one quorum round.
+//               one turn share one quorum round.
 // Cluster time  While this node leads: its own clock, frozen while it could not have proposed,
-// started
-//               at the machine's time plus a grace when its LeaderStart is applied.
+//               started at the machine's time plus a grace when its LeaderStart is applied.
 // Thread        Core thread only.
 #ifndef SYNOD_NODE_ENGINE_H_
 #define SYNOD_NODE_ENGINE_H_

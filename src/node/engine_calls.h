@@ -1,13 +1,11 @@
 // PendingChanges: changes that this node took and whose answer is outstanding.
 //
 // Contract      A change is queued (certainly in nobody's log) or sent (maybe in the log of the
-// ballot it
-//               was sent in). It goes from sent back to queued only on proof: the machine has
-//               applied a LeaderStart above that ballot without having applied the change, or the
-//               leader says that it never took it.
+//               ballot it was sent in). It goes from sent back to queued only on proof: the machine
+//               has applied a LeaderStart above that ballot without having applied the change, or
+//               the leader says that it never took it.
 // Numbers       Each first send within a ballot takes the next number, so that a leader can drop
-// what a
-//               reconnect makes us send again.
+//               what a reconnect makes us send again.
 // Thread        Core thread only.
 #ifndef SYNOD_NODE_ENGINE_CALLS_H_
 #define SYNOD_NODE_ENGINE_CALLS_H_

@@ -1,8 +1,7 @@
 // Engine::Core: the engine's state and the steps of one turn (internal to engine*.cc).
 //
 // Contract      See engine.h. A turn is: route what is queued, propose, start reads, take the
-// replica's
-//               output, apply what was chosen; again while that made new work.
+//               replica's output, apply what was chosen; again while that made new work.
 // Thread        Core thread only.
 #ifndef SYNOD_NODE_ENGINE_CORE_H_
 #define SYNOD_NODE_ENGINE_CORE_H_

@@ -1,9 +1,8 @@
 // Frames between engines: what one node tells another in one turn.
 //
 // Contract      A frame is a sequence of items, each one byte of type and a length-delimited body;
-// items
-//               of unknown type are skipped (a newer node may send them). Parsing never trusts
-//               lengths.
+//               items of unknown type are skipped (a newer node may send them). Parsing never
+//               trusts lengths.
 // Format        docs/formats.md, "Peer frames".
 #ifndef SYNOD_NODE_ENGINE_FRAMES_H_
 #define SYNOD_NODE_ENGINE_FRAMES_H_

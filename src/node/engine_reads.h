@@ -2,13 +2,11 @@
 // revision.
 //
 // Contract      All linearizable reads of one turn share one round; at most two rounds are under
-// way, so
-//               that under load a round serves many. A round that fails (leader change) is asked
-//               again under a new number until the read's time is up. Numbers are never used twice:
-//               a late answer to an old round confirms nothing.
+//               way, so that under load a round serves many. A round that fails (leader change) is
+//               asked again under a new number until the read's time is up. Numbers are never used
+//               twice: a late answer to an old round confirms nothing.
 // Errors        kNoLeader after one maximal election timeout without a leader, kDeadlineExceeded
-// after
-//               the read's own, kNotReady if a bound on age cannot be proven.
+//               after the read's own, kNotReady if a bound on age cannot be proven.
 // Thread        Core thread only.
 #ifndef SYNOD_NODE_ENGINE_READS_H_
 #define SYNOD_NODE_ENGINE_READS_H_

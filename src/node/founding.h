@@ -1,11 +1,10 @@
 // Founding: which cluster this node belongs to, and whom it may talk to.
 //
 // Contract      A node with data keeps its cluster for ever. An empty one asks the listed peers
-// until a
-//               majority (itself included) has answered, and founds the cluster if none of them
-//               belongs to one; if one does, it joins that one, as the member that its flags name.
-//               A member number is bound to the first data directory seen under it: another one
-//               under the same number has lost its promises and is refused.
+//               until a majority (itself included) has answered, and founds the cluster if none of
+//               them belongs to one; if one does, it joins that one, as the member that its flags
+//               name. A member number is bound to the first data directory seen under it: another
+//               one under the same number has lost its promises and is refused.
 // Thread        Core thread only. Pure: decides, the server acts.
 // Source        docs/api.md, "Starting it".
 #ifndef SYNOD_NODE_FOUNDING_H_

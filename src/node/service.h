@@ -1,9 +1,8 @@
 // Service: HTTP calls of one node, from request to answer.
 //
 // Contract      Parses each request (src/api), hands changes and reads to the engine, watches to
-// the
-//               streams, and answers everything else from what this node knows. Every exchange is
-//               answered exactly once, also when the node stops.
+//               the streams, and answers everything else from what this node knows. Every exchange
+//               is answered exactly once, also when the node stops.
 // Thread        The loop's thread.
 #ifndef SYNOD_NODE_SERVICE_H_
 #define SYNOD_NODE_SERVICE_H_

@@ -1,9 +1,8 @@
 // Streams: the watches of this node as HTTP streams and long polls.
 //
 // Contract      A stream is a cursor of the watch hub and an exchange. It writes while the client
-// takes
-//               what was written, stops when the kernel's queue is full, and goes on when it has
-//               drained. A client that takes nothing for kStallMs while there is more gets
+//               takes what was written, stops when the kernel's queue is full, and goes on when it
+//               has drained. A client that takes nothing for kStallMs while there is more gets
 //               `overflow` and is let go: it can resume where it was. Idle streams get a comment
 //               and a progress mark every kHeartbeatMs.
 // Thread        The loop's thread.

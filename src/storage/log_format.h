@@ -1,11 +1,11 @@
 // The bytes of the acceptor's log: segment heads, records, and the stamps in their sectors.
 //
 // Contract      docs/formats.md, "Acceptor log", is the grammar; this is its only implementation.
-//               Encoders and decoders are pure; decoders trust nothing that was on a disk.
-// Torn or bad   A record starts on a page of its own, so that writing it cannot hurt an older one.
-//               The last 4 bytes of each of its 512-byte sectors are a stamp made of the segment's
-//               id and the record's number: after a power cut it tells a sector that was never
-//               written from one that was written and is damaged now. That is the difference
+//               Encoders and decoders are pure; decoders trust nothing that was on a disk. Torn or
+//               bad A record starts on a page of its own, so that writing it cannot hurt an older
+//               one. The last 4 bytes of each of its 512-byte sectors are a stamp made of the
+//               segment's id and the record's number: after a power cut it tells a sector that was
+//               never written from one that was written and is damaged now. That is the difference
 //               between an append that nobody was told about and a forgotten promise.
 #ifndef SYNOD_STORAGE_LOG_FORMAT_H_
 #define SYNOD_STORAGE_LOG_FORMAT_H_

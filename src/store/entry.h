@@ -1,10 +1,10 @@
 // Entry and Version: where a path's states live, now and back to the floor of the history.
 //
 // Contract      An Entry stands for one path, stored once, behind the struct in the same
-// allocation.
-//               `current` is the committed state. Older states hang off it, newest first, as
-//               Versions; each belongs to the revision that ended it and dies with that revision
-//               when the history is compacted (history.h), so that compaction never searches.
+//               allocation. `current` is the committed state. Older states hang off it, newest
+//               first, as Versions; each belongs to the revision that ended it and dies with that
+//               revision when the history is compacted (history.h), so that compaction never
+//               searches.
 // Invariants    (1) Since() of a state is the revision from which it held: every edit that touches
 //               a node sets mod_revision or children_revision; (2) `until` falls along the chain.
 // Thread        Core thread only.

@@ -1,14 +1,14 @@
 // History: what the kept revisions changed, from the floor on, and the states before them.
 //
 // Contract      One Span per revision that touched a node. The floor moves at once; the memory
-// below
-//               it is given back a little at a time by Collect(), so that no call takes long
+//               below it is given back a little at a time by Collect(), so that no call takes long
 //               however much history goes. Until then it is there but unreachable.
 // Determinism   The floor is replicated state: it follows from the revisions, their times and their
 //               bytes alone, never from how much was collected. BytesOf() decides it, so it is
 //               fixed.
 // Disk          Revisions go to disk in chunks, once; a chunk goes when all of it is below the
-// floor. Thread        Core thread only.
+//               floor.
+// Thread        Core thread only.
 #ifndef SYNOD_STORE_HISTORY_H_
 #define SYNOD_STORE_HISTORY_H_
 

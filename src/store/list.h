@@ -1,8 +1,7 @@
 // ListNodes: one page of the nodes below a path, from the live nodes and, for the past, the dead.
 //
 // Contract      As Tree::List (tree.h). `view` gives an entry's state as the reader sees it, null
-// to
-//               leave it out. Nodes deeper than wanted are stepped over a subtree at a time.
+//               to leave it out. Nodes deeper than wanted are stepped over a subtree at a time.
 // Thread        Core thread only.
 #ifndef SYNOD_STORE_LIST_H_
 #define SYNOD_STORE_LIST_H_

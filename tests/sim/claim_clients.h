@@ -1,9 +1,9 @@
 // LockClient and LeaseClient: clients that hold things and must be told the truth about it.
 //
 // Contract      A LockClient acquires a lock, writes under its token, and releases it, forgets it,
-// or
-//               sleeps past its lease and goes on writing. A LeaseClient grants leases, ties nodes
-//               to them, renews, revokes or abandons them. What they were told goes to Claims.
+//               or sleeps past its lease and goes on writing. A LeaseClient grants leases, ties
+//               nodes to them, renews, revokes or abandons them. What they were told goes to
+//               Claims.
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_CLAIM_CLIENTS_H_
 #define SYNOD_TESTS_SIM_CLAIM_CLIENTS_H_

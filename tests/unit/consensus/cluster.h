@@ -1,11 +1,11 @@
 // Cluster: replicas with disks and a network, all in memory and moved by hand, for tests.
 //
 // Contract      Nothing happens by itself: tests tick, deliver, persist and crash. Every message
-// goes
-//               through its bytes. A message leaves a node when what it waits for is on its disk.
+//               goes through its bytes. A message leaves a node when what it waits for is on its
+//               disk.
 // Checks        All the time: one value per slot over all nodes, as handed out and as recomputed
-// from
-//               the votes on disk; no read index below what was known chosen when the read began.
+//               from the votes on disk; no read index below what was known chosen when the read
+//               began.
 #ifndef SYNOD_TESTS_UNIT_CONSENSUS_CLUSTER_H_
 #define SYNOD_TESTS_UNIT_CONSENSUS_CLUSTER_H_
 

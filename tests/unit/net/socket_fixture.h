@@ -1,8 +1,7 @@
 // A raw TCP client and a loop that is pumped by the test itself: no threads, no sleeps.
 //
 // Contract      PumpUntil runs the loop until a condition holds, waiting in the kernel, and fails
-// the
-//               test after ten seconds of nothing.
+//               the test after ten seconds of nothing.
 #ifndef SYNOD_TESTS_UNIT_NET_SOCKET_FIXTURE_H_
 #define SYNOD_TESTS_UNIT_NET_SOCKET_FIXTURE_H_
 
