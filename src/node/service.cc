@@ -143,12 +143,16 @@ void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call ca
 }
 
 void Service::Wait(CallId id, Waiting waiting) {
-  waiting.exchange->OnGone([this, id] {
-    if (calls_.erase(id) == 0)
-      return;
-    engine_->Cancel(id);
-    hooks_.touch();
-  });
+  // A client that closed its sending half still reads its answer. Only what may wait for long, and
+  // for others, is given up when it seems gone.
+  const auto* change = std::get_if<api::ChangeCall>(&waiting.call);
+  if (change != nullptr && change->wait_ms.value_or(0) > 0)
+    waiting.exchange->OnGone([this, id] {
+      if (calls_.erase(id) == 0)
+        return;
+      engine_->Cancel(id);
+      hooks_.touch();
+    });
   calls_.emplace(id, std::move(waiting));
 }
 
