@@ -81,7 +81,11 @@ void HttpExchange::StartStream(HttpResponse head) {
   out.Appended(size);
   connection_->AccountOutput(before, out.bytes());
   if (request_.head) {
+    // Nothing follows: the owner of the stream hears that nobody listens.
+    auto on_gone = std::exchange(on_gone_, nullptr);
     Complete();
+    if (on_gone)
+      asio::post(connection_->shared_->io, std::move(on_gone));
     return;
   }
   if (!body.empty())

@@ -43,7 +43,8 @@ class Exchange {
 
   virtual void Reply(HttpResponse response) = 0;
 
-  // Begins a chunked answer; `head.body`, if any, is its first chunk. The head goes out at once.
+  // Begins a chunked answer; `head.body`, if any, is its first chunk. The head goes out at once. To
+  // HEAD it is the whole answer: what is written is dropped, and OnGone is called.
   virtual void StartStream(HttpResponse head) = 0;
   virtual void Write(SharedBytes chunk) = 0;
   virtual void EndStream() = 0;

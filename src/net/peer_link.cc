@@ -97,6 +97,7 @@ void PeerLink::DialSoon() {
 
 void PeerLink::Dial() {
   ++attempt_;
+  ++shared_->counters.dials;
   dialed_at_ = std::chrono::steady_clock::now();
   next_endpoint_ = 0;
   SetTimer(shared_->options.connect_timeout, &PeerLink::OnAttemptTimeout);

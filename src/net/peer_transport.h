@@ -95,6 +95,7 @@ struct PeerCounters {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   uint64_t frames_dropped = 0;   // peer down, or its queue full
+  uint64_t dials = 0;            // attempts to connect
   uint64_t connects = 0;         // dialed connections that came up
   uint64_t bad_connections = 0;  // ended for bytes that were no valid frames
 };

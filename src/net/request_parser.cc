@@ -42,7 +42,8 @@ bool NamesOtherVersion(std::string_view in) {
   if (line.size() < 9)
     return false;
   const std::string_view v = line.substr(line.size() - 9);
-  return v.starts_with(" HTTP/") && IsDigit(v[6]) && v[7] == '.' && IsDigit(v[8]);
+  return v.starts_with(" HTTP/") && IsDigit(v[6]) && v[7] == '.' && IsDigit(v[8]) &&
+         v != " HTTP/1.0" && v != " HTTP/1.1";
 }
 
 }  // namespace

@@ -330,6 +330,23 @@ TEST_F(HttpServerTest, StreamToHttp10EndsWithTheConnection) {
   EXPECT_THAT(client->received(), ::testing::EndsWith("\r\n\r\nfirstsecond"));
 }
 
+TEST_F(HttpServerTest, StreamToHeadIsItsHeadAndItsOwnerIsTold) {
+  Start();
+  auto client = Connect();
+  client->Send("HEAD /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  bool gone = false;
+  handler.waiting[0]->OnGone([&] { gone = true; });
+  handler.waiting[0]->StartStream({200, "text/event-stream", "first", {}});
+  handler.waiting[0]->Write(std::make_shared<const std::string>("second"));
+  EXPECT_FALSE(gone);
+  Pump([&] { return gone; });
+  handler.waiting[0]->EndStream();
+  PumpUntilReceived(*client, "\r\n\r\n");
+  client->Send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+}
+
 TEST_F(HttpServerTest, SlowReaderShowsInQueuedBytesAndDrainsOnce) {
   Start();
   auto client = Connect(4096);
