@@ -31,6 +31,7 @@ PeerShared::PeerShared(asio::io_context& context,
       scratch(kScratchBytes) {}
 
 void PeerShared::MarkDirty(std::shared_ptr<FrameChannel> channel) {
+  thread.Check();
   dirty.push_back(std::move(channel));
   if (std::exchange(flush_posted, true))
     return;
@@ -124,6 +125,7 @@ void FrameChannel::ArmWrite() {
 }
 
 void FrameChannel::OnReadable() {
+  shared_->thread.Enter();
   const auto owner = owner_.lock();
   if (!owner)
     return;

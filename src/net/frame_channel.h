@@ -15,6 +15,7 @@
 #include "src/base/random.h"
 #include "src/net/asio.h"
 #include "src/net/frame.h"
+#include "src/net/loop.h"
 #include "src/net/output_queue.h"
 #include "src/net/peer_transport.h"
 
@@ -30,6 +31,7 @@ struct PeerShared {
   void MarkDirty(std::shared_ptr<FrameChannel> channel);
   void FlushDirty();
 
+  LoopThread thread;
   asio::io_context& io;
   PeerHandler& handler;
   Hello self;

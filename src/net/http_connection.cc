@@ -28,6 +28,7 @@ HttpShared::HttpShared(asio::io_context& context,
     : io(context), handler(the_handler), options(the_options), scratch(kScratchBytes) {}
 
 void HttpShared::MarkDirty(const std::shared_ptr<HttpConnection>& connection) {
+  thread.Check();
   dirty.push_back(connection);
   if (std::exchange(flush_posted, true))
     return;
@@ -91,6 +92,7 @@ void HttpConnection::ArmRead() {
 }
 
 void HttpConnection::OnReadable(error_code ec) {
+  shared_->thread.Enter();
   read_armed_ = false;
   if (phase_ == Phase::kClosed || ec == asio::error::operation_aborted)
     return;
@@ -134,8 +136,9 @@ void HttpConnection::OnInput(std::string_view in) {
   const size_t used = Parse(in);
   if (last_request_taken_) {
     dropped_bytes_ += in.size() - used;
-  } else {
+  } else if (used < in.size() && phase_ != Phase::kClosed) {
     unparsed_.assign(in.substr(used));
+    AccountInput();
   }
 }
 
@@ -149,6 +152,8 @@ void HttpConnection::ParseUnparsed() {
   }
   if (unparsed_.empty())
     unparsed_.shrink_to_fit();
+  if (phase_ != Phase::kClosed)
+    AccountInput();
 }
 
 // Takes requests from `in` while there are any and there is room; returns how much it used.
@@ -164,7 +169,7 @@ size_t HttpConnection::Parse(std::string_view in) {
       break;
     const State before = parser_.state();
     used += parser_.Feed(in.substr(used));
-    AccountParser();
+    AccountInput();
     const State state = parser_.state();
     if (state != before && (state == State::kHead || state == State::kBody))
       request_ms_ = shared_->now_ms;
@@ -185,9 +190,10 @@ size_t HttpConnection::Parse(std::string_view in) {
   return used;
 }
 
-void HttpConnection::AccountParser() {
-  shared_->counters.request_bytes += parser_.held() - parser_held_;
-  parser_held_ = parser_.held();
+void HttpConnection::AccountInput() {
+  const size_t held = parser_.held() + unparsed_.size();
+  shared_->counters.request_bytes += held - input_held_;
+  input_held_ = held;
 }
 
 void HttpConnection::ContinueIfNeeded() {
@@ -209,7 +215,7 @@ void HttpConnection::Dispatch() {
   const bool http_1_0 = parser_.http_1_0();
   const size_t held = parser_.held();
   // The exchange counts these bytes from here on.
-  parser_held_ = 0;
+  input_held_ -= held;
   continue_sent_ = false;
   serial_ = http_1_0 || !parser_.safe();
   if (!keep_alive)
@@ -239,8 +245,8 @@ void HttpConnection::OnInputEnd() {
 void HttpConnection::Refuse(Errc code, std::string detail, bool head) {
   ++shared_->counters.refusals;
   last_request_taken_ = true;
-  shared_->counters.request_bytes -= parser_held_;
-  parser_held_ = 0;
+  parser_.Drop();
+  AccountInput();
   const HttpResponse response = shared_->handler.Refuse(code, std::move(detail));
   const uint64_t sequence = first_sequence_ + slots_.size();
   slots_.emplace_back();
@@ -404,7 +410,7 @@ void HttpConnection::Close() {
   socket_.close(ignored);
   HttpCounters& counters = shared_->counters;
   counters.output_bytes -= std::exchange(output_held_, 0);
-  counters.request_bytes -= std::exchange(parser_held_, 0);
+  counters.request_bytes -= std::exchange(input_held_, 0);
   --counters.connections;
   shared_->connections.erase(place_);
   output_ = OutputQueue{};

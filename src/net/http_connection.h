@@ -23,6 +23,7 @@
 #include "src/net/asio.h"
 #include "src/net/http_server.h"
 #include "src/net/http_writer.h"
+#include "src/net/loop.h"
 #include "src/net/output_queue.h"
 #include "src/net/request_parser.h"
 
@@ -39,6 +40,7 @@ struct HttpShared {
   void MarkDirty(const std::shared_ptr<HttpConnection>& connection);
   uint64_t MemoryUsed() const { return counters.request_bytes + counters.output_bytes; }
 
+  LoopThread thread;
   asio::io_context& io;
   HttpHandler& handler;
   const HttpOptions options;
@@ -95,7 +97,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool WantsInput() const;
   void ParseUnparsed();
   void ContinueIfNeeded();
-  void AccountParser();
+  void AccountInput();
   void Refuse(Errc code, std::string detail, bool head);
 
   // Output.
@@ -122,8 +124,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   Phase phase_ = Phase::kOpen;
 
   RequestParser parser_;
-  std::string unparsed_;  // read, and kept for when there is more of it or room for it
-  size_t parser_held_ = 0;
+  std::string unparsed_;   // read, and kept for when there is more of it or room for it
+  size_t input_held_ = 0;  // bytes of the parser and of unparsed_, as accounted
   size_t dropped_bytes_ = 0;
   bool read_armed_ = false;
   bool input_ended_ = false;

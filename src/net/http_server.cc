@@ -83,6 +83,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
     timer_.cancel();
     closed_ = true;
     for (const auto& connection : Snapshot()) connection->Close();
+    shared_->dirty.clear();  // its entries hold what holds it
   }
 
   void Sweep(int64_t now_ms) {

@@ -103,6 +103,7 @@ class PeerTransport::Core : public std::enable_shared_from_this<Core> {
     accept_retry_.cancel();
     for (const auto& [id, link] : std::exchange(links_, {})) link->Stop(with_goodbye);
     for (const auto& inbound : std::exchange(inbound_, {})) inbound->Close(with_goodbye);
+    shared_->dirty.clear();  // its entries hold what holds it
   }
 
   PeerShared& shared() { return *shared_; }

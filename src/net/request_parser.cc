@@ -233,6 +233,13 @@ size_t RequestParser::Feed(std::string_view in) {
   return used;
 }
 
+void RequestParser::Drop() {
+  const bool head = request_.head;
+  request_ = HttpRequest{};
+  request_.head = head;
+  held_ = 0;
+}
+
 HttpRequest RequestParser::Take() {
   SYNOD_CHECK(state_ == State::kDone);
   state_ = State::kIdle;

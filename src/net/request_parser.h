@@ -56,6 +56,9 @@ class RequestParser {
   // Bytes held for the request so far.
   size_t held() const { return held_; }
 
+  // Frees what is held of a request that will not be finished; nothing may be fed any more.
+  void Drop();
+
   // In kDone: gives the request away and is ready for the next.
   HttpRequest Take();
 

@@ -59,6 +59,13 @@ void ExpectSame(const Hello& a, const Hello& b) {
   EXPECT_EQ(a.payload, b.payload);
 }
 
+TEST(FrameTest, TheExampleOfTheDocument) {
+  EXPECT_EQ(FrameOf(FrameType::kMessage, "ping"),
+            std::string("SYNP\x01\x04\0\0\x04\0\0\0\xe5\x26\xfa\xa7\xc7\xbf\x1b\xdb"
+                        "ping",
+                        24));
+}
+
 TEST(FrameTest, ReadsTheSameFramesHoweverTheBytesAreCut) {
   const Frames sent = {{FrameType::kMessage, "one"},
                        {FrameType::kGoodbye, ""},

@@ -566,6 +566,27 @@ TEST_F(HttpServerTest, RefusesRequestsOverTheMemoryBudget) {
   EXPECT_EQ(server->counters().request_bytes, 0u);
 }
 
+TEST_F(HttpServerTest, WhatIsReadButNotYetARequestCountsAsHeld) {
+  Start();
+  auto client = Connect();
+  client->Send("GET /1 HTTP/1.1\r\nHost: h\r\nX-Long: " + std::string(5000, 'x'));
+  Pump([&] { return server->counters().received_bytes > 5000; });
+  EXPECT_GT(server->counters().request_bytes, 5000u);
+  client->Send("\r\n\r\n");
+  PumpUntilWaiting(1);
+  EXPECT_GT(server->counters().request_bytes, 5000u);
+  EXPECT_LT(server->counters().request_bytes, 6000u);
+  handler.waiting[0]->Reply({200, "", "", {}});
+  handler.waiting.clear();
+  EXPECT_EQ(server->counters().request_bytes, 0u);
+  client->TakeReceived();
+  client->Send("GET /2 HTTP/1.1\r\nHost: h\r\nX-Long: " + std::string(5000, 'x'));
+  Pump([&] { return server->counters().request_bytes > 5000; });
+  client->Close();
+  Pump([&] { return server->counters().connections == 0; });
+  EXPECT_EQ(server->counters().request_bytes, 0u);
+}
+
 TEST_F(HttpServerTest, CloseIdleLetsWaitingRequestsFinish) {
   Start();
   auto idle = Connect();
