@@ -1,7 +1,7 @@
 // LoopThread: the rule that a loop's objects belong to its thread, checked.
 //
-// Contract      The thread of the first event is the loop's for good; Check aborts on any other. What
-//               happens before the loop runs (listening, setting peers) is not judged.
+// Contract      The thread of the first event is the loop's for good; Check aborts on any other.
+//               What happens before the loop runs (listening, setting peers) is not judged.
 // Thread        Check may be called from any; that is its purpose.
 #ifndef SYNOD_NET_LOOP_H_
 #define SYNOD_NET_LOOP_H_
