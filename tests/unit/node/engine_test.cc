@@ -117,12 +117,12 @@ TEST(EngineTest, AChangeInFlightIsSettledByTheNextLeader) {
   EXPECT_EQ(ValueAt(cluster.node(follower), "/a"), "x");
 }
 
-TEST(EngineTest, AChangeAppliedJustBeforeTheNextLeaderBeganIsNotSentAgain) {
+TEST(EngineTest, AChangeChosenUnderTheOldLeaderIsNotSentToTheNext) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
   const uint32_t follower = OtherThan(leader);
-  // The command reaches the leader and is chosen with the third node; the follower hears of neither
-  // that nor of the next LeaderStart until both come together.
+  // The command reaches the leader and is chosen with the third node; the follower hears of it
+  // only from the next leader.
   cluster.CutOneWay(leader, follower);
   machine::Command create;
   create.operation = machine::CreateSequential{"/q/job-", "x", LeaseId()};
