@@ -1,6 +1,8 @@
-// status, members
+// status, members, leader
 #include <boost/json/array.hpp>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
 
 #include "cli/commands.h"
 
@@ -51,6 +53,21 @@ int RunMembers(Session& session) {
   return kOk;
 }
 
+int RunMoveLeader(Session& session, uint32_t id) {
+  client::Answer answer;
+  if (const int code = session.Post("/v1/cluster/leader", json::object{{"id", id}}, &answer);
+      code != kOk)
+    return code;
+  const json::object moved = answer.Json().as_object();
+  if (session.json()) {
+    PrintJson(moved);
+    return kOk;
+  }
+  const json::object& leader = moved.at("leader").as_object();
+  std::printf("member %s (%s) leads\n", Text(leader, "id").c_str(), Text(leader, "name").c_str());
+  return kOk;
+}
+
 }  // namespace
 
 void AddClusterCommands(CLI::App* app, Run* run) {
@@ -60,6 +77,13 @@ void AddClusterCommands(CLI::App* app, Run* run) {
   app->add_subcommand("members", "the members of the cluster")->callback([=] {
     *run = RunMembers;
   });
+
+  CLI::App* leader = app->add_subcommand("leader", "who leads the cluster");
+  leader->require_subcommand(1);
+  CLI::App* move = leader->add_subcommand("move", "hand leadership over to a member");
+  const auto id = std::make_shared<uint32_t>();
+  move->add_option("id", *id, "its id, as in 'members'")->required()->check(CLI::Range(1u, ~0u));
+  move->callback([=] { *run = [=](Session& session) { return RunMoveLeader(session, *id); }; });
 }
 
 }  // namespace synod::cli

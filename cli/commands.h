@@ -19,7 +19,7 @@ void AddFileCommands(CLI::App* app, Run* run);     // import export
 void AddWatchCommand(CLI::App* app, Run* run);     // watch
 void AddLeaseCommands(CLI::App* app, Run* run);    // lease
 void AddLockCommands(CLI::App* app, Run* run);     // lock elect
-void AddClusterCommands(CLI::App* app, Run* run);  // status members
+void AddClusterCommands(CLI::App* app, Run* run);  // status members leader
 
 // Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.
 int ForEachNode(Session& session,

@@ -122,6 +122,9 @@ Status Replica::Core::Transfer(NodeId to) {
     return Error{.code = Errc::kInvalidRequest, .detail = "the target does not vote"};
   if (to == config_.self)
     return Done();
+  // Beginning anew would put the deadline off, and nothing is proposed until then.
+  if (transfer_to_.value != 0)
+    return Error{.code = Errc::kNotReady, .detail = "leadership is being handed over already"};
   transfer_to_ = to;
   transfer_deadline_ = now_ + config_.election_ticks_max;
   transfer_asked_ = Slot{};

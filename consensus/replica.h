@@ -127,7 +127,8 @@ class Replica {
   // led, skip the rest of the election timeout and this node's stickiness to it.
   void PeerGone(NodeId peer);
   // Hands leadership to a voter: stops proposing, waits for it to catch up, sends TimeoutNow.
-  // kNoLeader if not leading, kInvalidRequest if `to` is no voter; progress shows in events.
+  // kNoLeader if not leading, kInvalidRequest if `to` is no voter, kNotReady while another transfer
+  // is under way; progress shows in events.
   Status TransferLeadership(NodeId to);
   // Makes the current `learned` durable if no later persist will (an idle node, before a
   // checkpoint).

@@ -82,6 +82,13 @@ struct ObserveCall {
   RenderOptions render;
 };
 
+// POST /v1/cluster/leader
+struct MoveLeaderCall {
+  NodeId to;
+  int64_t timeout_ms = 5000;
+  RenderOptions render;
+};
+
 struct PlainCall {
   enum class Kind : uint8_t { kStatus, kCluster, kMetrics, kVersion, kLivez, kReadyz, kHealthz };
   Kind kind = Kind::kStatus;
@@ -89,7 +96,7 @@ struct PlainCall {
   RenderOptions render;
 };
 
-using Call = std::variant<ChangeCall, ReadCall, WatchCall, ObserveCall, PlainCall>;
+using Call = std::variant<ChangeCall, ReadCall, WatchCall, ObserveCall, MoveLeaderCall, PlainCall>;
 
 // The call, or the answer that ends the matter: a refusal, OPTIONS, or HEAD of a stream.
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& request,

@@ -118,6 +118,9 @@ net::HttpResponse RenderCluster(const RenderOptions& options,
                                 const Context& context,
                                 std::string_view cluster_id,
                                 const std::vector<MemberStatus>& members);
+net::HttpResponse RenderLeaderMoved(const RenderOptions& options,
+                                    const Context& context,
+                                    const StatusView::Leader& leader);
 net::HttpResponse RenderVersion(const RenderOptions& options,
                                 const Context& context,
                                 std::string_view version);

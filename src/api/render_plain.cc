@@ -13,6 +13,14 @@ net::HttpResponse Finish(const RenderOptions& options,
   return response;
 }
 
+void WriteLeader(JsonWriter& writer, const StatusView::Leader& leader) {
+  writer.BeginObject("leader");
+  writer.Number("id", leader.id.value);
+  writer.Text("name", leader.name);
+  writer.Text("client_url", leader.client_url);
+  writer.EndObject();
+}
+
 void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.BeginObject("node");
   writer.Number("id", status.id.value);
@@ -20,11 +28,7 @@ void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.EndObject();
   writer.Text("role", status.role);
   if (status.leader) {
-    writer.BeginObject("leader");
-    writer.Number("id", status.leader->id.value);
-    writer.Text("name", status.leader->name);
-    writer.Text("client_url", status.leader->client_url);
-    writer.EndObject();
+    WriteLeader(writer, *status.leader);
   } else {
     writer.Null("leader");
   }
@@ -82,6 +86,17 @@ net::HttpResponse RenderCluster(const RenderOptions& options,
     writer.EndObject();
   }
   writer.EndArray();
+  writer.EndObject();
+  return Finish(options, context, JsonResponse(200, std::move(body)));
+}
+
+net::HttpResponse RenderLeaderMoved(const RenderOptions& options,
+                                    const Context& context,
+                                    const StatusView::Leader& leader) {
+  std::string body;
+  JsonWriter writer(&body);
+  writer.BeginObject();
+  WriteLeader(writer, leader);
   writer.EndObject();
   return Finish(options, context, JsonResponse(200, std::move(body)));
 }

@@ -160,6 +160,7 @@ Result<Call> ParseTransfer(Request& request);
 Result<Call> ParseObserve(Request& request);
 Result<Call> ParseWatch(Request& request);
 Result<Call> ParseCompact(Request& request);
+Result<Call> ParseMoveLeader(Request& request);
 
 // The end of every change: guards, leftovers and the fingerprint.
 Result<Call> FinishChange(Request& request,

@@ -43,7 +43,7 @@ constexpr FixedRoute kFixed[] = {
     {"/v1/leases/keepalive", {kPost, ParseLeasesKeepAlive}},
     {"/v1/status", {kGet, ParsePlain<PlainCall::Kind::kStatus>}},
     {"/v1/cluster", {kGet, ParsePlain<PlainCall::Kind::kCluster>}},
-    {"/v1/cluster/leader", {kPost, NotImplemented}},
+    {"/v1/cluster/leader", {kPost, ParseMoveLeader}},
     {"/v1/cluster/members", {kPost, NotImplemented}},
     {"/v1/cluster/members/promote", {kPost, NotImplemented}},
     {"/v1/settings", {"GET, HEAD, PATCH, OPTIONS", NotImplemented}},

@@ -13,6 +13,8 @@ namespace {
 // before it has read what the others sent meanwhile.
 constexpr int64_t kTicksAtOnceMax = 3;
 constexpr int64_t kUpkeepMs = 50;
+// A member further behind than this would keep everybody waiting before it could lead.
+constexpr uint64_t kLagMax = 1000;
 
 machine::LogEntry ToLogEntry(const consensus::Chosen& chosen) {
   machine::LogEntry entry;
@@ -107,9 +109,52 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
       OnForward(from, *forward);
     else if (const auto* reject = std::get_if<Reject>(&item))
       OnReject(*reject);
+    else if (const auto* move = std::get_if<MoveLeader>(&item))
+      (void)TransferLeadership(move->to);  // the one who asked sees whether it comes about
     else
       peers[from].applied = std::get<Report>(item).applied;
   }
+}
+
+Status Engine::Core::TransferLeadership(NodeId to) {
+  touched = true;
+  if (!replica.IsLeader())
+    return Error{Errc::kNoLeader, Outcome::kNotApplied, "this node does not lead"};
+  if (to == config.self.id)
+    return Done();
+  const auto peer = peers.find(to);
+  if (peer == peers.end() || !peer->second.connected)
+    return Error{Errc::kNotReady, Outcome::kNotApplied, "the leader is not connected to it"};
+  for (const consensus::Replica::PeerProgress& progress : replica.Progress())
+    if (progress.peer == to && progress.learned.value + kLagMax < replica.learned().value)
+      return Error{Errc::kNotReady, Outcome::kNotApplied, "it has yet to catch up"};
+  return replica.TransferLeadership(to);
+}
+
+Status Engine::Core::AskToLead(NodeId to) {
+  if (replica.IsLeader())
+    return TransferLeadership(to);
+  if (!LeaderKnown())
+    return Error{Errc::kNoLeader, Outcome::kNotApplied, "no leader is known to this node"};
+  touched = true;
+  Bytes item;
+  AppendItem(MoveLeader{to}, &item);
+  Post(*replica.leader(), std::move(item));
+  return Done();
+}
+
+Status Engine::Core::HandOver() {
+  std::optional<NodeId> best;
+  Slot furthest;
+  for (const auto& [id, peer] : peers) {
+    if (!peer.connected || !replica.membership().IsVoter(id) || (best && peer.applied <= furthest))
+      continue;
+    best = id;
+    furthest = peer.applied;
+  }
+  if (!best)
+    return Error{Errc::kNotReady, Outcome::kNotApplied, "no other voter is connected"};
+  return TransferLeadership(*best);
 }
 
 void Engine::Core::OnPeerUp(NodeId peer) {
@@ -288,10 +333,9 @@ void Engine::Loaded(const consensus::LoadRequest& request, std::vector<consensus
   core_->touched = true;
   core_->replica.Loaded(request, std::move(entries));
 }
-Status Engine::TransferLeadership(NodeId to) {
-  core_->touched = true;
-  return core_->replica.TransferLeadership(to);
-}
+Status Engine::TransferLeadership(NodeId to) { return core_->TransferLeadership(to); }
+Status Engine::AskToLead(NodeId to) { return core_->AskToLead(to); }
+Status Engine::HandOver() { return core_->HandOver(); }
 void Engine::Shutdown() { core_->Shutdown(); }
 EngineOutput Engine::Take() { return core_->Take(); }
 bool Engine::HasOutput() const { return core_->HasOutput(); }
@@ -304,6 +348,13 @@ const EngineCounters& Engine::counters() const {
 }
 ClusterTime Engine::Now() const { return std::max(core_->clock.time(), core_->machine.time()); }
 Status Engine::Ready() const { return core_->Ready(); }
+std::optional<NodeId> Engine::LeaderBegun() const {
+  const std::optional<NodeId> leader = core_->replica.leader();
+  const Ballot begun = core_->machine.leader_start();
+  if (leader != begun.node || core_->replica.ballot() != begun)
+    return std::nullopt;
+  return leader;
+}
 bool Engine::IsConnected(NodeId peer) const {
   if (peer == core_->config.self.id)
     return true;

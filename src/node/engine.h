@@ -131,7 +131,13 @@ class Engine {
   // holds.
   void Checkpointed(Slot slot, Slot first_kept);
   void Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries);
+  // Leader only: hands over to a voter that is connected and nearly up to date, since nothing is
+  // proposed meanwhile. kNotReady if it is not, or another hand-over is under way.
   Status TransferLeadership(NodeId to);
+  // The same from any node, which asks the leader. Whether it came about shows in LeaderBegun().
+  Status AskToLead(NodeId to);
+  // Leader only: to the voter that is furthest. kNotReady if there is none to hand over to.
+  Status HandOver();
   // Fails every call with kShuttingDown and takes no more. Waits keep their place for a repeat.
   void Shutdown();
 
@@ -147,6 +153,8 @@ class Engine {
   // A linearizable request could be served now: a leader with a fresh quorum is known.
   Status Ready() const;
   bool IsConnected(NodeId peer) const;  // true of this node itself
+  // The leader that this node follows, or is, once this node has applied its LeaderStart.
+  std::optional<NodeId> LeaderBegun() const;
   // What the members last said of themselves (twice a second), and the highest of it.
   Slot AppliedOf(NodeId member) const;
   Slot NewestApplied() const;

@@ -37,6 +37,9 @@ class Engine::Core {
   bool HasOutput() const;
   Status Ready() const;
   bool LeaderKnown() const;
+  Status TransferLeadership(NodeId to);
+  Status AskToLead(NodeId to);
+  Status HandOver();
 
   // engine_changes.cc: the way of a change
   Result<CallId> Change(machine::Command command, int64_t timeout_ms);

@@ -7,7 +7,13 @@
 namespace synod::node {
 namespace {
 
-enum class ItemType : uint8_t { kConsensus = 1, kForward = 2, kReject = 3, kReport = 4 };
+enum class ItemType : uint8_t {
+  kConsensus = 1,
+  kForward = 2,
+  kReject = 3,
+  kReport = 4,
+  kMoveLeader = 5
+};
 
 template <typename Body>
 void AppendTyped(ItemType type, Bytes* frame, Body&& body) {
@@ -78,6 +84,10 @@ void AppendItem(const Report& report, Bytes* frame) {
   AppendTyped(ItemType::kReport, frame, [&](Writer& w) { w.Number(report.applied); });
 }
 
+void AppendItem(const MoveLeader& move, Bytes* frame) {
+  AppendTyped(ItemType::kMoveLeader, frame, [&](Writer& w) { w.Number(move.to); });
+}
+
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
   std::vector<FrameItem> items;
   Reader r(frame);
@@ -97,6 +107,8 @@ Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
       items.emplace_back(ReadReject(&body));
     } else if (type == ItemType::kReport) {
       items.emplace_back(Report{body.Number<Slot>()});
+    } else if (type == ItemType::kMoveLeader) {
+      items.emplace_back(MoveLeader{body.Number<NodeId>()});
     }
     if (!body.ok())
       return Malformed();

@@ -46,12 +46,18 @@ struct Report {
   Slot applied;
 };
 
-using FrameItem = std::variant<consensus::Message, Forward, Reject, Report>;
+// Asks the leader to hand over to this voter.
+struct MoveLeader {
+  NodeId to;
+};
+
+using FrameItem = std::variant<consensus::Message, Forward, Reject, Report, MoveLeader>;
 
 void AppendItem(const consensus::Message& message, Bytes* frame);
 void AppendItem(const Forward& forward, Bytes* frame);
 void AppendItem(const Reject& reject, Bytes* frame);
 void AppendItem(const Report& report, Bytes* frame);
+void AppendItem(const MoveLeader& move, Bytes* frame);
 
 // kInvalidRequest if anything is malformed: the sender is broken, drop the connection.
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame);

@@ -453,15 +453,8 @@ void Server::HandOver() {
   const consensus::Replica& replica = engine_->replica();
   if (replica.IsLeader() && !handed_over_) {
     handed_over_ = true;
-    std::optional<NodeId> best;
-    for (const auto& [id, address] : addresses_) {
-      const NodeId peer(id);
-      if (peer != self_ && engine_->IsConnected(peer) &&
-          (!best || engine_->AppliedOf(peer) > engine_->AppliedOf(*best)))
-        best = peer;
-    }
-    if (best && engine_->TransferLeadership(*best)) {
-      LogInfo("handing leadership over", {{"to", best->value}});
+    if (engine_->HandOver()) {
+      LogInfo("handing leadership over");
       Touch();
     }
   }

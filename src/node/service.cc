@@ -1,5 +1,6 @@
 #include "src/node/service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "src/base/check.h"
@@ -70,6 +71,10 @@ Route RouteOf(const api::Call& call) {
   return Route::kWatch;
 }
 
+// The leader tries for one maximal election timeout, by default a second; then once more.
+constexpr int64_t kMoveMs = 2500;
+constexpr int64_t kAskAgainMs = 250;
+
 Error NotReady(std::string detail) {
   return {Errc::kNotReady, Outcome::kNotApplied, std::move(detail)};
 }
@@ -137,8 +142,10 @@ void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call ca
     StartRead(exchange, std::move(*read), route);
   else if (auto* watch = std::get_if<api::WatchCall>(&call))
     StartStream(exchange, std::move(*watch), route);
+  else if (auto* observe = std::get_if<api::ObserveCall>(&call))
+    StartStream(exchange, std::move(*observe), route);
   else
-    StartStream(exchange, std::move(std::get<api::ObserveCall>(call)), route);
+    StartMove(exchange, std::get<api::MoveLeaderCall>(std::move(call)), route);
   hooks_.touch();
 }
 
@@ -190,6 +197,73 @@ void Service::StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall ca
   Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
 }
 
+// A quorum round first: whom to move to is judged by the membership as it is now.
+void Service::StartMove(std::shared_ptr<net::Exchange> exchange,
+                        api::MoveLeaderCall call,
+                        Route route) {
+  ReadRequest request;
+  request.timeout_ms = call.timeout_ms;
+  const CallId id = engine_->Read(request);
+  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+void Service::BeginMove(Waiting waiting, const api::MoveLeaderCall& call) {
+  const consensus::Membership& membership = engine_->replica().membership();
+  const std::string who = "member " + std::to_string(call.to.value);
+  const bool learner = std::count(membership.learners.begin(), membership.learners.end(), call.to);
+  if (!membership.IsVoter(call.to)) {
+    const Error error = learner
+                            ? Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                                    who + " is a learner: it cannot lead before it is promoted"}
+                            : Error{Errc::kNotFound, Outcome::kNotApplied, "there is no " + who};
+    Reply(waiting, api::RenderError(call.render, MakeContext(), error));
+    return;
+  }
+  const int64_t now_ms = MonotonicMs();
+  Move move;
+  move.to = call.to;
+  move.give_up_ms = now_ms + kMoveMs;
+  move.deadline_ms = waiting.started_us / 1000 + call.timeout_ms;
+  move.asked_ms = now_ms - kAskAgainMs;
+  move.waiting = std::move(waiting);
+  moves_.push_back(std::move(move));
+  GoOnWithMoves(now_ms);
+}
+
+std::optional<net::HttpResponse> Service::GoOn(Move* move, int64_t now_ms) {
+  const api::RenderOptions& render = std::get<api::MoveLeaderCall>(move->waiting.call).render;
+  if (engine_->LeaderBegun() == move->to)
+    return api::RenderLeaderMoved(render, MakeContext(), *LeaderView());
+  if (now_ms >= move->give_up_ms || now_ms >= move->deadline_ms) {
+    Error error{Errc::kDeadlineExceeded, Outcome::kUnknown,
+                "member " + std::to_string(move->to.value) + " has not taken over in timeout_ms"};
+    if (now_ms < move->deadline_ms)
+      error = {Errc::kNotReady, Outcome::kUnknown,
+               "member " + std::to_string(move->to.value) +
+                   " did not take over: it lags, or the leader does not reach it"};
+    if (!move->asked)
+      error = {Errc::kNotReady, Outcome::kNotApplied, move->refusal};
+    return api::RenderError(render, MakeContext(), error);
+  }
+  if (now_ms - move->asked_ms >= kAskAgainMs) {
+    move->asked_ms = now_ms;
+    const Status asked = engine_->AskToLead(move->to);
+    move->asked |= asked.has_value();
+    if (!asked)
+      move->refusal = asked.error().detail;
+  }
+  return std::nullopt;
+}
+
+void Service::GoOnWithMoves(int64_t now_ms) {
+  std::erase_if(moves_, [&](Move& move) {
+    std::optional<net::HttpResponse> response = GoOn(&move, now_ms);
+    if (response)
+      Reply(move.waiting, *std::move(response));
+    return response.has_value();
+  });
+}
+
 void Service::Reply(const Waiting& waiting, net::HttpResponse response) {
   stats_.Count(waiting.route, response.status, MonotonicUs() - waiting.started_us);
   waiting.exchange->Reply(std::move(response));
@@ -226,6 +300,9 @@ void Service::OnReadsReady(std::vector<ReadReady> reads) {
     } else if (const auto* observe = std::get_if<api::ObserveCall>(&waiting.call)) {
       stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *observe, now_ms),
                    MonotonicUs() - waiting.started_us);
+    } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
+      const api::MoveLeaderCall call = *move;
+      BeginMove(std::move(waiting), call);
     }
   }
 }
@@ -258,15 +335,32 @@ void Service::OnRevisions(const std::vector<store::RevisionRef>& revisions) {
 void Service::Tick(int64_t now_ms) {
   if (streams_)
     streams_->Tick(now_ms);
+  if (!moves_.empty())
+    GoOnWithMoves(now_ms);
 }
 
 void Service::EndStreams() {
+  for (const Move& move : std::exchange(moves_, {}))
+    Reply(move.waiting,
+          api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
+                           {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
   if (streams_)
     streams_->EndAll();
 }
 
 double Service::uptime_seconds() const {
   return static_cast<double>(MonotonicMs() - started_ms_) * 1e-3;
+}
+
+std::optional<api::StatusView::Leader> Service::LeaderView() const {
+  const std::optional<NodeId> leader = engine_->replica().leader();
+  if (!leader)
+    return std::nullopt;
+  api::StatusView::Leader view{*leader, "", ""};
+  for (const machine::MemberView& member : engine_->machine().members())
+    if (member.id == *leader)
+      view = {*leader, member.name, member.client_url};
+  return view;
 }
 
 api::StatusView Service::MakeStatus() const {
@@ -287,12 +381,7 @@ api::StatusView Service::MakeStatus() const {
     status.role = "leader";
   else if (replica.role() == consensus::Role::kFollower)
     status.role = "follower";
-  if (const std::optional<NodeId> leader = replica.leader()) {
-    status.leader = api::StatusView::Leader{*leader, "", ""};
-    for (const machine::MemberView& member : machine.members())
-      if (member.id == *leader)
-        status.leader = api::StatusView::Leader{*leader, member.name, member.client_url};
-  }
+  status.leader = LeaderView();
   status.ballot = replica.ballot();
   status.revision = machine.revision();
   status.commit_slot = replica.commit();

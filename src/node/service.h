@@ -72,9 +72,24 @@ class Service : public net::HttpHandler {
   struct Waiting {
     std::shared_ptr<net::Exchange> exchange;
     // What to do when the engine answers.
-    std::variant<api::ChangeCall, api::ReadCall, api::WatchCall, api::ObserveCall> call;
+    std::variant<api::ChangeCall,
+                 api::ReadCall,
+                 api::WatchCall,
+                 api::ObserveCall,
+                 api::MoveLeaderCall>
+        call;
     Route route = Route::kOther;
     int64_t started_us = 0;
+  };
+  // A hand-over of leadership that somebody asked for.
+  struct Move {
+    Waiting waiting;
+    NodeId to;
+    int64_t give_up_ms = 0;
+    int64_t deadline_ms = 0;
+    int64_t asked_ms = 0;  // when last
+    bool asked = false;    // the leader may have begun it
+    std::string refusal;   // why it could not be asked
   };
 
   api::Context MakeContext() const;
@@ -84,9 +99,15 @@ class Service : public net::HttpHandler {
   template <typename StreamCall>
   void StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route);
   void AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route);
+  void StartMove(std::shared_ptr<net::Exchange> exchange, api::MoveLeaderCall call, Route route);
+  void BeginMove(Waiting waiting, const api::MoveLeaderCall& call);
+  // What it ended with; nullopt: not yet.
+  std::optional<net::HttpResponse> GoOn(Move* move, int64_t now_ms);
+  void GoOnWithMoves(int64_t now_ms);
   void Wait(CallId id, Waiting waiting);
   void ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time);
   void Reply(const Waiting& waiting, net::HttpResponse response);
+  std::optional<api::StatusView::Leader> LeaderView() const;
   api::StatusView MakeStatus() const;
   std::vector<api::MemberStatus> MakeMembers() const;
 
@@ -97,6 +118,7 @@ class Service : public net::HttpHandler {
   Engine* engine_ = nullptr;
   std::unique_ptr<Streams> streams_;
   std::unordered_map<CallId, Waiting> calls_;
+  std::vector<Move> moves_;
   RequestStats stats_;
   int64_t started_ms_ = 0;
 };

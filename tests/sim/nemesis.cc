@@ -161,9 +161,9 @@ void Nemesis::ResetConnections(bool all) {
 
 void Nemesis::Transfer() {
   const NodeId target = AnyHost().id();
-  for (NodeHost* host : hosts_)
-    if (host->running() && !host->paused() && host->engine().replica().IsLeader())
-      host->Input([host, target] { (void)host->engine().TransferLeadership(target); });
+  NodeHost* asked = &AnyHost();
+  if (asked->running() && !asked->paused())
+    asked->Input([asked, target] { (void)asked->engine().AskToLead(target); });
 }
 
 void Nemesis::CutClients() {

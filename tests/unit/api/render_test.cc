@@ -427,6 +427,12 @@ TEST(RenderTest, StatusAndCluster) {
             R"("healthy":true,"applied_slot":99,"lag":1}]})");
 }
 
+TEST(RenderTest, TheLeaderAfterAMove) {
+  EXPECT_EQ(
+      RenderLeaderMoved({}, TestContext(), {NodeId(2), "node-2", "http://127.0.0.1:7311"}).body,
+      R"({"leader":{"id":2,"name":"node-2","client_url":"http://127.0.0.1:7311"}})");
+}
+
 TEST(RenderTest, HealthVersionAndMetrics) {
   const net::HttpResponse ready = RenderHealth({}, TestContext(), true, "ready");
   EXPECT_EQ(ready.status, 200);

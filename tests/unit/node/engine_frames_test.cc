@@ -15,6 +15,7 @@ Bytes SampleFrame() {
   AppendItem(forward, &frame);
   AppendItem(Reject{{7, NodeId(2)}, 99, Reject::Reason::kOverloaded, {4, 5}}, &frame);
   AppendItem(Report{Slot(12)}, &frame);
+  AppendItem(MoveLeader{NodeId(3)}, &frame);
   return frame;
 }
 
@@ -22,7 +23,7 @@ TEST(EngineFramesTest, AFrameGivesBackWhatWasPutIntoIt) {
   const Bytes frame = SampleFrame();
   const auto items = ParseFrame(frame);
   ASSERT_TRUE(items);
-  ASSERT_EQ(items->size(), 4U);
+  ASSERT_EQ(items->size(), 5U);
   const auto& forward = std::get<Forward>((*items)[1]);
   EXPECT_EQ(forward.ballot, (Ballot{7, NodeId(2)}));
   EXPECT_EQ(forward.boot, 99U);
@@ -33,6 +34,7 @@ TEST(EngineFramesTest, AFrameGivesBackWhatWasPutIntoIt) {
   EXPECT_EQ(reject.reason, Reject::Reason::kOverloaded);
   EXPECT_EQ(reject.numbers, (std::vector<uint64_t>{4, 5}));
   EXPECT_EQ(std::get<Report>((*items)[3]).applied, Slot(12));
+  EXPECT_EQ(std::get<MoveLeader>((*items)[4]).to, NodeId(3));
 }
 
 TEST(EngineFramesTest, ItemsOfANewerNodeAreSkipped) {
@@ -43,14 +45,14 @@ TEST(EngineFramesTest, ItemsOfANewerNodeAreSkipped) {
   frame += SampleFrame();
   const auto items = ParseFrame(frame);
   ASSERT_TRUE(items);
-  EXPECT_EQ(items->size(), 4U);
+  EXPECT_EQ(items->size(), 5U);
 }
 
 TEST(EngineFramesTest, DamagedFramesAreRefusedOrParsedButNeverTrusted) {
   const Bytes good = SampleFrame();
   for (size_t cut = 1; cut < good.size(); ++cut) {
     const auto items = ParseFrame(good.substr(0, cut));
-    EXPECT_TRUE(!items || items->size() < 4U) << cut;
+    EXPECT_TRUE(!items || items->size() < 5U) << cut;
   }
   Random random(1);
   for (int i = 0; i < 20'000; ++i) {

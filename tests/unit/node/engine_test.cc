@@ -98,6 +98,74 @@ TEST(EngineTest, ACommandWhoseFrameWasDroppedIsSentAgain) {
   EXPECT_EQ(cluster.node(leader).machine().tree().Find("/lost")->version, 1U);
 }
 
+TEST(EngineTest, AnyNodeMovesLeadershipToAnyVoter) {
+  EngineCluster cluster(3);
+  const uint32_t first = cluster.Elect();
+  const uint32_t asked = OtherThan(first);
+  const uint32_t target = 6 - first - asked;
+  ASSERT_TRUE(cluster.node(asked).AskToLead(NodeId(target)));
+  cluster.Run(50);
+  for (uint32_t id = 1; id <= 3; ++id)
+    EXPECT_EQ(cluster.node(id).LeaderBegun(), NodeId(target)) << id;
+  // Nothing happens if it leads already.
+  const Ballot ballot = cluster.node(target).replica().ballot();
+  ASSERT_TRUE(cluster.node(asked).AskToLead(NodeId(target)));
+  ASSERT_TRUE(cluster.node(target).AskToLead(NodeId(target)));
+  cluster.Run(100);
+  EXPECT_EQ(cluster.node(target).replica().ballot(), ballot);
+  EXPECT_EQ(cluster.node(target).LeaderBegun(), NodeId(target));
+}
+
+TEST(EngineTest, LeadershipIsNotGivenToAVoterThatCannotTakeIt) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t away = OtherThan(leader);
+  cluster.Kill(away);
+  const Status refused = cluster.node(leader).TransferLeadership(NodeId(away));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kNotReady);
+  EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
+  const Status stranger = cluster.node(leader).TransferLeadership(NodeId(9));
+  ASSERT_FALSE(stranger);
+  EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
+}
+
+// Asked again and again, as the API does, a hand-over that cannot succeed still ends, and with it
+// the time in which nothing is proposed.
+TEST(EngineTest, AskingAgainDoesNotPutOffTheEndOfAFailedHandOver) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t target = OtherThan(leader);
+  cluster.Cut(leader, target);
+  const Result<CallId> call =
+      cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();  // the target has not got this one
+  ASSERT_TRUE(cluster.node(leader).TransferLeadership(NodeId(target)));
+  EXPECT_FALSE(cluster.node(leader).replica().CanPropose());
+  for (int i = 0; i < 9; ++i) {
+    cluster.Run(100);
+    EXPECT_EQ(cluster.node(leader).TransferLeadership(NodeId(target)).error().code,
+              Errc::kNotReady);
+  }
+  cluster.Run(110);
+  EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
+}
+
+TEST(EngineTest, ALeaderThatStopsHandsOverToTheVoterThatIsFurthest) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t behind = OtherThan(leader);
+  cluster.Cut(leader, behind);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000));
+    cluster.Run(600);  // reports go round
+  }
+  ASSERT_TRUE(cluster.node(leader).HandOver());
+  cluster.Run(50);
+  EXPECT_EQ(cluster.node(leader).LeaderBegun(), NodeId(6 - leader - behind));
+}
+
 TEST(EngineTest, AChangeInFlightIsSettledByTheNextLeader) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
