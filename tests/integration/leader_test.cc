@@ -15,16 +15,20 @@ using Clock = std::chrono::steady_clock;
 
 std::string IdBody(int id) { return "{\"id\":" + std::to_string(id) + "}"; }
 
+// They have told each other their addresses.
+bool EveryoneKnowsEveryone(Cluster& cluster) {
+  return Eventually(Milliseconds(10'000), [&] {
+    for (int id = 1; id <= cluster.size(); ++id)
+      if (Http(cluster.port(id), "GET", "/v1/cluster").Json().at("members").as_array().size() < 3)
+        return false;
+    return true;
+  });
+}
+
 using LeaderTest = ClusterTest<3>;
 
 TEST_F(LeaderTest, MovesToAnyMemberFromAnyNode) {
-  // They have told each other their addresses.
-  ASSERT_TRUE(Eventually(Milliseconds(10'000), [] {
-    for (int id = 1; id <= 3; ++id)
-      if (Http(port(id), "GET", "/v1/cluster").Json().at("members").as_array().size() < 3)
-        return false;
-    return true;
-  }));
+  ASSERT_TRUE(EveryoneKnowsEveryone(cluster()));
   for (int to = 1; to <= 3; ++to) {
     for (int asked = 1; asked <= 3; ++asked) {
       const Answer answer =
@@ -76,6 +80,7 @@ TEST_F(LeaderTest, TheCommandLineMovesItToo) {
 TEST(LeaderMoveTest, ToAMemberThatIsAwayIsRefusedAndStopsNobody) {
   Cluster cluster(3);
   cluster.Start();
+  ASSERT_TRUE(EveryoneKnowsEveryone(cluster));
   const int leader = cluster.Leader();
   const int away = cluster.Other(leader);
   cluster.node(away).Kill();
