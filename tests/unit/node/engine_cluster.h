@@ -9,6 +9,7 @@
 #ifndef SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 #define SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -64,7 +65,10 @@ class EngineCluster {
   // One exchange without time passing.
   void Turn() {
     for (auto& [id, engine] : nodes_) {
+      const uint64_t applied = engine->counters().entries_applied;
       EngineOutput out = engine->Take();
+      uint64_t& largest = largest_apply_[id];
+      largest = std::max(largest, engine->counters().entries_applied - applied);
       if (!out.persist.empty())
         engine->Persisted(out.persist.back().id);
       for (Frame& frame : out.frames)
@@ -117,6 +121,8 @@ class EngineCluster {
     return it->second;
   }
   int64_t now() const { return now_; }
+  // The most entries that the node applied in one turn so far.
+  uint64_t largest_apply(uint32_t id) const { return largest_apply_.at(NodeId(id)); }
   std::set<NodeId> frozen_;
 
   static machine::Command PutCommand(std::string path, std::string value) {
@@ -152,6 +158,7 @@ class EngineCluster {
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::map<std::pair<NodeId, CallId>, Result<machine::Answer>> changes_;
   std::map<std::pair<NodeId, CallId>, Result<ClusterTime>> reads_;
+  std::map<NodeId, uint64_t> largest_apply_;
   int64_t now_ = 1000;
 };
 

@@ -16,6 +16,22 @@ std::string ValueAt(Engine& engine, const std::string& path) {
   return node ? *node->value : "(absent)";
 }
 
+machine::Command AcquireCommand(const std::string& path) {
+  machine::Acquire acquire;
+  acquire.path = path;
+  acquire.ttl_ms = 60'000;
+  acquire.wait_ms = 50'000;
+  machine::Command command;
+  command.operation = acquire;
+  return command;
+}
+
+size_t WaitersOf(Engine& engine, const std::string& path) {
+  const auto found =
+      engine.machine().Read(machine::GetLock{machine::LockKind::kLock, path}, engine.Now());
+  return found ? std::get<machine::LockResult>(*found).waiters.size() : 0;
+}
+
 TEST(EngineTest, AClusterOfOneAnswersAChange) {
   EngineCluster cluster(1);
   ASSERT_EQ(cluster.Elect(), 1U);
@@ -207,6 +223,38 @@ TEST(EngineTest, AChangeChosenUnderTheOldLeaderIsNotSentToTheNext) {
   EXPECT_EQ(cluster.node(follower).counters().reforwarded, 0U);
   EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000001"), "x");
   EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000002"), "(absent)");
+}
+
+TEST(EngineTest, AChangeAppliedInOneTurnWithTheNextLeaderStartIsAppliedOnce) {
+  EngineCluster cluster(5);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  ASSERT_TRUE(cluster.node(leader).Change(AcquireCommand("/l"), 60'000));
+  cluster.Settle();
+  machine::Command create;
+  create.operation = machine::CreateSequential{"/q/job-", "x", LeaseId()};
+  const Result<CallId> call = cluster.node(follower).Change(create, 60'000);
+  ASSERT_TRUE(call);
+  const Result<CallId> wait = cluster.node(follower).Change(AcquireCommand("/l"), 60'000);
+  ASSERT_TRUE(wait);
+  cluster.Turn();  // the commands are with the leader
+  cluster.Isolate(follower);
+  cluster.Settle();
+  ASSERT_EQ(ValueAt(cluster.node(leader), "/q/job-0000000001"), "x");
+  ASSERT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000001"), "(absent)");
+  cluster.Kill(leader);
+  ASSERT_NE(cluster.Elect(), 0U);
+  // What the follower lacks comes in one answer: the entry and, behind it, the LeaderStart that
+  // would prove both commands dropped had they not been applied.
+  cluster.Heal();
+  cluster.Run(3000);
+  const auto answer = cluster.Answer(follower, *call);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_GE(cluster.largest_apply(follower), 2U);
+  EXPECT_EQ(cluster.node(follower).counters().reforwarded, 0U);
+  EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000002"), "(absent)");
+  EXPECT_FALSE(cluster.Answer(follower, *wait));
+  EXPECT_EQ(WaitersOf(cluster.node(follower), "/l"), 1U);
 }
 
 TEST(EngineTest, WithoutALeaderAChangeFailsAsNotAppliedWhenItsTimeIsUp) {
