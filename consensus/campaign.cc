@@ -139,7 +139,8 @@ void Replica::Core::OnOwnPromiseDurable() {
 }
 
 void Replica::Core::On(NodeId from, const Promise& m) {
-  if (!takeover_.has_value() || !membership_.IsVoter(from))
+  if (!takeover_.has_value() || !membership_.IsVoter(from) || !IsPlausible(m.learned) ||
+      !IsPlausible(m.commit_hint))
     return;
   if (!takeover_->Add(from, m))
     return;

@@ -68,6 +68,7 @@ class Replica::Core {
   void On(NodeId from, const LearnResp& m);
   void On(NodeId from, const ReadIndexReq& m);
   void On(NodeId from, const ReadIndexResp& m);
+  bool IsPlausible(Slot claimed) const;
   void Follow(NodeId leader, const Accept& m);
   void TakeCommit(const Accept& m);
   void Commit();

@@ -8,6 +8,10 @@
 namespace synod::consensus {
 namespace {
 
+// No absence is that long: at a million slots a second this is twelve days, and a node that was
+// away for longer than the log is kept begins with a snapshot anyway.
+constexpr uint64_t kSlotJumpMax = uint64_t{1} << 40;
+
 bool IsWellFormed(const Accept& m) {
   Slot previous;
   for (const Proposal& p : m.entries) {
@@ -22,7 +26,7 @@ bool IsWellFormed(const Accept& m) {
 
 void Replica::Core::On(NodeId from, const Accept& m) {
   if (m.ballot.node != from || !membership_.IsVoter(from) || !IsWellFormed(m) ||
-      !election_.Observe(m.ballot)) {
+      !IsPlausible(m.commit) || !election_.Observe(m.ballot)) {
     outbox_.Note("ignored_accept", from.value);
     return;
   }
@@ -46,6 +50,12 @@ void Replica::Core::On(NodeId from, const Accept& m) {
                   .durable_learned = journal_.durable_learned(),
                   .ranges = std::move(votes.ranges)};
   outbox_.ToAfter(from, std::move(answer), votes.after, journal_);
+}
+
+// A claim far above everything known is damage or malice. It would be kept for ever (commit_hint),
+// told to others, and keep this node behind in every election.
+bool Replica::Core::IsPlausible(Slot claimed) const {
+  return claimed <= commit_ || claimed.value - commit_.value <= kSlotJumpMax;
 }
 
 void Replica::Core::Follow(NodeId leader, const Accept& m) {
@@ -86,11 +96,11 @@ void Replica::Core::On(NodeId from, const Accepted& m) {
 }
 
 void Replica::Core::Commit() {
+  const bool started_before = log_.learned() >= leader_->start_slot();
   if (!leader_->AdvanceCommit(&log_))
     return;
-  const bool started = commit_ < leader_->start_slot() && log_.learned() >= leader_->start_slot();
   commit_ = std::max(commit_, log_.learned());
-  if (started)
+  if (!started_before && log_.learned() >= leader_->start_slot())
     outbox_.Note("leader_start_chosen", leader_->start_slot().value);
 }
 
@@ -133,8 +143,9 @@ void Replica::Core::TickLeader() {
 }
 
 void Replica::Core::FlushLeader() {
-  // Two rounds at a time: what comes meanwhile shares the next one.
-  const bool may_read = phase_ == Phase::kLead && commit_ >= leader_->start_slot();
+  // Two rounds at a time: what comes meanwhile shares the next one. By what is held and not by
+  // commit_, which rests on what others claim.
+  const bool may_read = phase_ == Phase::kLead && log_.learned() >= leader_->start_slot();
   if (may_read && reads_.HasWaiting() && reads_.rounds() < 2)
     reads_.StartRound(leader_->StartRound(now_), log_.learned(), stamp_, now_);
   if (transfer_to_.value != 0)
@@ -146,7 +157,7 @@ void Replica::Core::FlushLeader() {
 }
 
 void Replica::Core::FlushTransfer() {
-  if (leader_->InFlight(log_) > 0 || commit_ < leader_->start_slot())
+  if (leader_->InFlight(log_) > 0 || log_.learned() < leader_->start_slot())
     return;
   const Leader::Peer* target = leader_->Find(transfer_to_);
   SYNOD_CHECK(target != nullptr);
@@ -177,7 +188,7 @@ void Replica::Core::On(NodeId from, const LearnReq& m) {
 }
 
 void Replica::Core::On(NodeId from, const LearnResp& m) {
-  if (!membership_.IsMember(from))
+  if (!membership_.IsMember(from) || !IsPlausible(m.commit))
     return;
   if (phase_ == Phase::kLead) {
     // Leaders do not ask. A value chosen in one of our slots that is not the one we proposed: a

@@ -346,6 +346,40 @@ TEST(ReplicaTest, ARoundFromTheFarFuturePoisonsNobody) {
   EXPECT_LT(cluster.replica(leader).ballot().round, 100u);
 }
 
+// Kept, it would be written as commit_hint, told in every promise, and never be reached.
+TEST(ReplicaTest, ACommitFromTheFarFutureIsIgnored) {
+  Cluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  const uint32_t node = leader % 3 + 1;
+  const Slot before = cluster.replica(node).commit();
+  const Slot far{~uint64_t{0} - 5};
+  LearnResp learnt;
+  learnt.from = before + 1;
+  learnt.commit = far;
+  cluster.Give(leader, node, MakeAccept(cluster.replica(leader).ballot(), {}, ~uint64_t{0} - 5));
+  cluster.Give(leader, node, learnt);
+  EXPECT_EQ(cluster.replica(node).commit(), before);
+}
+
+TEST(ReplicaTest, APromiseThatClaimsTheFarFutureIsIgnored) {
+  Cluster cluster(3);
+  while (cluster.packets().empty()) cluster.Tick(1);
+  const auto* asked = std::get_if<PreVote>(&cluster.packets().front().message);
+  ASSERT_NE(asked, nullptr);
+  const Ballot ballot = asked->ballot;
+  cluster.Give(2, 1, PreVoteReply{ballot, true, {}, {}, {}});
+  cluster.Persist(1);
+  Promise promise = MakePromise(ballot, 0, {});
+  promise.commit_hint = Slot(~uint64_t{0} - 5);
+  cluster.Give(2, 1, promise);
+  EXPECT_EQ(cluster.replica(1).commit(), Slot());
+  EXPECT_FALSE(cluster.replica(1).IsLeader());
+  promise.commit_hint = Slot();
+  cluster.Give(2, 1, promise);
+  EXPECT_TRUE(cluster.replica(1).IsLeader());
+}
+
 TEST(ReplicaTest, AnAcceptWithSlotsOutOfOrderIsIgnored) {
   Cluster cluster(3);
   cluster.Give(1, 2, MakeAccept(B(1, 1), {{2, "b"}, {1, "a"}}));
