@@ -116,23 +116,23 @@ void DiskThreads::AppendQueued() {
   const auto bucket =
       std::lower_bound(bounds.begin(), bounds.end(), static_cast<double>(micros) * 1e-6) -
       bounds.begin();
+  const storage::AcceptorLog::Stats log = log_->stats();
   {
     const std::lock_guard lock(mutex_);
-    stats_.log = log_->stats();
+    stats_.log = log;
     ++stats_.appends;
     stats_.append_micros += micros;
     ++stats_.append_buckets[static_cast<size_t>(bucket)];
   }
-  net::asio::post(io_, [this, upto = batch.back().id] { callbacks_.persisted(upto); });
+  net::asio::post(
+      io_, [this, upto = batch.back().id, gen = log.gen] { callbacks_.persisted(upto, gen); });
 }
 
 void DiskThreads::WriteCheckpoint(CheckpointJob job) {
   state_worker_.Post([this, shared = std::make_shared<CheckpointJob>(std::move(job))] {
     const auto start = std::chrono::steady_clock::now();
-    if (const Status s = state_->Write({shared->slot,
-                                        shared->digest,
-                                        std::move(shared->records),
-                                        log_->stats().gen});
+    if (const Status s = state_->Write({shared->slot, shared->digest, std::move(shared->records),
+                                        log_->stats().gen, std::move(shared->witness)});
         !s)
       Die("the state cannot be written", s.error());
     {
@@ -145,9 +145,8 @@ void DiskThreads::WriteCheckpoint(CheckpointJob job) {
     const Result<Slot> first = log_->Recycle(shared->slot);
     if (!first)
       Die("the acceptor log cannot be recycled", first.error());
-    net::asio::post(io_, [this, slot = shared->slot, kept = *first] {
-      callbacks_.checkpointed(slot, kept);
-    });
+    net::asio::post(
+        io_, [this, slot = shared->slot, kept = *first] { callbacks_.checkpointed(slot, kept); });
   });
 }
 

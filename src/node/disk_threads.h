@@ -46,7 +46,7 @@ class Worker {
 class DiskThreads {
  public:
   struct Callbacks {
-    std::function<void(PersistId)> persisted;
+    std::function<void(PersistId, uint64_t gen)> persisted;
     std::function<void(Slot slot, Slot first_kept)> checkpointed;
     std::function<void(const consensus::LoadRequest&, std::vector<consensus::Chosen>)> loaded;
   };

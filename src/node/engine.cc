@@ -45,15 +45,21 @@ Engine::Core::Core(const EngineConfig& c,
                    int64_t now)
     : config(c),
       machine(std::move(m)),
+      witness(c.self.id, disk.gen, c.lost),
       replica(c.consensus, std::move(disk), machine.applied()),
       reads(static_cast<int64_t>(c.consensus.election_ticks_max) * c.tick_ms),
       now_ms(now),
       checkpoint_at_ms_(now),
       ticked_ms_(now) {
   clock.Advance(now, false);
+  lost_reported_ = !c.lost.empty();
+  witness.Remember(c.cluster_id, c.witness);
+  CheckWitness();
 }
 
 bool Engine::Core::LeaderKnown() const {
+  if (!witness.trusted())
+    return false;
   const std::optional<NodeId> leader = replica.leader();
   if (!leader)
     return false;
@@ -66,6 +72,8 @@ bool Engine::Core::LeaderKnown() const {
 Status Engine::Core::Ready() const {
   if (shutting_down)
     return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (Status part = TakesPart(); !part)
+    return part;
   if (!LeaderKnown())
     return Error{Errc::kNoLeader, Outcome::kNotApplied, "no leader is known to this node"};
   if (replica.IsLeader() && machine.leader_start() != replica.ballot())
@@ -86,7 +94,8 @@ void Engine::Core::Advance(int64_t now) {
     return;
   touched = true;
   ticked_ms_ += ticks * config.tick_ms;
-  for (ticks = std::min(ticks, kTicksAtOnceMax); ticks > 0; --ticks) replica.Tick();
+  for (ticks = std::min(ticks, kTicksAtOnceMax); ticks > 0 && witness.trusted(); --ticks)
+    replica.Tick();
   ExpireChanges();
   reads.Expire(now_ms, LeaderKnown(), &out.reads);
   if (now_ms - upkeep_ms_ >= kUpkeepMs) {
@@ -102,9 +111,11 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
     out.events.push_back({"malformed_frame", from.value});
     return;
   }
-  for (const FrameItem& item : *items) {
-    if (const auto* message = std::get_if<consensus::Message>(&item))
-      replica.Receive(from, *message);
+  for (FrameItem& item : *items) {
+    if (auto* message = std::get_if<consensus::Message>(&item))
+      Receive(from, *message);
+    else if (const auto* statement = std::get_if<Witness::Statement>(&item))
+      OnStatement(from, *statement);
     else if (const auto* forward = std::get_if<Forward>(&item))
       OnForward(from, *forward);
     else if (const auto* reject = std::get_if<Reject>(&item))
@@ -159,6 +170,8 @@ Status Engine::Core::HandOver() {
 
 void Engine::Core::OnPeerUp(NodeId peer) {
   touched = true;
+  // Unasked, since it may not know this node's address yet.
+  State(peer, !witness.trusted());
   // What was under way to a leader may have been lost with the old connection; numbers make the
   // second copy harmless.
   if (replica.leader() != peer || replica.IsLeader())
@@ -167,13 +180,14 @@ void Engine::Core::OnPeerUp(NodeId peer) {
   ForwardTo(peer, ballot, changes.Resend(ballot, now_ms, now_ms));
 }
 
-void Engine::Core::Persisted(PersistId upto) {
+void Engine::Core::Persisted(PersistId upto, uint64_t gen) {
   touched = true;
+  witness.Appended(gen);
   SYNOD_CHECK_LE(upto, last_persist_);
   persisted_ = std::max(persisted_, upto);
   replica.Persisted(upto);
   while (!held_.empty() && held_.front().after <= persisted_) {
-    Post(held_.front().to, std::move(held_.front().item));
+    Dispatch(held_.front().to, std::move(held_.front().message));
     held_.pop_front();
   }
 }
@@ -188,13 +202,11 @@ void Engine::Core::Post(NodeId to, Bytes item) {
 
 void Engine::Core::HandleSends(std::vector<consensus::Send> sends) {
   for (consensus::Send& send : sends) {
-    Bytes item;
-    AppendItem(send.message, &item);
     // Order between messages is kept only among those that wait; Paxos needs no more.
     if (send.after <= persisted_)
-      Post(send.to, std::move(item));
+      Dispatch(send.to, std::move(send.message));
     else
-      held_.push_back({send.to, send.after, std::move(item)});
+      held_.push_back({send.to, send.after, std::move(send.message)});
   }
 }
 
@@ -250,7 +262,8 @@ void Engine::Core::MaybeCheckpoint() {
     if (dirty == 0 || (!due && dirty < config.checkpoint_bytes))
       return;
     checkpoint_at_ms_ = now_ms;
-    checkpoint_ = CheckpointJob{machine.applied(), machine.digest(), machine.TakeDirty()};
+    checkpoint_ = CheckpointJob{machine.applied(), machine.digest(), machine.TakeDirty(),
+                                witness.Encode(config.cluster_id)};
     // It must not cover what this node would not know to be chosen after a crash.
     replica.PersistLearned();
   }
@@ -322,12 +335,16 @@ CallId Engine::Read(const ReadRequest& request) {
         {call, Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"}});
     return call;
   }
+  if (!core_->witness.lost().empty() && request.consistency == Consistency::kLinearizable) {
+    core_->out.reads.push_back({call, core_->TakesPart().error()});
+    return call;
+  }
   ++core_->counters.reads;
   core_->reads.Add(call, request, core_->now_ms);
   return call;
 }
 
-void Engine::Persisted(PersistId upto) { core_->Persisted(upto); }
+void Engine::Persisted(PersistId upto, uint64_t gen) { core_->Persisted(upto, gen); }
 void Engine::Checkpointed(Slot slot, Slot first_kept) { core_->Checkpointed(slot, first_kept); }
 void Engine::Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries) {
   core_->touched = true;
@@ -355,6 +372,8 @@ std::optional<NodeId> Engine::LeaderBegun() const {
     return std::nullopt;
   return leader;
 }
+Status Engine::TakesPart() const { return core_->TakesPart(); }
+bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
 bool Engine::IsConnected(NodeId peer) const {
   if (peer == core_->config.self.id)
     return true;

@@ -41,6 +41,9 @@ struct EngineConfig {
   int64_t checkpoint_ms = 1000;
   uint64_t checkpoint_bytes = uint64_t{4} << 20;
   uint64_t pending_bytes_max = uint64_t{64} << 20;  // calls of this node, and forwarded ones
+  Bytes cluster_id;                                 // whose members the witness table is of
+  Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
+  std::string lost;  // why this identity must not vote any more, if that was found before
 };
 
 using CallId = uint64_t;
@@ -73,6 +76,7 @@ struct CheckpointJob {
   Slot slot;
   Digest digest;
   Records records;
+  Bytes witness;  // what this node saw of the others' logs; opaque
 };
 
 struct EngineOutput {
@@ -84,6 +88,9 @@ struct EngineOutput {
   std::optional<CheckpointJob> checkpoint;  // at most one is out until Checkpointed()
   std::vector<consensus::LoadRequest> load;
   std::vector<consensus::Event> events;
+  // Once: this identity may have forgotten a promise, for this reason. It takes no part any more;
+  // the driver makes that durable.
+  std::optional<std::string> lost;
 };
 
 // Plain counters, for metrics.
@@ -126,7 +133,8 @@ class Engine {
   void Cancel(CallId call);
   CallId Read(const ReadRequest& request);
 
-  void Persisted(PersistId upto);
+  // `gen` is the count of the log's records by then.
+  void Persisted(PersistId upto, uint64_t gen);
   // The checkpoint of the last output is durable. `first_kept` is the first slot that the log still
   // holds.
   void Checkpointed(Slot slot, Slot first_kept);
@@ -150,6 +158,9 @@ class Engine {
   const EngineCounters& counters() const;
   // Cluster time as well as this node knows it: its clock while leading, else the machine's.
   ClusterTime Now() const;
+  // This node promises, votes and campaigns. Else the error says why not, and what to do.
+  Status TakesPart() const;
+  bool quarantined() const;  // and never will again
   // A linearizable request could be served now: a leader with a fresh quorum is known.
   Status Ready() const;
   bool IsConnected(NodeId peer) const;  // true of this node itself

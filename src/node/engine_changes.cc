@@ -20,6 +20,8 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   touched = true;
   if (shutting_down)
     return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (!witness.lost().empty())
+    return TakesPart().error();
   if (changes.bytes() >= config.pending_bytes_max)
     return Error{Errc::kOverloaded, Outcome::kNotApplied, "too many changes wait at this node"};
   const CallId call = ++last_call;

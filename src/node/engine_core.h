@@ -18,6 +18,7 @@
 #include "src/node/engine_clock.h"
 #include "src/node/engine_frames.h"
 #include "src/node/engine_reads.h"
+#include "src/node/engine_witness.h"
 
 namespace synod::node {
 
@@ -31,7 +32,7 @@ class Engine::Core {
   // engine.cc: time, peers, turns
   void Advance(int64_t now_ms);
   void Receive(NodeId from, std::string_view frame);
-  void Persisted(PersistId upto);
+  void Persisted(PersistId upto, uint64_t gen);
   void Checkpointed(Slot slot, Slot first_kept);
   EngineOutput Take();
   bool HasOutput() const;
@@ -40,6 +41,7 @@ class Engine::Core {
   Status TransferLeadership(NodeId to);
   Status AskToLead(NodeId to);
   Status HandOver();
+  Status TakesPart() const;
 
   // engine_changes.cc: the way of a change
   Result<CallId> Change(machine::Command command, int64_t timeout_ms);
@@ -48,6 +50,7 @@ class Engine::Core {
 
   EngineConfig config;
   machine::Machine machine;
+  Witness witness;
   consensus::Replica replica;
   PendingChanges changes;
   PendingReads reads;
@@ -64,6 +67,7 @@ class Engine::Core {
     uint64_t boot = 0;
     bool connected = false;
     Slot applied;  // as it last reported
+    int64_t gens_told_ms = 0;
   };
   std::map<NodeId, Peer> peers;
   void OnPeerUp(NodeId peer);
@@ -91,6 +95,15 @@ class Engine::Core {
   void OpenInbox();
   void EnterInbox(Bytes command, bool keepalive);
 
+  // engine_trust.cc: whether this node may promise and vote
+  void Receive(NodeId from, consensus::Message& message);
+  void OnStatement(NodeId from, const Witness::Statement& statement);
+  void State(NodeId to, bool ask);
+  void CheckWitness();
+  void AddGens(NodeId to, consensus::Message* message);
+  void AskWitnesses();
+  void Dispatch(NodeId to, consensus::Message message);
+
   // engine_upkeep.cc: what nodes propose by themselves
   void Upkeep();
   void ReportProgress();
@@ -106,12 +119,13 @@ class Engine::Core {
   struct HeldSend {
     NodeId to;
     PersistId after;
-    Bytes item;
+    consensus::Message message;
   };
   std::deque<HeldSend> held_;                // by `after`, ascending
   std::map<NodeId, Bytes> frames_;           // this turn's, one a peer
   std::optional<CheckpointJob> checkpoint_;  // taken, waits for `learned` to be durable
   bool checkpoint_out_ = false;
+  bool lost_reported_ = false;
   int64_t checkpoint_at_ms_ = 0;
   int64_t ticked_ms_ = 0;
 

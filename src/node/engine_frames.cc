@@ -12,7 +12,8 @@ enum class ItemType : uint8_t {
   kForward = 2,
   kReject = 3,
   kReport = 4,
-  kMoveLeader = 5
+  kMoveLeader = 5,
+  kStatement = 8,
 };
 
 template <typename Body>
@@ -45,6 +46,17 @@ Reject ReadReject(Reader* r) {
   j.numbers.reserve(count);
   for (uint64_t i = 0; i < count; ++i) j.numbers.push_back(r->Varint());
   return j;
+}
+
+Witness::Statement ReadStatement(Reader* r) {
+  Witness::Statement s;
+  s.asks = r->Bool();
+  s.gen = r->Varint();
+  s.config_version = r->Varint();
+  const uint64_t count = r->Count();
+  s.voters.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) s.voters.push_back(r->Number<NodeId>());
+  return s;
 }
 
 Error Malformed() {
@@ -88,6 +100,16 @@ void AppendItem(const MoveLeader& move, Bytes* frame) {
   AppendTyped(ItemType::kMoveLeader, frame, [&](Writer& w) { w.Number(move.to); });
 }
 
+void AppendItem(const Witness::Statement& statement, Bytes* frame) {
+  AppendTyped(ItemType::kStatement, frame, [&](Writer& w) {
+    w.Bool(statement.asks);
+    w.Varint(statement.gen);
+    w.Varint(statement.config_version);
+    w.Varint(statement.voters.size());
+    for (const NodeId voter : statement.voters) w.Number(voter);
+  });
+}
+
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
   std::vector<FrameItem> items;
   Reader r(frame);
@@ -109,6 +131,8 @@ Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
       items.emplace_back(Report{body.Number<Slot>()});
     } else if (type == ItemType::kMoveLeader) {
       items.emplace_back(MoveLeader{body.Number<NodeId>()});
+    } else if (type == ItemType::kStatement) {
+      items.emplace_back(ReadStatement(&body));
     }
     if (!body.ok())
       return Malformed();

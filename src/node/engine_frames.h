@@ -16,6 +16,7 @@
 #include "consensus/message.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
+#include "src/node/engine_witness.h"
 
 namespace synod::node {
 
@@ -51,13 +52,15 @@ struct MoveLeader {
   NodeId to;
 };
 
-using FrameItem = std::variant<consensus::Message, Forward, Reject, Report, MoveLeader>;
+using FrameItem =
+    std::variant<consensus::Message, Forward, Reject, Report, MoveLeader, Witness::Statement>;
 
 void AppendItem(const consensus::Message& message, Bytes* frame);
 void AppendItem(const Forward& forward, Bytes* frame);
 void AppendItem(const Reject& reject, Bytes* frame);
 void AppendItem(const Report& report, Bytes* frame);
 void AppendItem(const MoveLeader& move, Bytes* frame);
+void AppendItem(const Witness::Statement& statement, Bytes* frame);
 
 // kInvalidRequest if anything is malformed: the sender is broken, drop the connection.
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame);

@@ -19,6 +19,7 @@ constexpr int64_t kProposeAgainMs = 2'000;  // if a proposal had no effect
 void Engine::Core::Upkeep() {
   if (shutting_down)
     return;
+  AskWitnesses();
   ReportProgress();
   SendAgain();
   RenewWaitingLeases();

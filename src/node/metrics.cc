@@ -92,6 +92,12 @@ void AddConsensus(const Engine& engine, Families* f) {
   const EngineCounters& c = engine.counters();
   f->Gauge("synod_is_leader", "1 on the node that leads.", replica.IsLeader() ? 1 : 0);
   f->Gauge("synod_has_leader", "1 if this node knows a leader.", replica.leader() ? 1 : 0);
+  f->Gauge("synod_takes_part",
+           "1 if this node promises and votes; 0 while it waits for what others saw of its log, or "
+           "in quarantine.",
+           engine.TakesPart() ? 1 : 0);
+  f->Gauge("synod_quarantined", "1 if this node must be replaced by a new member.",
+           engine.quarantined() ? 1 : 0);
   f->Gauge("synod_ready", "1 if linearizable requests can be served.", engine.Ready() ? 1 : 0);
   f->Gauge("synod_ballot_round", "Round of the highest ballot promised.",
            D(replica.ballot().round));

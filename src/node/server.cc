@@ -248,11 +248,19 @@ void Server::BeginCluster() {
   config.boot = boot_;
   config.consensus = ConsensusConfig(config_, self_, addresses_, boot_);
   config.tick_ms = kTickMs;
+  config.cluster_id = founding_->cluster_id();
+  config.witness = state_->witness();
+  config.lost = data_dir_->quarantine();
+  if (!config.lost.empty())
+    LogError(
+        "this node is quarantined and takes no part: remove it from the cluster and add a new "
+        "member with an empty data directory",
+        {{"why", config.lost}});
   disk_ = std::make_unique<DiskThreads>(
       io_, std::move(log_), std::move(state_),
       DiskThreads::Callbacks{
-          [this](PersistId upto) {
-            engine_->Persisted(upto);
+          [this](PersistId upto, uint64_t gen) {
+            engine_->Persisted(upto, gen);
             Touch();
           },
           [this](Slot slot, Slot first_kept) {
@@ -383,8 +391,20 @@ void Server::Pump() {
   }
   for (const consensus::LoadRequest& request : out.load) disk_->Load(request);
   LogEvents(out.events);
+  if (out.lost)
+    Quarantine(*out.lost);
   if (engine_->HasOutput())
     Touch();
+}
+
+void Server::Quarantine(const std::string& why) {
+  LogError(
+      "this node may have forgotten a promise or a vote: it is quarantined and takes no part "
+      "any more; remove it from the cluster and add a new member with an empty data directory",
+      {{"why", why}});
+  // Without the mark the next start asks the others again, and comes to the same end.
+  if (const Status s = data_dir_->Quarantine(why); !s)
+    fatal_("the mark of the quarantine cannot be written: " + s.error().detail);
 }
 
 void Server::LogEvents(const std::vector<consensus::Event>& events) {

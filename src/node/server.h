@@ -56,6 +56,7 @@ class Server : public net::PeerHandler {
   void ScheduleTick();
   void Touch();  // run Pump() once at the end of this turn of the loop
   void Pump();
+  void Quarantine(const std::string& why);
   void LogEvents(const std::vector<consensus::Event>& events);
   void LearnMembers();
   void HandOver();

@@ -126,6 +126,8 @@ Result<std::unique_ptr<DataDir>> DataDir::Open(FileSystem& fs,
   const bool exists = fs.Exists(dir->identity_path());
   if (Status ok = exists ? dir->Load(log) : dir->Create(entropy, log); !ok)
     return ok.error();
+  if (Status ok = dir->ReadQuarantine(); !ok)
+    return ok.error();
   return dir;
 }
 
@@ -218,18 +220,43 @@ Status DataDir::Save(const Identity& identity) {
 }
 
 Status DataDir::WriteIdentity(const Identity& identity) {
-  const std::string tmp = identity_path() + ".tmp";
+  return Replace(identity_path(), identity.Encode());
+}
+
+Status DataDir::ReadQuarantine() {
+  if (!fs_.Exists(quarantine_path()))
+    return Done();
+  Result<std::unique_ptr<File>> file = fs_.Open(quarantine_path(), FileSystem::Mode::kRead);
+  if (!file)
+    return file.error();
+  Result<std::string> text = file.value()->Read(0, kIdentityBytesMax);
+  if (!text)
+    return text.error();
+  quarantine_ = text.value().substr(0, text.value().find('\n'));
+  // That the file exists is what counts.
+  if (quarantine_.empty())
+    quarantine_ = "the data directory is marked so";
+  return Done();
+}
+
+Status DataDir::Quarantine(const std::string& why) {
+  quarantine_ = why;
+  return Replace(quarantine_path(), why + "\n");
+}
+
+Status DataDir::Replace(const std::string& path, const std::string& text) {
+  const std::string tmp = path + ".tmp";
   if (fs_.Exists(tmp))
     if (Status ok = fs_.Remove(tmp); !ok)
       return ok;
   Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
   if (!file)
     return file.error();
-  if (Status ok = file.value()->Write(0, identity.Encode()); !ok)
+  if (Status ok = file.value()->Write(0, text); !ok)
     return ok;
   if (Status ok = file.value()->Sync(); !ok)
     return ok;
-  if (Status ok = fs_.Rename(tmp, identity_path()); !ok)
+  if (Status ok = fs_.Rename(tmp, path); !ok)
     return ok;
   return fs_.SyncDirectory(path_);
 }

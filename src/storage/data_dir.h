@@ -50,6 +50,11 @@ class DataDir {
   // Replaces the identity, durably. The uuid never changes, nor a cluster id or member id once set.
   Status Save(const Identity& identity);
 
+  // Why the node of this directory must not vote any more; empty: it may.
+  const std::string& quarantine() const { return quarantine_; }
+  // Makes that durable, for ever.
+  Status Quarantine(const std::string& why);
+
   std::string log_dir() const { return path_ + "/log"; }
   std::string state_dir() const { return path_ + "/state"; }
 
@@ -60,12 +65,16 @@ class DataDir {
   Status Load(const AcceptorLogOptions& log);
   Status Create(const Hash128& entropy, const AcceptorLogOptions& log);
   Status WriteIdentity(const Identity& identity);
+  Status ReadQuarantine();
+  Status Replace(const std::string& path, const std::string& text);
   std::string identity_path() const { return path_ + "/identity"; }
+  std::string quarantine_path() const { return path_ + "/quarantine"; }
 
   FileSystem& fs_;
   const std::string path_;
   std::unique_ptr<File> lock_;
   Identity identity_;
+  std::string quarantine_;
 };
 
 }  // namespace synod::storage

@@ -27,6 +27,7 @@ struct Meta {
   Slot slot;
   Digest digest;
   uint64_t log_gen = 0;
+  std::string witness;
 };
 
 std::string EncodeMeta(const Checkpoint& checkpoint) {
@@ -38,6 +39,7 @@ std::string EncodeMeta(const Checkpoint& checkpoint) {
     body.Fixed64(checkpoint.digest.sum.hi);
     body.Fixed64(checkpoint.digest.sum.lo);
     body.Varint(checkpoint.log_gen);
+    body.String(checkpoint.witness);
   });
   return bytes;
 }
@@ -59,6 +61,8 @@ Result<Meta> DecodeMeta(const std::string& dir, std::string_view bytes) {
   meta.digest.sum.hi = body.Fixed64();
   meta.digest.sum.lo = body.Fixed64();
   meta.log_gen = body.Varint();
+  if (!body.AtEnd())
+    meta.witness = body.String();
   if (!r.Complete() || !body.ok())
     return StateError(Errc::kInternal, dir, "its description of the checkpoint is damaged");
   return meta;
@@ -79,6 +83,7 @@ class LevelDbStateStore final : public StateStore {
   Slot slot() const override { return meta_.slot; }
   Digest digest() const override { return meta_.digest; }
   uint64_t log_gen() const override { return meta_.log_gen; }
+  const std::string& witness() const override { return meta_.witness; }
   Status Load(const RecordVisitor& each) override;
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;
@@ -185,7 +190,7 @@ Status LevelDbStateStore::Write(const Checkpoint& checkpoint) {
     failed.outcome = Outcome::kUnknown;
     return failed;
   }
-  meta_ = Meta{checkpoint.slot, checkpoint.digest, checkpoint.log_gen};
+  meta_ = Meta{checkpoint.slot, checkpoint.digest, checkpoint.log_gen, checkpoint.witness};
   return Done();
 }
 

@@ -31,6 +31,8 @@ struct Checkpoint {
   // AcceptorLog::Stats::gen at that time: the state bears witness for the log (see
   // AcceptorLogOptions::gen_at_least). 0: no statement.
   uint64_t log_gen = 0;
+  // What this node saw of the other members' logs (node::Witness); opaque here.
+  std::string witness;
 };
 
 using RecordVisitor = std::function<Status(std::string_view key, std::string_view value)>;
@@ -44,6 +46,7 @@ class StateStore {
   virtual Slot slot() const = 0;
   virtual Digest digest() const = 0;
   virtual uint64_t log_gen() const = 0;
+  virtual const std::string& witness() const = 0;
   virtual Status Load(const RecordVisitor& each) = 0;
   virtual Status Write(const Checkpoint& checkpoint) = 0;
   virtual uint64_t ApproximateBytes() const = 0;

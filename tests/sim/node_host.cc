@@ -38,6 +38,7 @@ node::EngineConfig NodeHost::MakeConfig() const {
   node::EngineConfig config;
   config.self = ViewOf(id_);
   config.boot = boot_;
+  config.witness = state_disk_.witness;
   config.grace_ms = s.grace_ms;
   config.checkpoint_ms = s.checkpoint_ms;
   config.checkpoint_bytes = s.checkpoint_bytes;
@@ -158,7 +159,8 @@ void NodeHost::Stop(Crash how) {
   if (checkpoint_ && random_.Chance(50)) {
     storage::MemoryStateStore store(state_disk_);
     const uint64_t gen = log_->stats().gen;
-    (void)store.Write({checkpoint_->slot, checkpoint_->digest, checkpoint_->records, gen});
+    (void)store.Write(
+        {checkpoint_->slot, checkpoint_->digest, checkpoint_->records, gen, checkpoint_->witness});
   }
   TearAppend();
   world_->network.ProcessEnded(
@@ -393,13 +395,13 @@ void NodeHost::AppendDone() {
     for (const consensus::AcceptedEntry& entry : request.entries)
       durable_votes_[entry.slot] = entry.ballot;
   }
-  Input([this, upto = done.back().id] { engine_->Persisted(upto); });
+  Input([this, upto = done.back().id, gen = log_->stats().gen] { engine_->Persisted(upto, gen); });
   AppendSoon();
 }
 
 bool NodeHost::StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept) {
   storage::MemoryStateStore store(state_disk_);
-  if (!store.Write({job.slot, job.digest, job.records, log_->stats().gen}))
+  if (!store.Write({job.slot, job.digest, job.records, log_->stats().gen, job.witness}))
     return false;
   const Result<Slot> kept = log_->Recycle(job.slot);
   if (!kept)

@@ -26,6 +26,7 @@ Status MemoryStateStore::Write(const Checkpoint& checkpoint) {
   disk_.slot = checkpoint.slot;
   disk_.digest = checkpoint.digest;
   disk_.log_gen = checkpoint.log_gen;
+  disk_.witness = checkpoint.witness;
   ++disk_.writes;
   if (fault == MemoryStateDisk::Fault::kFailAfter) {
     dead_ = true;

@@ -22,6 +22,7 @@ struct MemoryStateDisk {
   Slot slot;
   Digest digest;
   uint64_t log_gen = 0;
+  std::string witness;
   uint64_t writes = 0;
   enum class Fault { kNone, kFailWithout, kFailAfter } next_write = Fault::kNone;
 };
@@ -33,6 +34,7 @@ class MemoryStateStore final : public StateStore {
   Slot slot() const override { return disk_.slot; }
   Digest digest() const override { return disk_.digest; }
   uint64_t log_gen() const override { return disk_.log_gen; }
+  const std::string& witness() const override { return disk_.witness; }
   Status Load(const RecordVisitor& each) override;
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;

@@ -62,6 +62,20 @@ class EngineCluster {
     for (auto& [other, engine] : nodes_) engine->PeerDown(NodeId(id), true);
   }
 
+  // Starts a node again, with an empty log that claims `gen` records (in these tests nobody looks
+  // into it before the count was judged).
+  void Start(uint32_t id, uint64_t gen, std::string lost = {}) {
+    const NodeId node(id);
+    gens_[node] = gen;
+    Start(node, gen, std::move(lost));
+    for (auto& [other, engine] : nodes_)
+      if (other != node) {
+        Connect(node, other);
+        Connect(other, node);
+      }
+  }
+  uint64_t GenOf(uint32_t id) { return gens_[NodeId(id)]; }
+
   // One exchange without time passing.
   void Turn() {
     for (auto& [id, engine] : nodes_) {
@@ -70,7 +84,7 @@ class EngineCluster {
       uint64_t& largest = largest_apply_[id];
       largest = std::max(largest, engine->counters().entries_applied - applied);
       if (!out.persist.empty())
-        engine->Persisted(out.persist.back().id);
+        engine->Persisted(out.persist.back().id, ++gens_[id]);
       for (Frame& frame : out.frames)
         if (!cut_.contains({id, frame.to}))
           wire_.emplace_back(id, std::move(frame));
@@ -80,6 +94,8 @@ class EngineCluster {
         reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
       if (out.checkpoint)
         engine->Checkpointed(out.checkpoint->slot, Slot(1));
+      if (out.lost)
+        lost_[id] = *out.lost;
     }
     for (auto& [from, frame] : std::exchange(wire_, {}))
       if (const auto it = nodes_.find(frame.to); it != nodes_.end())
@@ -124,6 +140,7 @@ class EngineCluster {
   // The most entries that the node applied in one turn so far.
   uint64_t largest_apply(uint32_t id) const { return largest_apply_.at(NodeId(id)); }
   std::set<NodeId> frozen_;
+  std::map<NodeId, std::string> lost_;  // as the engines told
 
   static machine::Command PutCommand(std::string path, std::string value) {
     machine::Command command;
@@ -135,7 +152,7 @@ class EngineCluster {
   }
 
  private:
-  void Start(NodeId id) {
+  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}) {
     EngineConfig config;
     config.self = {id, "uuid-" + std::to_string(id.value), "node-" + std::to_string(id.value), "",
                    ""};
@@ -144,8 +161,11 @@ class EngineCluster {
     config.consensus.membership = {1, voters_, {}};
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
-    nodes_[id] = std::make_unique<Engine>(config, machine::Machine(auth::Settings()),
-                                          consensus::Recovered(), now_);
+    config.lost = std::move(lost);
+    consensus::Recovered disk;
+    disk.gen = gen;
+    nodes_[id] =
+        std::make_unique<Engine>(config, machine::Machine(auth::Settings()), std::move(disk), now_);
   }
   void Connect(NodeId a, NodeId b) {
     const std::string n = std::to_string(b.value);
@@ -154,6 +174,7 @@ class EngineCluster {
 
   std::vector<NodeId> voters_;
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;
+  std::map<NodeId, uint64_t> gens_;
   std::deque<std::pair<NodeId, Frame>> wire_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::map<std::pair<NodeId, CallId>, Result<machine::Answer>> changes_;

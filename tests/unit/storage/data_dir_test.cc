@@ -55,6 +55,18 @@ TEST_F(DataDirTest, RemembersItsIdentity) {
   EXPECT_TRUE(MustOpen()->identity() == identity);
 }
 
+TEST_F(DataDirTest, AQuarantineIsForEver) {
+  EXPECT_EQ(MustOpen()->quarantine(), "");
+  ASSERT_TRUE(MustOpen()->Quarantine("an old copy"));
+  fs_.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
+  EXPECT_EQ(MustOpen()->quarantine(), "an old copy");
+  ASSERT_TRUE(MustOpen()->Quarantine("once more"));
+  EXPECT_EQ(MustOpen()->quarantine(), "once more");
+  // The mark is that the file is there.
+  fs_.SetContent("/data/quarantine", "");
+  EXPECT_NE(MustOpen()->quarantine(), "");
+}
+
 // docs/formats.md, "Data directory".
 TEST_F(DataDirTest, TheExampleOfTheDocument) {
   Identity identity;

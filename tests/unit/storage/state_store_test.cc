@@ -40,6 +40,7 @@ class StateStoreTest : public testing::Test {
     c.slot = Slot(slot);
     c.digest.sum = Hash128{slot, ~slot};
     c.log_gen = slot * 10;
+    c.witness = "seen " + std::to_string(slot);
     c.records.push_back({"n" + std::to_string(slot), std::string(bytes, 'v')});
     c.records.push_back({"m", std::to_string(slot)});
     if (slot > 3)
@@ -60,6 +61,7 @@ class StateStoreTest : public testing::Test {
       EXPECT_EQ(store_->digest().sum, (Hash128{slot, ~slot}));
     }
     EXPECT_EQ(store_->log_gen(), slot * 10);
+    EXPECT_EQ(store_->witness(), slot == 0 ? "" : "seen " + std::to_string(slot));
     EXPECT_TRUE(LoadAll() == After(slot, bytes));
   }
 
