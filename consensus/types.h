@@ -10,11 +10,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
-#include "src/base/error.h"
 #include "src/base/hash.h"
+#include "src/base/membership.h"
 #include "src/base/types.h"
 
 namespace synod::consensus {
@@ -23,7 +22,7 @@ enum class EntryKind : uint8_t {
   kNoop = 0,         // fills a hole at takeover
   kLeaderStart = 1,  // the first entry of a ballot that is its own; origin is that ballot
   kCommand = 2,      // a batch for the state machine (machine::EncodeBatch)
-  kConfig = 3,       // a membership (Membership::Encode)
+  kConfig = 3,       // a membership, in force from the next slot (Membership::OfEntry)
 };
 
 // What one slot holds. `origin` is the ballot that *first* proposed it and never changes when a
@@ -70,20 +69,6 @@ struct Recovered {
   std::vector<AcceptedEntry> entries;  // ascending slots >= first_slot, the last vote of each;
                                        // at least all above the state's checkpoint
   uint64_t gen = 0;                    // count of synced records of this identity
-};
-
-// Who votes on a slot. Step 2 adds learners and changes; the shape of the entry is final.
-struct Membership {
-  uint64_t version = 0;
-  std::vector<NodeId> voters;    // ascending
-  std::vector<NodeId> learners;  // ascending
-  size_t Majority() const { return voters.size() / 2 + 1; }
-  bool IsVoter(NodeId n) const;
-  bool IsMember(NodeId n) const;  // voter or learner
-
-  Bytes Encode() const;  // the payload of a kConfig entry
-  static Result<Membership> Decode(std::string_view bytes);
-  bool operator==(const Membership&) const = default;
 };
 
 // A chosen entry, handed out in slot order, each exactly once.

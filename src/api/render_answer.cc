@@ -162,6 +162,7 @@ class BodyRenderer {
   net::HttpResponse operator()(const machine::ReleaseAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::CompactAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::NodeAnswer&) const { return JustRevision(); }
+  net::HttpResponse operator()(const machine::MembersAnswer&) const { return JustRevision(); }
   // Never reached: RenderAnswer() has it go the way of problems.
   net::HttpResponse operator()(const machine::Refusal&) const { return {}; }
 

@@ -127,6 +127,12 @@ void Write(Writer& w, const HoldAnswer& a) {
   w.Number(a.lease_deadline);
 }
 
+void Write(Writer& w, const MembersAnswer& a) {
+  w.Varint(a.ids.size());
+  for (const NodeId id : a.ids) w.Number(id);
+  w.String(a.membership.Encode());
+}
+
 void Write(Writer&, const RevokeAnswer&) {}
 void Write(Writer&, const ReleaseAnswer&) {}
 void Write(Writer&, const CompactAnswer&) {}
@@ -247,6 +253,18 @@ void Read(Reader& r, HoldAnswer* a) {
   a->key = r.String();
   a->value = r.String();
   a->lease_deadline = r.Number<ClusterTime>();
+}
+
+void Read(Reader& r, MembersAnswer* a) {
+  const uint64_t n = r.Count(1);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) a->ids.push_back(r.Number<NodeId>());
+  const std::string_view bytes = r.String();
+  Result<Membership> membership = Membership::Decode(bytes);
+  // One spelling: what a newer writer added is not an answer of ours.
+  if (!membership || membership->Encode() != bytes)
+    r.Fail();
+  else
+    a->membership = std::move(*membership);
 }
 
 void Read(Reader&, RevokeAnswer*) {}

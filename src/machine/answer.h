@@ -14,6 +14,7 @@
 
 #include "src/base/codec.h"
 #include "src/base/error.h"
+#include "src/base/membership.h"
 #include "src/base/types.h"
 #include "src/machine/command.h"
 #include "src/store/node.h"
@@ -104,6 +105,10 @@ struct HoldAnswer {  // acquire and campaign
 };
 struct ReleaseAnswer {};  // release, resign, proclaim, transfer
 struct CompactAnswer {};
+struct MembersAnswer {      // ChangeMembers, UpdateMember
+  std::vector<NodeId> ids;  // whom it was about; of an addition the new one's
+  Membership membership;    // afterwards
+};
 struct NodeAnswer {};  // Disown, NodeGone, Adopt, SetMember: nobody is told
 
 using AnswerBody = std::variant<Refusal,
@@ -116,7 +121,8 @@ using AnswerBody = std::variant<Refusal,
                                 HoldAnswer,
                                 ReleaseAnswer,
                                 CompactAnswer,
-                                NodeAnswer>;
+                                NodeAnswer,
+                                MembersAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

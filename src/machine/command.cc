@@ -157,6 +157,23 @@ void Write(Writer& w, const SetMember& op) {
   w.String(op.client_url);
 }
 
+void Write(Writer& w, const ChangeMembers& op) {
+  w.U8(static_cast<uint8_t>(op.kind));
+  w.Varint(op.ids.size());
+  for (const NodeId id : op.ids) w.Number(id);
+  w.Number(op.with);
+  w.String(op.name);
+  w.String(op.peer_address);
+  w.String(op.client_url);
+  w.String(op.refused);
+}
+void Write(Writer& w, const UpdateMember& op) {
+  w.Number(op.id);
+  w.String(op.name);
+  w.String(op.peer_address);
+  w.String(op.client_url);
+}
+
 // --- reading ---
 
 template <typename Enum>
@@ -338,6 +355,23 @@ void Read(Reader& r, Adopt* op) {
 void Read(Reader& r, SetMember* op) {
   op->id = r.Number<NodeId>();
   op->uuid = r.String();
+  op->name = r.String();
+  op->peer_address = r.String();
+  op->client_url = r.String();
+}
+
+void Read(Reader& r, ChangeMembers* op) {
+  ReadEnum(r, ChangeMembers::Kind::kRemove, &op->kind);
+  const uint64_t n = r.Count(1);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) op->ids.push_back(r.Number<NodeId>());
+  op->with = r.Number<NodeId>();
+  op->name = r.String();
+  op->peer_address = r.String();
+  op->client_url = r.String();
+  op->refused = r.String();
+}
+void Read(Reader& r, UpdateMember* op) {
+  op->id = r.Number<NodeId>();
   op->name = r.String();
   op->peer_address = r.String();
   op->client_url = r.String();

@@ -168,6 +168,25 @@ struct SetMember {  // binds an identity to a member number, or updates its addr
   std::string client_url;
 };
 
+// A change of the membership. The leader judges it: what it admits travels in an entry of its own
+// kind (members.h), what it refuses as an ordinary command that says why.
+struct ChangeMembers {
+  enum class Kind : uint8_t { kAdd = 0, kPromote = 1, kReplace = 2, kRemove = 3 };
+  Kind kind = Kind::kAdd;
+  std::vector<NodeId> ids;  // kAdd: none; kReplace: the one that goes
+  NodeId with;              // kReplace: the learner that takes its place
+  std::string name;         // of a new learner, as its addresses
+  std::string peer_address;
+  std::string client_url;
+  std::string refused;  // by the leader; empty: admitted, or not judged yet
+};
+struct UpdateMember {  // an empty field stays as it is
+  NodeId id;
+  std::string name;
+  std::string peer_address;
+  std::string client_url;
+};
+
 using Operation = std::variant<Put,
                                CreateSequential,
                                Delete,
@@ -183,7 +202,9 @@ using Operation = std::variant<Put,
                                Disown,
                                NodeGone,
                                Adopt,
-                               SetMember>;
+                               SetMember,
+                               ChangeMembers,
+                               UpdateMember>;
 
 struct Fence {
   std::string path;  // of the lock

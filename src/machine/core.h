@@ -75,6 +75,8 @@ class Machine::Core {
   Status LoadRecord(std::string_view key, std::string_view value);
   Status FinishLoad();
   void CheckInvariants() const;
+  bool WasRemoved(std::string_view uuid) const { return removed_uuids_.contains(uuid); }
+  bool WouldRun(const Command& command, ClusterTime at) const;
 
   store::Tree tree;
   session::LeaseTable leases;
@@ -82,6 +84,7 @@ class Machine::Core {
   lock::LockTable locks;
   auth::Settings settings;
   std::map<NodeId, MemberView> members;
+  Membership membership;
   Slot applied;
   Revision revision;
   ClusterTime time;
@@ -137,6 +140,8 @@ class Machine::Core {
   AnswerBody Run(Call* call, NodeGone* op);
   AnswerBody Run(Call* call, Adopt* op);
   AnswerBody Run(Call* call, SetMember* op);
+  AnswerBody Run(Call* call, ChangeMembers* op);
+  AnswerBody Run(Call* call, UpdateMember* op);
 
   // Nodes and transactions (nodes.cc).
   Refusal FromTree(const Error& error, const store::NodeRef& current, std::string_view path) const;
@@ -209,8 +214,13 @@ class Machine::Core {
   Result<QueryResult> ReadOne(const ListLocks& query, ClusterTime now) const;
   LockResult LockResultOf(const std::string& path, const lock::Lock& lock, ClusterTime now) const;
 
+  // Members (members.cc).
+  void RunConfig(std::string_view payload);
+  void ForgetOthers();
+
   // Records (records.cc).
   void SaveMember(MemberView member);
+  void DropMember(NodeId id);
   Bytes ClockRecord() const;
   Status LoadMeta(std::string_view name, std::string_view value);
   Status LoadMember(std::string_view key, std::string_view value);
@@ -219,6 +229,10 @@ class Machine::Core {
   session::RecordTally member_tally_;
   std::map<NodeId, Hash128> member_hashes_;
   bool settings_dirty_ = true;
+  std::set<std::string, std::less<>> removed_uuids_;
+  bool membership_dirty_ = false;  // and the removed uuids
+  // The membership before the entry being applied, if it is one of that kind.
+  std::optional<Membership> changed_from_;
   // Where the answers of the entry being applied go.
   const Observer* observer_ = nullptr;
   Applied* out_ = nullptr;

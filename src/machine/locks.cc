@@ -351,9 +351,4 @@ AnswerBody Machine::Core::Run(Call* call, Transfer* op) {
   return Commit(call, &move, ReleaseAnswer{});
 }
 
-AnswerBody Machine::Core::Run(Call*, SetMember* op) {
-  SaveMember({op->id, op->uuid, op->name, op->peer_address, op->client_url});
-  return NodeAnswer{};
-}
-
 }  // namespace synod::machine

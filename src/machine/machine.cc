@@ -52,13 +52,18 @@ void Machine::Core::Apply(const LogEntry& entry, const Observer& observer, Appli
       out->effective = entry.origin == leader_start;
       if (!out->effective)
         return;
-      observer_ = &observer;
-      out_ = out;
-      RunBatch(entry.payload);
-      observer_ = nullptr;
-      out_ = nullptr;
-      return;
+      break;
+    case LogEntry::Kind::kConfig:
+      break;
   }
+  observer_ = &observer;
+  out_ = out;
+  if (entry.kind == LogEntry::Kind::kCommand)
+    RunBatch(entry.payload);
+  else
+    RunConfig(entry.payload);
+  observer_ = nullptr;
+  out_ = nullptr;
 }
 
 void Machine::Core::RunBatch(std::string_view payload) {
@@ -263,6 +268,12 @@ Digest Machine::digest() const { return core_->digest(); }
 const store::Tree& Machine::tree() const { return core_->tree; }
 const auth::Settings& Machine::settings() const { return core_->settings; }
 std::optional<ClusterTime> Machine::NextDeadline() const { return core_->NextDeadline(); }
+
+const Membership& Machine::membership() const { return core_->membership; }
+bool Machine::WasRemoved(std::string_view uuid) const { return core_->WasRemoved(uuid); }
+bool Machine::WouldRun(const Command& command, ClusterTime at) const {
+  return core_->WouldRun(command, at);
+}
 
 std::vector<MemberView> Machine::members() const {
   std::vector<MemberView> members;

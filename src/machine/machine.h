@@ -8,6 +8,9 @@
 //               LeaderStart that counts; else it is a no-op. So whoever has applied the next
 //               LeaderStart knows that a command of the old ballot it has not seen applied never
 //               will be.
+// Membership    A membership entry counts if its version is the next one, whoever proposed it: then
+//               it becomes the membership here, as it does in every replica. Members that are gone
+//               leave the member table; their uuids are remembered for ever.
 // Time          Cluster time is max(T so far, T of the entry). In one entry: first leases, waits
 //               and records that are due end (at most 1000 leases or 10 000 nodes an entry, by
 //               deadline and id), then commands run in order. A lease is gone once T >= its
@@ -27,6 +30,7 @@
 
 #include "src/auth/settings.h"
 #include "src/base/hash.h"
+#include "src/base/membership.h"
 #include "src/base/record.h"
 #include "src/machine/answer.h"
 #include "src/machine/command.h"
@@ -37,7 +41,7 @@ namespace synod::machine {
 
 // A chosen entry as the machine sees it.
 struct LogEntry {
-  enum class Kind : uint8_t { kNoop, kLeaderStart, kCommand };
+  enum class Kind : uint8_t { kNoop, kLeaderStart, kCommand, kConfig };
   Slot slot;
   Kind kind = Kind::kNoop;
   Ballot origin;
@@ -98,6 +102,12 @@ class Machine {
   const store::Tree& tree() const;
   const auth::Settings& settings() const;
   std::vector<MemberView> members() const;
+  const Membership& membership() const;  // version 0: the log has none yet
+  // A member with this identity was removed: it never comes back.
+  bool WasRemoved(std::string_view uuid) const;
+  // A ChangeMembers would be run at this time: it is neither a repeat nor refused for its key, its
+  // time or its fences. For the leader, once everything that it proposed is applied.
+  bool WouldRun(const Command& command, ClusterTime at) const;
 
   // The earliest cluster time at which something ends by itself (lease, wait, delay, record), or
   // nullopt: while there is one, the leader keeps the clock in the log going.

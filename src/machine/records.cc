@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kClockName = "clock";
 constexpr std::string_view kSettingsName = "settings";
+constexpr std::string_view kMembershipName = "membership";
+constexpr std::string_view kRemovedName = "removed";
 constexpr size_t kLoadPage = 10'000;
 
 Error Damaged(std::string what) { return {Errc::kInternal, Outcome::kNotApplied, std::move(what)}; }
@@ -35,6 +37,14 @@ Bytes SettingsValue(const auth::Settings& settings) {
   Bytes out;
   Writer w(&out);
   auth::Write(w, settings);
+  return out;
+}
+
+Bytes RemovedValue(const std::set<std::string, std::less<>>& uuids) {
+  Bytes out;
+  Writer w(&out);
+  w.Varint(uuids.size());
+  for (const std::string& uuid : uuids) w.String(uuid);
   return out;
 }
 
@@ -64,6 +74,10 @@ Digest Machine::Core::digest() const {
   AddTo(&sum, member_tally_.digest());
   sum.Add(HashOfRecord(MetaKey(kClockName), ClockRecord()));
   sum.Add(HashOfRecord(MetaKey(kSettingsName), SettingsValue(settings)));
+  if (membership.version > 0)
+    sum.Add(HashOfRecord(MetaKey(kMembershipName), membership.Encode()));
+  if (!removed_uuids_.empty())
+    sum.Add(HashOfRecord(MetaKey(kRemovedName), RemovedValue(removed_uuids_)));
   return sum;
 }
 
@@ -73,6 +87,12 @@ Records Machine::Core::TakeDirty() {
   if (settings_dirty_)
     records.push_back({MetaKey(kSettingsName), SettingsValue(settings)});
   settings_dirty_ = false;
+  if (membership_dirty_) {
+    records.push_back({MetaKey(kMembershipName), membership.Encode()});
+    if (!removed_uuids_.empty())
+      records.push_back({MetaKey(kRemovedName), RemovedValue(removed_uuids_)});
+  }
+  membership_dirty_ = false;
   tree.TakeDirty(&records);
   leases.tally().TakeDirty(&records);
   idempotency.tally().TakeDirty(&records);
@@ -83,13 +103,17 @@ Records Machine::Core::TakeDirty() {
 
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
-         locks.tally().dirty_bytes() + member_tally_.dirty_bytes();
+         locks.tally().dirty_bytes() + member_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0);
 }
 
 void Machine::Core::ForEachRecord(
     const std::function<void(std::string_view key, std::string_view value)>& each) const {
   each(MetaKey(kClockName), ClockRecord());
   each(MetaKey(kSettingsName), SettingsValue(settings));
+  if (membership.version > 0)
+    each(MetaKey(kMembershipName), membership.Encode());
+  if (!removed_uuids_.empty())
+    each(MetaKey(kRemovedName), RemovedValue(removed_uuids_));
   tree.ForEachRecord(each);
   leases.ForEachRecord(each);
   idempotency.ForEachRecord(each);
@@ -101,6 +125,12 @@ void Machine::Core::SaveMember(MemberView member) {
   const NodeId id = member.id;
   member_tally_.Set(MemberKey(id), MemberValue(member), &member_hashes_[id]);
   members[id] = std::move(member);
+}
+
+void Machine::Core::DropMember(NodeId id) {
+  member_tally_.Remove(MemberKey(id), member_hashes_[id]);
+  member_hashes_.erase(id);
+  members.erase(id);
 }
 
 Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
@@ -139,6 +169,15 @@ Status Machine::Core::LoadMeta(std::string_view name, std::string_view value) {
     leader_start = r.ReadBallot();
     leases.set_last_id(r.Number<LeaseId>());
     locks.set_last_token(r.Number<FenceToken>());
+  } else if (name == kMembershipName) {
+    Result<Membership> loaded = Membership::Decode(value);
+    if (!loaded || loaded->version == 0)
+      return Damaged("membership record: malformed");
+    membership = std::move(*loaded);
+    return Done();
+  } else if (name == kRemovedName) {
+    const uint64_t n = r.Count(1);
+    for (uint64_t i = 0; i < n && r.ok(); ++i) removed_uuids_.emplace(r.String());
   } else {
     return Damaged("meta record: unknown name");
   }
@@ -198,6 +237,9 @@ Status Machine::Core::FinishLoad() {
     if (Status tied = TieNodesBelow(kReservedRoot); tied.has_error())
       return tied;
   }
+  for (const auto& [id, member] : members)
+    if (membership.version > 0 && !membership.IsMember(id))
+      return Damaged("a member record of somebody who is no member");
   if (tree.last_revision() > revision)
     return Damaged("the tree is ahead of the clock record");
   for (const auto& [path, lock] : locks.locks()) {
@@ -222,6 +264,10 @@ void Machine::Core::CheckInvariants() const {
   idempotency.CheckInvariants();
   locks.CheckInvariants();
   SYNOD_CHECK_LE(tree.last_revision(), revision);
+  for (const auto& [id, member] : members) {
+    SYNOD_CHECK(membership.version == 0 || membership.IsMember(id));
+    SYNOD_CHECK(!WasRemoved(member.uuid));
+  }
   // Those over an entry's bounds are dead already; what follows from their end is still to come.
   const bool settled = leases.FirstDue(time) == nullptr && !locks.FirstWaitDue(time).has_value() &&
                        !locks.FirstDelayDue(time).has_value();

@@ -28,8 +28,10 @@ machine::LogEntry ToLogEntry(const consensus::Chosen& chosen) {
     case consensus::EntryKind::kCommand:
       entry.kind = machine::LogEntry::Kind::kCommand;
       break;
-    case consensus::EntryKind::kNoop:
     case consensus::EntryKind::kConfig:
+      entry.kind = machine::LogEntry::Kind::kConfig;
+      break;
+    case consensus::EntryKind::kNoop:
       entry.kind = machine::LogEntry::Kind::kNoop;
       entry.payload = {};
       break;

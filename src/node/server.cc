@@ -20,7 +20,6 @@ consensus::Config ConsensusConfig(const NodeConfig& config,
                                   uint64_t boot) {
   consensus::Config c;
   c.self = self;
-  c.membership.version = 1;
   for (const auto& [id, address] : members) c.membership.voters.push_back(NodeId(id));
   c.seed = Entropy64();
   c.boot_id = boot;

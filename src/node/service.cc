@@ -27,6 +27,8 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::NodeGone&) { return Route::kOther; }
     Route operator()(const machine::Adopt&) { return Route::kOther; }
     Route operator()(const machine::SetMember&) { return Route::kOther; }
+    Route operator()(const machine::ChangeMembers&) { return Route::kOther; }
+    Route operator()(const machine::UpdateMember&) { return Route::kOther; }
     static Route OfKind(machine::LockKind kind) {
       return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
@@ -208,7 +210,7 @@ void Service::StartMove(std::shared_ptr<net::Exchange> exchange,
 }
 
 void Service::BeginMove(Waiting waiting, const api::MoveLeaderCall& call) {
-  const consensus::Membership& membership = engine_->replica().membership();
+  const Membership& membership = engine_->replica().membership();
   const std::string who = "member " + std::to_string(call.to.value);
   const bool learner = std::count(membership.learners.begin(), membership.learners.end(), call.to);
   if (!membership.IsVoter(call.to)) {

@@ -46,7 +46,6 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.consensus.self = id_;
   config.consensus.seed = s.seed * 1000 + id_.value * 100 + boots_;
   config.consensus.boot_id = boot_;
-  config.consensus.membership.version = 1;
   for (uint32_t n = 1; n <= s.nodes; ++n) config.consensus.membership.voters.push_back(NodeId(n));
   config.consensus.heartbeat_ticks = s.heartbeat_ticks;
   config.consensus.election_ticks_min = s.election_ticks_min;

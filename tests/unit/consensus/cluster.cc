@@ -11,7 +11,7 @@ namespace synod::consensus {
 SharedBytes Payload(const std::string& text) { return std::make_shared<const std::string>(text); }
 
 Cluster::Cluster(uint32_t size, uint64_t seed, const std::function<void(Config*)>& adjust) {
-  Membership membership{.version = 1, .voters = {}, .learners = {}};
+  Membership membership;
   for (uint32_t n = 1; n <= size; ++n) membership.voters.push_back(NodeId(n));
   nodes_.resize(size);
   for (uint32_t n = 1; n <= size; ++n) {

@@ -165,25 +165,6 @@ TEST(CodecTest, AnUnknownEntryKindIsRefused) {
   EXPECT_FALSE(Decode(&reader, &entry));
 }
 
-TEST(MembershipTest, ComesBackFromItsBytes) {
-  const Membership membership{3, {NodeId(1), NodeId(2), NodeId(5)}, {NodeId(7)}};
-  const auto decoded = Membership::Decode(membership.Encode());
-  ASSERT_TRUE(decoded.has_value());
-  EXPECT_EQ(*decoded, membership);
-  EXPECT_TRUE(decoded->IsVoter(NodeId(5)));
-  EXPECT_FALSE(decoded->IsVoter(NodeId(7)));
-  EXPECT_TRUE(decoded->IsMember(NodeId(7)));
-  EXPECT_EQ(decoded->Majority(), 2u);
-}
-
-TEST(MembershipTest, RefusesNoVotersNobodyAndWrongOrder) {
-  EXPECT_FALSE(Membership::Decode(Membership{1, {}, {}}.Encode()).has_value());
-  EXPECT_FALSE(Membership::Decode(Membership{1, {NodeId(0)}, {}}.Encode()).has_value());
-  EXPECT_FALSE(Membership::Decode(Membership{1, {NodeId(2), NodeId(1)}, {}}.Encode()).has_value());
-  EXPECT_FALSE(Membership::Decode(Membership{1, {NodeId(2), NodeId(2)}, {}}.Encode()).has_value());
-  EXPECT_FALSE(Membership::Decode("\x01").has_value());
-}
-
 TEST(EntryTest, HashCoversKindOriginAndPayload) {
   const Entry entry = E("x");
   Entry other = entry;

@@ -10,7 +10,10 @@ namespace {
 Config MakeConfig(uint64_t seed = 1) {
   Config config;
   config.self = NodeId(1);
-  config.membership = {.version = 1, .voters = {NodeId(1), NodeId(2), NodeId(3)}, .learners = {}};
+  config.membership = {.version = 1,
+                       .voters = {NodeId(1), NodeId(2), NodeId(3)},
+                       .learners = {},
+                       .next_member = NodeId(4)};
   config.seed = seed;
   return config;
 }

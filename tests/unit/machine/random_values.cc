@@ -70,6 +70,32 @@ Acquire RandomAcquire(Random& r) {
   return op;
 }
 
+NodeId RandomNode(Random& r) { return NodeId(static_cast<uint32_t>(r.Between(1, 9))); }
+
+ChangeMembers RandomChange(Random& r) {
+  ChangeMembers op;
+  op.kind = static_cast<ChangeMembers::Kind>(r.Below(4));
+  for (uint64_t i = r.Below(4); i > 0; --i) op.ids.push_back(RandomNode(r));
+  op.with = RandomNode(r);
+  op.name = RandomBytes(r);
+  op.peer_address = RandomBytes(r);
+  op.client_url = RandomBytes(r);
+  op.refused = RandomBytes(r);
+  return op;
+}
+
+Membership RandomMembership(Random& r) {
+  Membership m;
+  m.version = r.Between(1, 1000);
+  m.voters.push_back(RandomNode(r));
+  m.next_member = m.voters.back() + 1;
+  for (uint32_t i = static_cast<uint32_t>(r.Below(6)); i > 0; --i) {
+    (r.Chance(50) ? m.voters : m.learners).push_back(m.next_member);
+    ++m.next_member;
+  }
+  return m;
+}
+
 store::NodeView RandomView(Random& r, bool with_value) {
   auto node = std::make_shared<store::NodeState>();
   node->value = std::make_shared<const std::string>(with_value ? RandomBytes(r) : Bytes());
@@ -169,8 +195,13 @@ AnswerBody RandomBody(Random& r, size_t index) {
       return ReleaseAnswer{};
     case 9:
       return CompactAnswer{};
-    default:
+    case 10:
       return NodeAnswer{};
+    default: {
+      MembersAnswer answer{{}, RandomMembership(r)};
+      for (uint64_t i = r.Below(4); i > 0; --i) answer.ids.push_back(RandomNode(r));
+      return answer;
+    }
   }
 }
 
@@ -224,9 +255,13 @@ Operation RandomOperation(Random& r, size_t index) {
       return NodeGone{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next()};
     case 14:
       return Adopt{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next()};
-    default:
+    case 15:
       return SetMember{NodeId(static_cast<uint32_t>(r.Between(1, 9))), RandomBytes(r),
                        RandomBytes(r), RandomBytes(r), RandomBytes(r)};
+    case 16:
+      return RandomChange(r);
+    default:
+      return UpdateMember{RandomNode(r), RandomBytes(r), RandomBytes(r), RandomBytes(r)};
   }
 }
 

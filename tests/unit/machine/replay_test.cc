@@ -10,6 +10,7 @@
 
 #include "src/base/path.h"
 #include "src/base/random.h"
+#include "src/machine/members.h"
 #include "tests/unit/machine/machine_fixture.h"
 
 namespace synod::machine {
@@ -57,6 +58,8 @@ class LogWriter {
     }
     if (random_.Chance(2))
       return Add({Kind::kNoop, ballot_, {}});
+    if (random_.Chance(2))
+      return Add({Kind::kConfig, ballot_, NextConfig()});
     if (random_.Chance(70))
       now_ = now_ + static_cast<int64_t>(random_.Below(400));
     std::vector<Bytes> commands;
@@ -81,6 +84,26 @@ class LogWriter {
         tokens_.push_back({hold->path, hold->token});
     }
     return added;
+  }
+
+  // As a leader would propose it; sometimes one that comes too late.
+  Bytes NextConfig() {
+    Membership next = machine_.membership();
+    ChangeMembers change;
+    change.kind = static_cast<ChangeMembers::Kind>(random_.Below(4));
+    change.with = NodeId(static_cast<uint32_t>(random_.Between(1, 9)));
+    change.name = "learner";
+    if (change.kind != ChangeMembers::Kind::kAdd)
+      change.ids = {NodeId(static_cast<uint32_t>(random_.Between(1, 9)))};
+    const Result<Membership> planned = PlanChange(next, change);
+    Command command;
+    command.id = {NodeId(1), 1, ++last_seq_};
+    command.operation = change;
+    if (next.version == 0)
+      return EncodeConfigEntry({1, {NodeId(1), NodeId(2), NodeId(3)}, {}, NodeId(4)}, now_, {});
+    if (planned && !random_.Chance(10))
+      return EncodeConfigEntry(*planned, now_, Encode(command));
+    return EncodeConfigEntry(next, now_, Encode(command));
   }
 
   std::string Path() {
@@ -185,7 +208,8 @@ class LogWriter {
       case 2:
         return Adopt{NodeId(1), boot};
       default:
-        return SetMember{NodeId(static_cast<uint32_t>(random_.Between(1, 3))), "uuid", "name",
+        return SetMember{NodeId(static_cast<uint32_t>(random_.Between(1, 6))),
+                         "uuid" + std::to_string(random_.Below(9)), "name",
                          std::to_string(random_.Below(9)), "url"};
     }
   }

@@ -158,7 +158,7 @@ class EngineCluster {
                    ""};
     config.boot = 100 + id.value;
     config.consensus.self = id;
-    config.consensus.membership = {1, voters_, {}};
+    config.consensus.membership.voters = voters_;
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
     config.lost = std::move(lost);
