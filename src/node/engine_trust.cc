@@ -54,7 +54,7 @@ void Engine::Core::Receive(NodeId from, consensus::Message& message) {
 
 void Engine::Core::State(NodeId to, bool ask) {
   Bytes item;
-  const consensus::Membership& membership = replica.membership();
+  const Membership& membership = replica.membership();
   AppendItem(Witness::Statement{ask, witness.GenOf(to), membership.version, membership.voters},
              &item);
   Post(to, std::move(item));
