@@ -1,5 +1,6 @@
 #include "tests/sim/nemesis.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace synod::sim {
@@ -81,6 +82,15 @@ void Nemesis::Inflict(Fault fault) {
       host.ShutDown();
       return RestartLater(host);
     }
+    case Fault::kTornAppend: {
+      NodeHost& host = AnyHost();
+      host.TearNextAppend();
+      return RestartLater(host);
+    }
+    case Fault::kOldDisk:
+      return PutOldDisk();
+    case Fault::kDamage:
+      return DamageDisk();
   }
 }
 
@@ -91,9 +101,48 @@ void Nemesis::StopNode(NodeHost& host, NodeHost::Crash how) {
 
 void Nemesis::RestartLater(NodeHost& host) {
   MendLater(random_.Chance(70) ? 500 * kMillisecond : 4 * kSecond, [&host] {
-    if (!host.running())
+    if (!host.running() && !host.retired())
       host.Start();
   });
+}
+
+bool Nemesis::MaySpoil(const NodeHost& host) const {
+  const auto spoiled =
+      std::count_if(hosts_.begin(), hosts_.end(), [](const NodeHost* h) { return h->spoiled(); });
+  return !host.spoiled() && static_cast<size_t>(spoiled) < (hosts_.size() - 1) / 2;
+}
+
+uint64_t Nemesis::GenSeenByAll(const NodeHost& host) const {
+  uint64_t gen = UINT64_MAX;
+  for (const NodeHost* other : hosts_)
+    if (other != &host && !other->spoiled())
+      gen = std::min(gen, other->GenKeptOf(host.id()));
+  return gen;
+}
+
+void Nemesis::PutOldDisk() {
+  if (copied_ == nullptr) {
+    copied_ = &AnyHost();
+    copied_->CopyDisk();
+    return;
+  }
+  NodeHost& host = *copied_;
+  // A copy that nobody could tell from the disk as it was is no fault that anybody could catch.
+  if (!MaySpoil(host) || host.gen_of_copy() >= GenSeenByAll(host))
+    return;
+  copied_ = nullptr;
+  host.Stop(NodeHost::Crash::kPowerCut);
+  host.PutOldDisk();
+  RestartLater(host);
+}
+
+void Nemesis::DamageDisk() {
+  NodeHost& host = AnyHost();
+  if (!MaySpoil(host))
+    return;
+  host.Stop(NodeHost::Crash::kPowerCut);
+  host.DamageDisk(GenSeenByAll(host));
+  RestartLater(host);
 }
 
 void Nemesis::PauseNode(NodeHost& host, bool stop_clock) {
@@ -179,7 +228,7 @@ void Nemesis::HealAll() {
     port_->SetCut(host->id(), false);
     host->SlowDisk(1);
     host->Resume();
-    if (!host->running())
+    if (!host->running() && !host->retired())
       host->Start();
   }
 }
@@ -188,7 +237,7 @@ void Nemesis::OnProcessEnded(NodeHost& host) {
   // Of a fault from before: whoever supervises the processes starts it again.
   if (healed_)
     world_->scheduler.After(100 * kMillisecond, [&host] {
-      if (!host.running())
+      if (!host.running() && !host.retired())
         host.Start();
     });
 }

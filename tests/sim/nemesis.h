@@ -39,6 +39,13 @@ class Nemesis {
   void ResetConnections(bool all);
   void Transfer();
   void CutClients();
+  // One more node may lose what its disk held: never so many that a majority of honest ones is
+  // missing.
+  bool MaySpoil(const NodeHost& host) const;
+  // What every honest other node will still know of the host's log after a power cut.
+  uint64_t GenSeenByAll(const NodeHost& host) const;
+  void PutOldDisk();
+  void DamageDisk();
   // Runs `mend` after a while, unless everything is mended before.
   void MendLater(Time longest, std::function<void()> mend);
   NodeHost& AnyHost() { return *hosts_[random_.Below(hosts_.size())]; }
@@ -49,6 +56,7 @@ class Nemesis {
   ClientPort* port_;
   Random random_;
   bool healed_ = false;
+  NodeHost* copied_ = nullptr;  // whose disk there is a copy of
   std::array<uint64_t, kFaultCount> counts_{};
   std::vector<std::vector<int>> closed_;  // how many partitions close a direction
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/node/engine_frames.h"
+#include "src/node/engine_witness.h"
 
 namespace synod::sim {
 namespace {
@@ -39,6 +40,7 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.self = ViewOf(id_);
   config.boot = boot_;
   config.witness = state_disk_.witness;
+  config.lost = quarantine_;
   config.grace_ms = s.grace_ms;
   config.checkpoint_ms = s.checkpoint_ms;
   config.checkpoint_bytes = s.checkpoint_bytes;
@@ -77,20 +79,25 @@ machine::Machine NodeHost::LoadMachine() {
   return machine;
 }
 
-void NodeHost::OpenLog(Slot state_slot, consensus::Recovered* recovered) {
+bool NodeHost::OpenLog(Slot state_slot, consensus::Recovered* recovered) {
   storage::AcceptorLogOptions options;
   options.segment_bytes = world_->swarm.segment_bytes;
   options.seed = random_.Next();
   options.gen_at_least = state_disk_.log_gen;
   auto log = storage::AcceptorLog::Open(files_, kLogDir, options, state_slot, recovered);
-  SIM_REQUIRE(log.has_value(), Who() + "the log does not open: " + log.error().detail);
+  SIM_REQUIRE(log.has_value() || damaged_, Who() + "the log does not open: " + log.error().detail);
+  if (!log)
+    return false;
   log_ = std::move(*log);
+  return true;
 }
 
-void NodeHost::CheckRecovered(Slot state_slot, const consensus::Recovered& recovered) const {
+std::string NodeHost::FindLost(Slot state_slot, const consensus::Recovered& recovered) const {
   const consensus::HardState& found = recovered.hard_state;
-  SIM_REQUIRE(found.promised >= durable_.promised, Who() + "a durable promise is lost");
-  SIM_REQUIRE(found.learned >= durable_.learned, Who() + "a durable `learned` is lost");
+  if (found.promised < durable_.promised)
+    return "a durable promise is lost";
+  if (found.learned < durable_.learned)
+    return "a durable `learned` is lost";
   SIM_REQUIRE(found.learned >= state_slot, Who() + "the checkpoint is ahead of `learned`");
   std::map<Slot, const consensus::AcceptedEntry*> votes;
   Slot last;
@@ -103,9 +110,22 @@ void NodeHost::CheckRecovered(Slot state_slot, const consensus::Recovered& recov
     if (slot <= state_slot)
       continue;
     const auto vote = votes.find(slot);
-    SIM_REQUIRE(vote != votes.end() && (vote->second->chosen || vote->second->ballot >= ballot),
-                Who() + "a durable vote is lost: slot " + std::to_string(slot.value));
+    if (vote == votes.end() || (!vote->second->chosen && vote->second->ballot < ballot))
+      return "a durable vote is lost: slot " + std::to_string(slot.value);
   }
+  return {};
+}
+
+bool NodeHost::JudgeDisk(Slot state_slot, const consensus::Recovered& recovered) {
+  const bool damaged = std::exchange(damaged_, false);
+  if (must_be_caught_)
+    return true;
+  const std::string lost = FindLost(state_slot, recovered);
+  SIM_REQUIRE(lost.empty() || damaged, Who() + lost);
+  if (lost.empty())
+    return true;
+  must_be_caught_ = recovered.gen < seen_by_others_;
+  return must_be_caught_;  // else only those knew of it who need not answer
 }
 
 void NodeHost::Start() {
@@ -119,10 +139,19 @@ void NodeHost::Start() {
   machine::Machine machine = LoadMachine();
   const Slot state_slot = machine.applied();
   consensus::Recovered recovered;
-  OpenLog(state_slot, &recovered);
-  CheckRecovered(state_slot, recovered);
+  if (!OpenLog(state_slot, &recovered)) {
+    ++world_->stats.refused;
+    world_->trace.Note("refuses_to_start", id_.value);
+    Retire();
+    return;
+  }
+  if (!JudgeDisk(state_slot, recovered)) {
+    Retire();
+    return;
+  }
   durable_ = recovered.hard_state;
-  world_->observer.OnDurable(id_, recovered.hard_state, recovered.entries);
+  if (!must_be_caught_)
+    world_->observer.OnDurable(id_, recovered.hard_state, recovered.entries);
   world_->trace.Note("start", id_.value, state_slot.value, recovered.hard_state.learned.value);
   seen_ballot_ = recovered.hard_state.promised;
   seen_applied_ = state_slot;
@@ -143,10 +172,12 @@ void NodeHost::Start() {
 
 // The process or the power goes while a record is being written: some of it may be on the disk.
 void NodeHost::TearAppend() {
-  if (appending_.empty() || random_.Chance(40))
+  const bool aimed = std::exchange(tear_next_, false);
+  if (appending_.empty() || (!aimed && random_.Chance(40)))
     return;
   ++world_->stats.torn_appends;
-  files_.CutPowerAfter(random_.Below(4));
+  // Aimed: everything is written and nothing of it synced, so that any of its pages may survive.
+  files_.CutPowerAfter(aimed ? 1 : random_.Below(4));
   (void)log_->Append(appending_);
 }
 
@@ -170,6 +201,7 @@ void NodeHost::Stop(Crash how) {
   paused_ = false;
   turn_scheduled_ = false;
   fail_sync_ = false;
+  tear_next_ = false;
   backlog_.clear();
   queue_.clear();
   appending_.clear();
@@ -266,6 +298,12 @@ void NodeHost::Turn() {
 
 void NodeHost::Handle(node::EngineOutput out) {
   const uint64_t process = process_;
+  if (out.lost) {
+    SIM_REQUIRE(must_be_caught_, Who() + "is quarantined for nothing: " + *out.lost);
+    ++world_->stats.caught;
+    world_->trace.Note("quarantined", id_.value);
+    quarantine_ = *out.lost;
+  }
   ServeReads(std::move(out.reads));
   for (consensus::PersistRequest& request : out.persist) {
     ++world_->stats.requests;
@@ -338,6 +376,8 @@ void NodeHost::SendFrames(const std::vector<node::Frame>& frames) {
 void NodeHost::CheckAfterTurn() {
   const machine::Machine& m = engine_->machine();
   const consensus::Replica& r = engine_->replica();
+  SIM_REQUIRE(!must_be_caught_ || !engine_->TakesPart(),
+              Who() + "takes part although it forgot something");
   if (m.applied() != seen_applied_)
     world_->observer.OnApplied(id_, m);
   SIM_REQUIRE(r.ballot() >= seen_ballot_, Who() + "its promise fell");
@@ -365,11 +405,78 @@ void NodeHost::CheckAfterTurn() {
 // --- disk
 // -----------------------------------------------------------------------------------------
 
+void NodeHost::TearNextAppend() {
+  if (!running())
+    return;
+  tear_next_ = true;
+  if (!appending_.empty())
+    Stop(Crash::kPowerCut);
+}
+
+void NodeHost::CopyDisk() {
+  copy_ = DiskCopy{files_.DurableImage(), state_disk_, log_ ? log_->stats().gen : UINT64_MAX};
+}
+
+void NodeHost::PutOldDisk() {
+  ++world_->stats.old_disks;
+  world_->trace.Note("old_disk", id_.value, copy_->gen);
+  files_.SetImage(copy_->files);
+  state_disk_ = copy_->state;
+  checkpointed_ = state_disk_.slot;
+  durable_votes_.clear();
+  spoiled_ = must_be_caught_ = true;
+}
+
+void NodeHost::DamageDisk(uint64_t seen) {
+  const Result<std::vector<std::string>> names = files_.List(kLogDir);
+  std::vector<std::string> segments;
+  if (names)
+    for (const std::string& name : *names)
+      if (name.ends_with(".log"))
+        segments.push_back(std::string(kLogDir) + "/" + name);
+  if (segments.empty())
+    return;
+  ++world_->stats.damages;
+  spoiled_ = damaged_ = true;
+  seen_by_others_ = seen;
+  const std::string& newest = segments.back();
+  const uint64_t how = random_.Below(10);
+  world_->trace.Note("damage", id_.value, how);
+  if (how == 0)
+    for (const std::string& path : segments) files_.Lose(path);
+  else if (how == 1)
+    files_.Lose(newest);
+  else
+    for (uint64_t n = random_.Between(1, 3); n > 0; --n) {
+      const std::string content = files_.Content(newest);
+      uint64_t at = random_.Below(content.size());
+      for (int i = 0; i < 20 && content[at] == 0; ++i) at = random_.Below(content.size());
+      files_.FlipBit(newest, at, static_cast<int>(random_.Below(8)));
+    }
+}
+
+void NodeHost::Retire() {
+  retired_ = true;
+  Stop(Crash::kKill);
+  log_.reset();
+}
+
+uint64_t NodeHost::GenKeptOf(NodeId node) const {
+  node::Witness kept(id_, 0, {});
+  kept.Remember({}, state_disk_.witness);
+  return kept.GenOf(node);
+}
+
 void NodeHost::AppendSoon() {
   if (!appending_.empty() || queue_.empty())
     return;
   appending_ = std::exchange(queue_, {});
   const Time delay = Draw(world_->swarm.sync_min, world_->swarm.sync_max) * disk_factor_;
+  if (tear_next_)
+    world_->scheduler.After(delay / 2, [this, process = process_] {
+      if (process == process_)
+        Stop(Crash::kPowerCut);
+    });
   world_->scheduler.After(delay, [this, process = process_] {
     if (process == process_)
       AppendDone();

@@ -37,6 +37,9 @@ namespace synod::sim {
 struct RunStats {
   uint64_t elections = 0, crashes = 0, restarts = 0, torn_appends = 0, checkpoints = 0;
   uint64_t appends = 0, requests = 0, loads = 0;
+  uint64_t old_disks = 0, damages = 0;     // put in place, done to a log at rest
+  uint64_t caught = 0;                     // identities that were found lost, by what peers saw
+  uint64_t refused = 0;                    // logs that did not open for their damage
   std::map<std::string, uint64_t> events;  // of the replicas, by name
 };
 
@@ -82,6 +85,23 @@ class NodeHost final : public Endpoint {
   void Resume();
   void SlowDisk(int64_t factor) { disk_factor_ = factor; }
   void FailNextSync() { fail_sync_ = true; }
+  // The power goes while the next record (or the present one) is being written.
+  void TearNextAppend();
+  // Remembers the disk as it is. Later, on a stopped node: puts it back.
+  void CopyDisk();
+  uint64_t gen_of_copy() const { return copy_->gen; }
+  void PutOldDisk();
+  // On a stopped node: bits flip in the newest segment of its log, or it is lost, or all are. Who
+  // then opens a log of fewer than `seen` records must be caught.
+  void DamageDisk(uint64_t seen);
+  // It takes no part in the rest of the run.
+  void Retire();
+  bool spoiled() const { return spoiled_; }  // its disk does not hold what it held
+  bool retired() const { return retired_; }
+  bool forgot() const { return must_be_caught_; }
+  bool quarantined() const { return !quarantine_.empty(); }
+  // The records of that node's log that this one will know of after a power cut.
+  uint64_t GenKeptOf(NodeId node) const;
 
   bool running() const { return engine_ != nullptr; }
   bool paused() const { return paused_; }
@@ -125,8 +145,11 @@ class NodeHost final : public Endpoint {
   void Load(const consensus::LoadRequest& request);
   void CheckAfterTurn();
   machine::Machine LoadMachine();
-  void OpenLog(Slot state_slot, consensus::Recovered* recovered);
-  void CheckRecovered(Slot state_slot, const consensus::Recovered& recovered) const;
+  bool OpenLog(Slot state_slot, consensus::Recovered* recovered);
+  // What was durable and is not in `recovered`; empty: nothing.
+  std::string FindLost(Slot state_slot, const consensus::Recovered& recovered) const;
+  // False: the node does not start.
+  bool JudgeDisk(Slot state_slot, const consensus::Recovered& recovered);
   node::EngineConfig MakeConfig() const;
   Time Draw(Time low, Time high);
   int64_t NowMs() { return clock_.NowMs(world_->scheduler.now()); }
@@ -138,6 +161,7 @@ class NodeHost final : public Endpoint {
   SimClock clock_;
   int64_t disk_factor_ = 1;
   bool fail_sync_ = false;
+  bool tear_next_ = false;
 
   // The machine: outlives processes.
   storage::SimFileSystem files_;
@@ -146,6 +170,18 @@ class NodeHost final : public Endpoint {
   std::map<Slot, Ballot> durable_votes_;  // likewise, above the checkpoint
   Slot checkpointed_;
   uint64_t boots_ = 0;
+  struct DiskCopy {
+    storage::SimFileSystem::Image files;
+    storage::MemoryStateDisk state;
+    uint64_t gen = 0;
+  };
+  std::optional<DiskCopy> copy_;
+  std::string quarantine_;  // the mark in the data directory
+  bool spoiled_ = false;
+  bool damaged_ = false;         // since the last start
+  uint64_t seen_by_others_ = 0;  // of the log, when it was damaged
+  bool must_be_caught_ = false;  // it forgot something: it must never take part
+  bool retired_ = false;
 
   // The process. `process_` rises with every start and stop: events of an old one do nothing.
   uint64_t process_ = 0;

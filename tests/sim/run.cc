@@ -33,6 +33,7 @@ class Run {
   bool LeasesAreOver() const;
   bool Converged();
   void FinalWrites();
+  void RetireLost();
   // Runs until `done` or the limit; throws Violation with `what` in the latter case.
   void RunUntil(Time limit, const std::string& what, const std::function<bool()>& done);
 
@@ -110,7 +111,8 @@ void Run::Safety() {
 
 bool Run::HasLeader() {
   return std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
-    return host->running() && host->engine().Ready().has_value();
+    return host->forgot() || host->retired() ||
+           (host->running() && host->engine().Ready().has_value());
   });
 }
 
@@ -123,6 +125,8 @@ bool Run::Converged() {
   const Slot slot = world_.observer.chosen();
   const Digest digest = world_.observer.DigestAt(slot);
   for (const auto& host : hosts_) {
+    if (host->retired())
+      continue;
     if (!host->running())
       return false;
     const machine::Machine& machine = host->engine().machine();
@@ -158,12 +162,26 @@ void Run::FinalWrites() {
   SIM_REQUIRE(!failed, "a write on a mended cluster fails");
 }
 
+// Who forgot something must be found out; then the operator does what the node asks for. Its place
+// is taken by nobody here.
+void Run::RetireLost() {
+  const auto caught = [](const auto& host) {
+    return !host->forgot() || host->retired() || host->quarantined();
+  };
+  RunUntil(kLeaderWithin, "a node that forgot something is not found out",
+           [&] { return std::all_of(hosts_.begin(), hosts_.end(), caught); });
+  for (const auto& host : hosts_)
+    if (host->quarantined())
+      host->Retire();
+}
+
 void Run::Liveness() {
   world_.trace.Print("everything is mended");
   nemesis_->HealAll();
   for (const auto& client : clients_) client->Stop();
   for (const auto& watcher : watchers_) watcher->StopMoving();
   RunUntil(kLeaderWithin, "no leader, or not known to all", [this] { return HasLeader(); });
+  RetireLost();
   RunUntil(kCallsEndWithin, "a client's call does not end", [this] {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
   });
@@ -172,7 +190,7 @@ void Run::Liveness() {
            [this] { return LeasesAreOver(); });
   RunUntil(kConvergeWithin, "the replicas do not converge", [this] { return Converged(); });
   for (const auto& host : hosts_)
-    SIM_REQUIRE(host->engine().pending_calls() <= 8,
+    SIM_REQUIRE(!host->running() || host->engine().pending_calls() <= 8,
                 "calls are left at node " + std::to_string(host->id().value));
 }
 
@@ -183,6 +201,8 @@ void Run::CheckHistory() {
   claims_.Check(log);
   for (const auto& watcher : watchers_) watcher->Check(log);
   for (const auto& host : hosts_) {
+    if (!host->running())
+      continue;
     host->engine().machine().CheckInvariants();
     host->engine().replica().CheckInvariants();
     host->hub().CheckInvariants();

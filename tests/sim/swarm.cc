@@ -6,9 +6,10 @@ namespace synod::sim {
 namespace {
 
 constexpr std::array<const char*, kFaultCount> kNames = {
-    "kill",      "power_cut", "power_cut_all", "pause",    "freeze",     "isolate",
-    "split",     "bridge",    "ring",          "one_way",  "slow_link",  "reset",
-    "reset_all", "slow_disk", "sync_error",    "transfer", "client_cut", "shutdown"};
+    "kill",        "power_cut", "power_cut_all", "pause",    "freeze",     "isolate",
+    "split",       "bridge",    "ring",          "one_way",  "slow_link",  "reset",
+    "reset_all",   "slow_disk", "sync_error",    "transfer", "client_cut", "shutdown",
+    "torn_append", "old_disk",  "damage"};
 
 // How likely a kind is on, and the range of the mean time between two of it.
 struct Row {
@@ -35,6 +36,9 @@ constexpr std::array<Row, kFaultCount> kRows = {{
     {30, 500 * kMillisecond, 4 * kSecond},  // transfer
     {35, 300 * kMillisecond, 3 * kSecond},  // clients cut off
     {15, 1 * kSecond, 6 * kSecond},         // shutdown
+    {25, 500 * kMillisecond, 5 * kSecond},  // torn append
+    {25, 700 * kMillisecond, 3 * kSecond},  // old disk
+    {25, 1 * kSecond, 6 * kSecond},         // damage
 }};
 
 uint32_t DrawNodes(Random* random) {

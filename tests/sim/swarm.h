@@ -35,8 +35,11 @@ enum class Fault : uint8_t {
   kTransfer,     // leadership is handed over
   kClientCut,    // requests and answers of clients are lost for a while
   kShutdown,     // an orderly stop
+  kTornAppend,   // the power goes while a record is being written
+  kOldDisk,      // an old copy of a node's disk is put in its place: the node must be caught
+  kDamage,       // bits flip in a log at rest, or files of it are lost
 };
-inline constexpr int kFaultCount = 18;
+inline constexpr int kFaultCount = 21;
 const char* Name(Fault fault);
 
 struct Swarm {

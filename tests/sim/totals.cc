@@ -23,6 +23,10 @@ void Totals::Add(const RunReport& r) {
   elections += event == r.stats.events.end() ? 0 : event->second;
   crashes += r.stats.crashes;
   torn_appends += r.stats.torn_appends;
+  old_disks += r.stats.old_disks;
+  damages += r.stats.damages;
+  caught += r.stats.caught;
+  refused_logs += r.stats.refused;
   appends += r.stats.appends;
   checkpoints += r.stats.checkpoints;
   loads += r.stats.loads;
@@ -72,6 +76,8 @@ void Totals::Print(double cpu_seconds) const {
       "\nelections %llu, crashes %llu, torn appends %llu, appends %llu, checkpoints %llu, "
       "loads for peers %llu\n",
       Llu(elections), Llu(crashes), Llu(torn_appends), Llu(appends), Llu(checkpoints), Llu(loads));
+  std::printf("old disks %llu, damages %llu, quarantined %llu, logs refused %llu\n", Llu(old_disks),
+              Llu(damages), Llu(caught), Llu(refused_logs));
   std::printf(
       "frames %llu, lost %llu, doubled %llu; slots %llu, commands %llu, entries of deposed "
       "leaders %llu, revisions %llu\n",

@@ -375,6 +375,31 @@ void SimFileSystem::SetContent(const std::string& path, std::string content) {
   durable_names_[path] = std::move(inode);
 }
 
+SimFileSystem::Image SimFileSystem::DurableImage() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  Image image;
+  for (const auto& [path, inode] : durable_names_) image[path] = inode->durable;
+  return image;
+}
+
+void SimFileSystem::SetImage(const Image& image) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    names_.clear();
+    durable_names_.clear();
+    pending_.clear();
+    locks_.clear();
+    ++boot_;
+  }
+  for (const auto& [path, content] : image) SetContent(path, content);
+}
+
+void SimFileSystem::Lose(const std::string& path) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  names_.erase(path);
+  durable_names_.erase(path);
+}
+
 std::string SimFileSystem::Content(const std::string& path) const {
   const std::lock_guard<std::mutex> hold(mutex_);
   const auto it = names_.find(path);

@@ -66,6 +66,14 @@ class SimFileSystem final : public FileSystem {
   // Replaces a file, in cache and on disk, as an operator or a bad disk would.
   void SetContent(const std::string& path, std::string content);
 
+  // What is on the disk now, name by name; and the way back to it, as when an old copy of a disk is
+  // put in place of the machine's. Open files are dead then, locks free.
+  using Image = std::map<std::string, std::string>;
+  Image DurableImage() const;
+  void SetImage(const Image& image);
+  // The file is gone, from cache and disk.
+  void Lose(const std::string& path);
+
   std::string Content(const std::string& path) const;  // the cached image; "" if there is none
   std::string DurableContent(const std::string& path) const;
   uint64_t operations() const;  // changing operations so far, for CutPowerAfter

@@ -172,6 +172,22 @@ TEST_F(SimCrashTest, AFullDiskTakesWhatFitsAndSaysSo) {
   EXPECT_EQ(fs_.FreeBytes("/d").value(), 0u);
 }
 
+TEST_F(SimCrashTest, AnOldImageTakesTheDisksPlace) {
+  ASSERT_TRUE(fs_.MakeDirectory("/d"));
+  fs_.SetContent("/d/a", "old");
+  const SimFileSystem::Image image = fs_.DurableImage();
+  auto open = fs_.Open("/d/a", FileSystem::Mode::kReadWrite).value();
+  ASSERT_TRUE(open->Write(0, "new"));
+  ASSERT_TRUE(open->Sync());
+  fs_.SetContent("/d/b", "later");
+  fs_.SetImage(image);
+  EXPECT_EQ(fs_.Content("/d/a"), "old");
+  EXPECT_FALSE(fs_.Exists("/d/b"));
+  EXPECT_FALSE(open->Write(0, "x"));
+  fs_.Lose("/d/a");
+  EXPECT_FALSE(fs_.Exists("/d/a"));
+}
+
 TEST_F(SimCrashTest, NothingWorksBetweenThePowerCutAndTheCrash) {
   auto file = Create("a");
   fs_.CutPowerAfter(1);
