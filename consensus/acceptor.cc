@@ -40,9 +40,10 @@ Votes Acceptor::Vote(const Accept& accept, Log* log, Journal* journal) {
     }
     if (p.slot <= log->learned() || (held != nullptr && held->chosen)) {
       // Chosen already: any later ballot proposes the same value, and this node will never report
-      // another one, so the answer is as good as a vote and needs no write.
-      if (held != nullptr)
-        SYNOD_CHECK(held->entry.SameValue(p.entry));
+      // another one, so the answer is as good as a vote and needs no write. Another value is of an
+      // older ballot than the one that chose this: to learn needs no promise, so it may come late.
+      if (held != nullptr && !held->entry.SameValue(p.entry))
+        continue;
     } else if (held != nullptr && held->ballot == accept.ballot) {
       SYNOD_CHECK(held->entry.SameValue(p.entry));  // two values in one ballot: stop
       votes.after = std::max(votes.after, held->persist);

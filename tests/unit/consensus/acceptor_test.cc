@@ -166,10 +166,15 @@ TEST_F(AcceptorDeathTest, StopsAtTwoValuesForOneSlotAndBallot) {
   EXPECT_DEATH(Vote(B(1, 1), {{1, "b"}}), "SameValue");
 }
 
-TEST_F(AcceptorDeathTest, StopsWhenAChosenSlotIsProposedOtherwise) {
-  Vote(B(1, 1), {{1, "a"}});
-  log_.AdvanceTo(B(1, 1), Slot(1));
-  EXPECT_DEATH(Vote(B(2, 1), {{1, "b"}}), "SameValue");
+// Learned without a promise, from a node that had the value in a later ballot; then comes a
+// proposal of the older ballot, which its leader had sent and lost before its own vote was on disk.
+TEST_F(AcceptorTest, DoesNotAcknowledgeAnOlderProposalThatIsNotTheChosenValue) {
+  acceptor_.Promise(B(1, 1), &journal_);
+  log_.Learn(E("chosen"), B(1, 1), journal_.Put({Slot(1), B(1, 1), true, E("chosen")}));
+  Sync();
+  const Votes votes = Vote(B(1, 1), {{1, "lost"}, {2, "next"}});
+  EXPECT_THAT(votes.ranges, ElementsAre(SlotRange{Slot(2), Slot(2)}));
+  EXPECT_TRUE(log_.Find(Slot(1))->entry.SameValue(E("chosen")));
 }
 
 }  // namespace
