@@ -117,9 +117,12 @@ void Engine::Core::EnterInbox(Bytes command, bool keepalive) {
 void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   Reject reject{forward.ballot, forward.boot, Reject::Reason::kNotLeader, {}};
   // Taken also before this node has begun to lead, while it fetches what it lacks; if it never
-  // does,
-  // the next LeaderStart tells the senders.
-  const bool ours = forward.ballot.node == config.self.id && replica.ballot() == forward.ballot;
+  // does, the next LeaderStart tells the senders. A restart keeps the ballot as its promise and not
+  // what it took in it: of that only the next leader can tell.
+  const bool by_this_process =
+      replica.role() != consensus::Role::kFollower || inbox_ballot_ == forward.ballot;
+  const bool ours = forward.ballot.node == config.self.id && replica.ballot() == forward.ballot &&
+                    by_this_process;
   if (!ours || shutting_down) {
     for (const Forward::Item& item : forward.items) reject.numbers.push_back(item.number);
   } else {

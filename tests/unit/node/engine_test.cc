@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "src/node/engine_frames.h"
 #include "tests/unit/node/engine_cluster.h"
 
 namespace synod::node {
@@ -255,6 +256,33 @@ TEST(EngineTest, AChangeAppliedInOneTurnWithTheNextLeaderStartIsAppliedOnce) {
   EXPECT_EQ(ValueAt(cluster.node(follower), "/q/job-0000000002"), "(absent)");
   EXPECT_FALSE(cluster.Answer(follower, *wait));
   EXPECT_EQ(WaitersOf(cluster.node(follower), "/l"), 1U);
+}
+
+// Its former process may have proposed the command: "no room", as of something never seen, would be
+// a false promise that it is not applied.
+TEST(EngineTest, ARestartedLeaderDoesNotJudgeWhatItsFormerProcessTook) {
+  EngineConfig config;
+  config.self.id = NodeId(1);
+  config.boot = 2;
+  config.pending_bytes_max = 0;
+  config.consensus.self = NodeId(1);
+  config.consensus.membership.version = 1;
+  config.consensus.membership.voters = {NodeId(1), NodeId(2), NodeId(3)};
+  consensus::Recovered disk;
+  disk.hard_state.promised = {1, NodeId(1)};
+  Engine engine(config, machine::Machine(auth::Settings()), std::move(disk), 1000);
+  const Forward repeated{
+      {1, NodeId(1)}, 77, 1, {{1, machine::Encode(EngineCluster::PutCommand("/a", "x"))}}};
+  Bytes frame;
+  AppendItem(repeated, &frame);
+  engine.Receive(NodeId(2), frame);
+  const EngineOutput out = engine.Take();
+  ASSERT_EQ(out.frames.size(), 1U);
+  const auto items = ParseFrame(out.frames[0].body);
+  ASSERT_TRUE(items && items->size() == 1);
+  const auto* reject = std::get_if<Reject>(&items->front());
+  ASSERT_TRUE(reject != nullptr);
+  EXPECT_EQ(reject->reason, Reject::Reason::kNotLeader);
 }
 
 TEST(EngineTest, WithoutALeaderAChangeFailsAsNotAppliedWhenItsTimeIsUp) {
