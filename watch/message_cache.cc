@@ -14,8 +14,8 @@ uint64_t RenderedBytes(const Message& message) {
   uint64_t bytes = sizeof(Message);
   for (const store::Change* change : message.changes) {
     bytes += kRenderedChangeBytes + change->path.size();
-    bytes += change->node ? change->node->value->size() : 0;
-    bytes += message.prev && change->prev ? change->prev->value->size() : 0;
+    bytes += change->node ? change->node->value.size() : 0;
+    bytes += message.prev && change->prev ? change->prev->value.size() : 0;
   }
   return bytes;
 }

@@ -10,7 +10,7 @@ void WriteNodeFields(JsonWriter& writer,
                      ValueForm form) {
   writer.Text("path", path);
   if (form != ValueForm::kLeftOut)
-    writer.Value(*node.value, form == ValueForm::kBase64);
+    writer.Value(node.value.view(), form == ValueForm::kBase64);
   writer.Number("version", node.version);
   writer.Number("create_revision", node.create_revision.value);
   writer.Number("mod_revision", node.mod_revision.value);

@@ -62,7 +62,7 @@ class BodyRenderer {
 
   net::HttpResponse operator()(const machine::PutAnswer& a) const {
     std::string body;
-    body.reserve(192 + a.node.path.size() + (a.prev ? 160 + a.prev->node->value->size() : 0));
+    body.reserve(192 + a.node.path.size() + (a.prev ? 160 + a.prev->node->value.size() : 0));
     JsonWriter writer(&body);
     writer.BeginObject();
     WriteNodeFields(writer, a.node.path, *a.node.node, ValueForm::kLeftOut);

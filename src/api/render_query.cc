@@ -17,7 +17,7 @@ bool Matches(const EntityTags& tags, Revision mod_revision) {
 net::HttpResponse RenderRaw(const store::NodeState& node) {
   net::HttpResponse response;
   response.content_type = "application/octet-stream";
-  response.body = *node.value;
+  response.body = node.value.view();
   auto& headers = response.headers;
   const auto number = [&](const char* name, uint64_t value) {
     headers.emplace_back(name, std::to_string(value));
@@ -101,7 +101,7 @@ class ResultRenderer {
     if (options_.raw)
       return RenderRaw(node);
     std::string body;
-    body.reserve(192 + result.node.path.size() + node.value->size());
+    body.reserve(192 + result.node.path.size() + node.value.size());
     JsonWriter writer(&body);
     writer.BeginObject();
     WriteNodeFields(writer, result.node.path, node, Form());

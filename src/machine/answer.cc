@@ -17,7 +17,7 @@ void Write(Writer& w, const store::NodeView& view, WithValue with_value) {
   const store::NodeState& node = *view.node;
   w.String(view.path);
   if (with_value == WithValue::kYes)
-    w.String(*node.value);
+    w.String(node.value.view());
   w.Varint(node.version);
   w.Number(node.create_revision);
   w.Number(node.mod_revision);
@@ -151,16 +151,16 @@ void ReadEnum(Reader& r, Enum last, Enum* out) {
 
 void Read(Reader& r, store::NodeView* view, WithValue with_value) {
   view->path = r.String();
-  auto node = std::make_shared<store::NodeState>();
+  store::NodeState node;
   const std::string_view value = with_value == WithValue::kYes ? r.String() : std::string_view();
-  node->value = std::make_shared<const std::string>(value);
-  node->version = r.Varint();
-  node->create_revision = r.Number<Revision>();
-  node->mod_revision = r.Number<Revision>();
-  node->children_revision = r.Number<Revision>();
-  node->num_children = r.Varint();
-  node->lease = r.Number<LeaseId>();
-  view->node = std::move(node);
+  node.value = store::Value(value);
+  node.version = r.Varint();
+  node.create_revision = r.Number<Revision>();
+  node.mod_revision = r.Number<Revision>();
+  node.children_revision = r.Number<Revision>();
+  node.num_children = r.Varint();
+  node.lease = r.Number<LeaseId>();
+  view->node = store::Publish(std::move(node));
 }
 
 void Read(Reader& r, std::optional<store::NodeView>* view, WithValue with_value) {

@@ -182,9 +182,8 @@ AnswerBody Machine::Core::EnterQueue(Call* call, const Acquire& op, bool free) {
   Move move(this);
   const bool of_request = op.lease.value == 0;
   const LeaseId lease = of_request ? leases.last_id() + 1 : op.lease;
-  const Result<std::string> key =
-      move.edit.CreateSequential(std::string(kLocksRoot) + op.path + "/@",
-                                 std::make_shared<const std::string>(op.value), lease);
+  const Result<std::string> key = move.edit.CreateSequential(
+      std::string(kLocksRoot) + op.path + "/@", store::Value(op.value), lease);
   if (key.has_error())
     return FromTree(key.error(), nullptr, op.path);
   Move::Ties& ties = move.ties[lease];
@@ -265,7 +264,7 @@ HoldAnswer Machine::Core::HoldOf(const lock::Place& place, const store::NodeRef&
   answer.key = lock::KeyOf(place);
   // A lock's answer does not show it, and a recorded one has to stay small.
   if (kind == LockKind::kElection)
-    answer.value = *node->value;
+    answer.value = node->value.view();
   answer.lease_deadline = leases.Find(holder.lease)->deadline;
   return answer;
 }
@@ -284,7 +283,7 @@ std::vector<Holder> Machine::Core::HoldersOf(std::string_view path,
     holder.token = contender.token;
     holder.lease = contender.lease;
     holder.mode = contender.mode;
-    holder.value = node == nullptr ? Bytes() : *node->value;
+    holder.value = node == nullptr ? std::string_view() : node->value.view();
     holder.since_revision = contender.since_revision;
     holder.held_ms = now.value - contender.since.value;
     holder.lease_remaining_ms = std::max<int64_t>(0, lease->deadline.value - now.value);
@@ -322,8 +321,8 @@ AnswerBody Machine::Core::Run(Call* call, Proclaim* op) {
   Move move(this);
   const std::string key = lock::KeyOf(*place);
   const int64_t before = static_cast<int64_t>(locks.Find(*place)->value_bytes);
-  const Result<store::PutResult> put = move.edit.Put(
-      key, std::make_shared<const std::string>(std::move(op->value)), std::nullopt, kAny);
+  const Result<store::PutResult> put =
+      move.edit.Put(key, store::Value(op->value), std::nullopt, kAny);
   SYNOD_CHECK(put.has_value());
   const LeaseId lease = locks.Find(*place)->lease;
   move.ties[lease].bytes += static_cast<int64_t>(value_bytes) - before;

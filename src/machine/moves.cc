@@ -18,7 +18,7 @@ std::string NodeOfLock(std::string_view path) {
 }
 
 uint64_t SizeOf(std::string_view path, const store::NodeState& node) {
-  return path.size() + node.value->size();
+  return path.size() + node.value.size();
 }
 
 // What the node of an election says while somebody leads it, for those who watch it.
@@ -237,11 +237,10 @@ void Machine::Core::Announce(Move* move, const std::string& path) {
     const auto& [number, leader] = *lock.holders.begin();
     text = LeaderText({path, number}, leader);
   }
-  if (*node->value == text && !move->announced.contains(path))
+  if (node->value.view() == text && !move->announced.contains(path))
     return;
   move->edit.SetCause(store::Cause::kClient);
-  const auto put = move->edit.Put(node_path, std::make_shared<const std::string>(std::move(text)),
-                                  std::nullopt, kAny);
+  const auto put = move->edit.Put(node_path, store::Value(text), std::nullopt, kAny);
   SYNOD_CHECK(put.has_value());
 }
 

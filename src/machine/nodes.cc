@@ -15,7 +15,7 @@ constexpr uint64_t kTxnAnswerBytesMax = uint64_t{16} << 20;
 constexpr store::Precondition kAny;
 
 uint64_t SizeOf(std::string_view path, const store::NodeRef& node) {
-  return node == nullptr ? 0 : path.size() + node->value->size();
+  return node == nullptr ? 0 : path.size() + node->value.size();
 }
 
 template <typename T>
@@ -32,8 +32,6 @@ bool Compare(Comparison::Op op, const T& a, const T& b) {
   }
   return false;
 }
-
-SharedBytes Share(Bytes* value) { return std::make_shared<const std::string>(std::move(*value)); }
 
 }  // namespace
 
@@ -120,7 +118,7 @@ AnswerBody Machine::Core::Run(Call* call, Put* op) {
     return std::move(*refused);
   Move move(this);
   const Result<store::PutResult> put =
-      move.edit.Put(op->path, Share(&op->value), op->lease, op->precondition);
+      move.edit.Put(op->path, store::Value(op->value), op->lease, op->precondition);
   if (put.has_error())
     return FromTree(put.error(), move.edit.Find(op->path), op->path);
   if (std::optional<Refusal> refused = CheckGrowth(&move, op->path, *put))
@@ -144,7 +142,8 @@ AnswerBody Machine::Core::Run(Call* call, CreateSequential* op) {
   if (std::optional<Refusal> refused = CheckLeaseOf(*call, op->lease))
     return std::move(*refused);
   Move move(this);
-  Result<std::string> path = move.edit.CreateSequential(op->prefix, Share(&op->value), op->lease);
+  Result<std::string> path =
+      move.edit.CreateSequential(op->prefix, store::Value(op->value), op->lease);
   if (path.has_error())
     return FromTree(path.error(), nullptr, op->prefix);
   const store::PutResult put{move.edit.Find(*path), nullptr};
@@ -204,7 +203,7 @@ bool Machine::Core::Holds(const Comparison& c) const {
     return Compare(c.op, IsCurrentHolder(c.path, FenceToken(c.number)), true);
   const store::NodeRef node = tree.Find(c.path);
   if (c.target == Target::kValue)
-    return node != nullptr && Compare<std::string>(c.op, *node->value, c.value);
+    return node != nullptr && Compare<std::string_view>(c.op, node->value.view(), c.value);
   uint64_t number = 0;
   if (node != nullptr) {
     switch (c.target) {
@@ -286,7 +285,8 @@ std::optional<Refusal> Machine::Core::RunTxnPut(Call* call,
     return refused;
   if (std::optional<Refusal> refused = CheckLeaseOf(*call, op->lease))
     return refused;
-  const Result<store::PutResult> put = move->edit.Put(op->path, Share(&op->value), op->lease, kAny);
+  const Result<store::PutResult> put =
+      move->edit.Put(op->path, store::Value(op->value), op->lease, kAny);
   if (put.has_error())
     return FromTree(put.error(), nullptr, op->path);
   if (std::optional<Refusal> refused = CheckGrowth(move, op->path, *put))
@@ -306,13 +306,14 @@ std::optional<Refusal> Machine::Core::RunTxnCreate(Call* call,
   const LeaseId lease = op->lease.value_or(LeaseId());
   std::string path = std::move(op->path);
   if (op->sequential) {
-    Result<std::string> created = move->edit.CreateSequential(path, Share(&op->value), lease);
+    Result<std::string> created = move->edit.CreateSequential(path, store::Value(op->value), lease);
     if (created.has_error())
       return FromTree(created.error(), nullptr, path);
     path = std::move(*created);
   } else {
     constexpr store::Precondition kAbsent{store::Precondition::Kind::kAbsent, 0};
-    const Result<store::PutResult> put = move->edit.Put(path, Share(&op->value), lease, kAbsent);
+    const Result<store::PutResult> put =
+        move->edit.Put(path, store::Value(op->value), lease, kAbsent);
     if (put.has_error())
       return FromTree(put.error(), move->edit.Find(path), path);
   }

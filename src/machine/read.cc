@@ -61,7 +61,8 @@ LockResult Machine::Core::LockResultOf(const std::string& path,
   result.holders = HoldersOf(path, now, [this](std::string_view p) { return tree.Find(p); });
   for (const auto& [number, waiter] : lock.waiters) {
     const store::NodeRef node = tree.Find(lock::KeyOf({path, number}));
-    result.waiters.push_back({waiter.lease, waiter.mode, node == nullptr ? Bytes() : *node->value,
+    result.waiters.push_back({waiter.lease, waiter.mode,
+                              node == nullptr ? Bytes() : Bytes(node->value.view()),
                               now.value - waiter.since.value});
   }
   if (now < lock.delay_until)
@@ -121,9 +122,9 @@ Result<std::optional<Holder>> Machine::LeaderAt(std::string_view election, Revis
   const Result<store::NodeRef> node = core_->tree.FindAt(node_path, at);
   if (!node)
     return node.error();
-  if (*node == nullptr || (*node)->value->empty())
+  if (*node == nullptr || (*node)->value.empty())
     return std::optional<Holder>();
-  const std::string_view text = *(*node)->value;
+  const std::string_view text = (*node)->value.view();
   Holder holder;
   holder.token = FenceToken(NumberIn(text, "\"token\":"));
   holder.lease = LeaseId(NumberIn(text, "\"lease\":"));
@@ -137,7 +138,7 @@ Result<std::optional<Holder>> Machine::LeaderAt(std::string_view election, Revis
   if (!contender)
     return contender.error();
   if (*contender != nullptr)
-    holder.value = *(*contender)->value;
+    holder.value = (*contender)->value.view();
   return std::optional<Holder>(std::move(holder));
 }
 

@@ -217,7 +217,7 @@ Status Machine::Core::TieNodesBelow(std::string_view root) {
         continue;
       if (leases.Find(lease) == nullptr)
         return Damaged("a node whose lease is not there: " + view.path);
-      leases.Tie(lease, view.path, view.path.size() + view.node->value->size());
+      leases.Tie(lease, view.path, view.path.size() + view.node->value.size());
     }
     more = page->more && !page->nodes.empty();
     if (more)
@@ -279,7 +279,7 @@ void Machine::Core::CheckInvariants() const {
         const store::NodeRef node = tree.Find(lock::KeyOf({path, number}));
         SYNOD_CHECK(node != nullptr);
         SYNOD_CHECK(node->lease == contender.lease);
-        SYNOD_CHECK_EQ(node->value->size(), contender.value_bytes);
+        SYNOD_CHECK_EQ(node->value.size(), contender.value_bytes);
         SYNOD_CHECK(leases.Find(contender.lease) != nullptr);
       }
     }

@@ -56,7 +56,7 @@ NodeRef Edit::Core::Find(std::string_view path) const {
 
 uint64_t Edit::Core::BytesOf(const Entry& entry, const NodeRef& now) const {
   const NodeRef& state = now ? now : entry.current;
-  return entry.path_size + (state ? state->value->size() : 0);
+  return entry.path_size + (state ? state->value.size() : 0);
 }
 
 void Edit::Core::AddCost(const Entry* entry,
@@ -122,7 +122,7 @@ void Edit::Core::ChildrenChanged(std::string_view parent, int64_t by, uint64_t s
   state.children_revision = revision_;
   if (sequence != 0)
     state.last_sequence = sequence;
-  Stage(entry, std::make_shared<const NodeState>(std::move(state)), false);
+  Stage(entry, Publish(std::move(state)), false);
 }
 
 void Edit::Core::MakeParents(std::string_view path) {
@@ -135,19 +135,17 @@ void Edit::Core::MakeParents(std::string_view path) {
       return;
     }
     NodeState made;
-    made.value = state_.empty_value;
     made.version = 1;
     made.create_revision = made.mod_revision = made.children_revision = revision_;
     made.num_children = 1;
-    Stage(entry, std::make_shared<const NodeState>(std::move(made)), true);
+    Stage(entry, Publish(std::move(made)), true);
   }
 }
 
 Result<PutResult> Edit::Core::Put(std::string_view path,
-                                  SharedBytes value,
+                                  Value value,
                                   std::optional<LeaseId> lease,
                                   const Precondition& precondition) {
-  SYNOD_CHECK(value != nullptr);
   Entry* entry = state_.nodes.Find(path);
   const NodeRef prev = entry == nullptr ? nullptr : View(*entry);
   if (Status s = Judge(precondition, path, prev); !s)
@@ -167,9 +165,9 @@ Result<PutResult> Edit::Core::Put(std::string_view path,
   if (state.lease.value != 0 && (state.num_children != 0 || path == "/"))
     return Refused(Errc::kLeasedParent, std::string(path) + " has children, so it takes no lease");
 
-  NodeRef now = std::make_shared<const NodeState>(std::move(state));
+  NodeRef now = Publish(std::move(state));
   Cost cost;
-  AddCost(entry, path, now->value->size(), &cost);
+  AddCost(entry, path, now->value.size(), &cost);
   if (!prev) {
     if (Status s = CheckParents(path, &cost); !s)
       return s.error();
@@ -184,7 +182,7 @@ Result<PutResult> Edit::Core::Put(std::string_view path,
 }
 
 Result<std::string> Edit::Core::CreateSequential(std::string_view prefix,
-                                                 SharedBytes value,
+                                                 Value value,
                                                  LeaseId lease) {
   const std::string_view parent = ParentOf(prefix);
   const NodeRef node = Find(parent);
@@ -224,7 +222,7 @@ Result<std::vector<Entry*>> Edit::Core::CollectVictims(std::string_view path) co
   EntryCursor cursor(state_.nodes, false, path);
   const auto take = [&](Entry* entry) {
     victims.push_back(entry);
-    AddCost(entry, entry->path(), entry->current ? entry->current->value->size() : 0, &cost);
+    AddCost(entry, entry->path(), entry->current ? entry->current->value.size() : 0, &cost);
     // Stops at the limit, not at the end of a large tree.
     return CheckLimits(cost);
   };
@@ -354,15 +352,13 @@ Edit::~Edit() { core_->RollBack(); }
 NodeRef Edit::Find(std::string_view path) const { return core_->Find(path); }
 
 Result<PutResult> Edit::Put(std::string_view path,
-                            SharedBytes value,
+                            Value value,
                             std::optional<LeaseId> lease,
                             const Precondition& precondition) {
   return core_->Put(path, std::move(value), lease, precondition);
 }
 
-Result<std::string> Edit::CreateSequential(std::string_view prefix,
-                                           SharedBytes value,
-                                           LeaseId lease) {
+Result<std::string> Edit::CreateSequential(std::string_view prefix, Value value, LeaseId lease) {
   return core_->CreateSequential(prefix, std::move(value), lease);
 }
 

@@ -23,7 +23,7 @@ uint64_t History::BytesOf(const RevisionChanges& changes, const std::vector<Vers
   uint64_t bytes = kRevisionBytes;
   for (const Change& change : changes.changes) {
     // The new value is the live node's, or counted by the change that replaces it.
-    bytes += kChangeBytes + change.path.size() + (change.prev ? change.prev->value->size() : 0);
+    bytes += kChangeBytes + change.path.size() + (change.prev ? change.prev->value.size() : 0);
   }
   for (const Version& version : versions) bytes += version.children_only ? kChildrenOnlyBytes : 0;
   return bytes;

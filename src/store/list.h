@@ -90,7 +90,7 @@ ListResult ListNodes(const NodeTable& nodes,
       }
     }
     if (NodeRef node = view(*entry)) {
-      bytes += here.size() + node->value->size();
+      bytes += here.size() + node->value.size();
       const bool is_first = result.nodes.empty();
       if (result.nodes.size() >= limit || (bytes > kListPageBytesMax && !is_first)) {
         result.more = true;

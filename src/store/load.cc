@@ -113,9 +113,9 @@ Status HistoryLoader::LoadStep(Step step,
     state.children_revision = step.before->children_revision;
     state.num_children = step.before->num_children;
     state.last_sequence = step.before->last_sequence;
-    before = std::make_shared<const NodeState>(std::move(state));
+    before = Publish(std::move(state));
   } else if (step.before) {
-    before = std::make_shared<const NodeState>(std::move(*step.before));
+    before = Publish(std::move(*step.before));
   }
   const bool root_goes = step.path == "/" && (!before || step.kind == Step::Kind::kDelete);
   if (root_goes || !Fits(step.kind, changes->revision, before, after))

@@ -6,19 +6,23 @@
 #ifndef SYNOD_STORE_NODE_H_
 #define SYNOD_STORE_NODE_H_
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/base/types.h"
+#include "src/store/value.h"
 
 namespace synod::store {
 
 // One version of a node.
-struct NodeState {
-  SharedBytes value;  // never null
+struct NodeState : boost::intrusive_ref_counter<NodeState> {
+  Value value;
   uint64_t version = 0;
   Revision create_revision;
   Revision mod_revision;
@@ -28,7 +32,9 @@ struct NodeState {
   uint64_t last_sequence = 0;  // highest number given to a sequential child
 };
 
-using NodeRef = std::shared_ptr<const NodeState>;
+using NodeRef = boost::intrusive_ptr<const NodeState>;
+
+inline NodeRef Publish(NodeState state) { return NodeRef(new NodeState(std::move(state))); }
 
 struct NodeView {
   std::string path;

@@ -17,9 +17,7 @@ constexpr uint64_t kRecordOverheadBytes = 32;
 NodeTable::NodeTable() : seed_(reinterpret_cast<uintptr_t>(this)) {
   Entry* root = FindOrAdd("/");
   Show(root);
-  NodeState state;
-  state.value = std::make_shared<const std::string>();
-  Replace(root, std::make_shared<const NodeState>(std::move(state)), nullptr);
+  Replace(root, Publish(NodeState()), nullptr);
 }
 
 NodeTable::~NodeTable() {
@@ -66,9 +64,9 @@ void NodeTable::Count(const Entry& entry, const NodeRef& before, const NodeRef& 
   if (IsReserved(entry.path()))
     return;
   if (before)
-    logical_bytes_ -= path_bytes + before->value->size();
+    logical_bytes_ -= path_bytes + before->value.size();
   if (now)
-    logical_bytes_ += path_bytes + now->value->size();
+    logical_bytes_ += path_bytes + now->value.size();
 }
 
 void NodeTable::Replace(Entry* entry, NodeRef now, Version* version) {
@@ -81,10 +79,10 @@ void NodeTable::Replace(Entry* entry, NodeRef now, Version* version) {
     digest_.Add(entry->record_hash);
   }
 
-  const uint64_t now_bytes = now ? now->value->size() : 0;
+  const uint64_t now_bytes = now ? now->value.size() : 0;
   if (entry->dirty) {
     dirty_bytes_ += now_bytes;
-    dirty_bytes_ -= entry->current ? entry->current->value->size() : 0;
+    dirty_bytes_ -= entry->current ? entry->current->value.size() : 0;
   } else {
     entry->dirty = true;
     dirty_.push_back(entry);
@@ -156,7 +154,6 @@ void NodeTable::CheckNode(const Entry& entry) const {
   SYNOD_CHECK(entry.current != nullptr);
   SYNOD_CHECK_EQ(entry.staged, 0u);
   const NodeState& state = *entry.current;
-  SYNOD_CHECK(state.value != nullptr);
   SYNOD_CHECK(Find(entry.path()) == &entry);
   if (state.lease.value != 0)
     SYNOD_CHECK_EQ(state.num_children, 0u);
@@ -176,7 +173,7 @@ void NodeTable::CheckInvariants() const {
   for (const Entry* entry : live_) {
     CheckNode(*entry);
     if (!IsReserved(entry->path()))
-      bytes += entry->path_size + entry->current->value->size();
+      bytes += entry->path_size + entry->current->value.size();
     children += entry->current->num_children;
     EncodeNode(entry->path(), *entry->current, &key, &value);
     digest.Add(HashOfRecord(key, value));

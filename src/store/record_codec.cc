@@ -31,7 +31,7 @@ void WriteState(const NodeState& s, Writer* w) {
   w->Varint(s.num_children);
   w->Number(s.lease);
   w->Varint(s.last_sequence);
-  w->String(*s.value);
+  w->String(s.value.view());
 }
 
 NodeState ReadState(Reader* r) {
@@ -43,7 +43,7 @@ NodeState ReadState(Reader* r) {
   s.num_children = r->Varint();
   s.lease = r->Number<LeaseId>();
   s.last_sequence = r->Varint();
-  s.value = std::make_shared<const std::string>(r->String());
+  s.value = Value(r->String());
   return s;
 }
 
@@ -125,7 +125,7 @@ Result<NodeView> DecodeNode(std::string_view key, std::string_view value) {
   NodeState state = ReadState(&r);
   if (!r.Complete() || !IsSound(view.path, state))
     return Damaged("the record of node " + view.path + " is malformed");
-  view.node = std::make_shared<const NodeState>(std::move(state));
+  view.node = Publish(std::move(state));
   return view;
 }
 

@@ -78,11 +78,11 @@ class Edit {
   // kPreconditionFailed, kLeasedParent, kTooLarge. `lease`: nullopt keeps what the node has, 0
   // detaches. Creates missing parents.
   Result<PutResult> Put(std::string_view path,
-                        SharedBytes value,
+                        Value value,
                         std::optional<LeaseId> lease,
                         const Precondition& precondition);
   // Creates the child `prefix` + ten digits, numbered from the parent's counter; gives its path.
-  Result<std::string> CreateSequential(std::string_view prefix, SharedBytes value, LeaseId lease);
+  Result<std::string> CreateSequential(std::string_view prefix, Value value, LeaseId lease);
   // kPreconditionFailed (of an absent node, any but "does not exist"), kNotFound, kNotEmpty,
   // kTooLarge; judged in this order. Recursive deletes of an ancestor of /.synod leave /.synod
   // alone, and so does a delete of "/" (which empties the tree and keeps the root).

@@ -28,7 +28,6 @@ struct TreeState {
   History history{&nodes};
   std::vector<Staged> staged;  // of the open edit; kept between edits for its memory
   bool editing = false;
-  const SharedBytes empty_value = std::make_shared<const std::string>();
 
   // Between LoadRecord and FinishLoad.
   struct Loading {
@@ -54,10 +53,10 @@ class Edit::Core {
   }
   NodeRef Find(std::string_view path) const;
   Result<PutResult> Put(std::string_view path,
-                        SharedBytes value,
+                        Value value,
                         std::optional<LeaseId> lease,
                         const Precondition& precondition);
-  Result<std::string> CreateSequential(std::string_view prefix, SharedBytes value, LeaseId lease);
+  Result<std::string> CreateSequential(std::string_view prefix, Value value, LeaseId lease);
   Result<DeleteResult> Delete(std::string_view path,
                               bool recursive,
                               const Precondition& precondition,

@@ -24,7 +24,7 @@ std::string PathOf(uint64_t i) {
   return std::string(path, static_cast<size_t>(n));
 }
 
-SharedBytes NewValue() { return std::make_shared<const std::string>(kValueBytes, 'v'); }
+Value NewValue() { return Value(std::string(kValueBytes, 'v')); }
 
 void Put(Tree* tree, const std::string& path) {
   Edit edit = tree->Begin(tree->last_revision() + 1);

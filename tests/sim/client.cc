@@ -302,7 +302,7 @@ void RegisterClient::RecordTxn(const std::vector<std::string>& paths,
         record.op.kind = RegisterOp::Kind::kGet;
         record.op.outcome =
             node == nullptr ? RegisterOp::Outcome::kNotFound : RegisterOp::Outcome::kOk;
-        record.op.value = node == nullptr ? "" : *node->value;
+        record.op.value = node == nullptr ? "" : node->value.view();
       }
     }
     record.op.version = node == nullptr ? 0 : node->version;
@@ -343,7 +343,7 @@ void RegisterClient::DoRead(bool linearizable) {
                        if (reply.read) {
                          node = std::get<machine::NodeResult>(*reply.read).node.node;
                          record.op.outcome = RegisterOp::Outcome::kOk;
-                         record.op.value = *node->value;
+                         record.op.value = node->value.view();
                          record.op.version = node->version;
                          record.op.mod_revision = node->mod_revision.value;
                        } else {

@@ -72,9 +72,10 @@ void History::CheckUnique(const std::vector<store::RevisionRef>& log) {
   for (const store::RevisionRef& revision : log)
     for (const store::Change& change : revision->changes)
       if (change.node != nullptr && change.node->mod_revision == revision->revision &&
-          !change.node->value->empty() && change.node->value->front() == kUniqueMark)
-        SIM_REQUIRE(seen.insert(*change.node->value).second,
-                    "the value " + *change.node->value + " is written twice, again at revision " +
+          !change.node->value.empty() && change.node->value.view().front() == kUniqueMark)
+        SIM_REQUIRE(seen.insert(change.node->value.view()).second,
+                    "the value " + std::string(change.node->value.view()) +
+                        " is written twice, again at revision " +
                         std::to_string(revision->revision.value));
 }
 
@@ -101,7 +102,7 @@ void History::CheckAgainstLog(const HistoryOp& op, const Versions& versions) {
       SIM_REQUIRE(node == nullptr, "the log has another change there: " + Describe(op));
       return;
     }
-    SIM_REQUIRE(node != nullptr && *node->value == op.op.value,
+    SIM_REQUIRE(node != nullptr && node->value.view() == op.op.value,
                 "the log has another value there: " + Describe(op));
     SIM_REQUIRE(node->version == op.op.version && node->mod_revision.value == op.op.mod_revision,
                 "the log has another version there: " + Describe(op));
@@ -111,7 +112,7 @@ void History::CheckAgainstLog(const HistoryOp& op, const Versions& versions) {
     return;
   }
   if (op.op.kind == Kind::kGet && op.op.outcome == Outcome::kOk) {
-    SIM_REQUIRE(node != nullptr && *node->value == op.op.value &&
+    SIM_REQUIRE(node != nullptr && node->value.view() == op.op.value &&
                     node->mod_revision.value == op.op.mod_revision &&
                     node->version == op.op.version,
                 "not what the log says at that revision: " + Describe(op));

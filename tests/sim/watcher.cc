@@ -21,10 +21,10 @@ bool SameChange(const store::Change& a, const store::Change& b) {
     return false;
   if (a.node != nullptr &&
       (a.node->version != b.node->version || a.node->mod_revision != b.node->mod_revision ||
-       a.node->lease != b.node->lease || *a.node->value != *b.node->value))
+       a.node->lease != b.node->lease || a.node->value.view() != b.node->value.view()))
     return false;
   // The previous node may be gone with the history, nothing else.
-  return a.prev == nullptr || b.prev == nullptr || *a.prev->value == *b.prev->value;
+  return a.prev == nullptr || b.prev == nullptr || a.prev->value.view() == b.prev->value.view();
 }
 
 }  // namespace

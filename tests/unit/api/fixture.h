@@ -115,15 +115,15 @@ inline net::HttpResponse Refused(Parsed parsed) {
 }
 
 inline store::NodeView MakeNode(std::string path, std::string value, uint64_t mod_revision = 17) {
-  auto node = std::make_shared<store::NodeState>();
-  node->value = std::make_shared<const std::string>(std::move(value));
-  node->version = 3;
-  node->create_revision = Revision(5);
-  node->mod_revision = Revision(mod_revision);
-  node->children_revision = Revision(9);
-  node->num_children = 2;
-  node->lease = LeaseId(0);
-  return {std::move(path), std::move(node)};
+  store::NodeState node;
+  node.value = store::Value(value);
+  node.version = 3;
+  node.create_revision = Revision(5);
+  node.mod_revision = Revision(mod_revision);
+  node.children_revision = Revision(9);
+  node.num_children = 2;
+  node.lease = LeaseId(0);
+  return {std::move(path), store::Publish(std::move(node))};
 }
 
 // One request and what becomes of it.

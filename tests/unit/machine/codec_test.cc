@@ -189,9 +189,9 @@ TEST(AnswerCodecTest, ATruncatedOrFlippedAnswerNeverHarms) {
 
 TEST(AnswerCodecTest, ARecordedPutLeavesItsValueOutAndKeepsThePreviousOne) {
   const auto node = [](const char* value) {
-    auto state = std::make_shared<store::NodeState>();
-    state->value = std::make_shared<const std::string>(value);
-    return state;
+    store::NodeState state;
+    state.value = store::Value(value);
+    return store::Publish(std::move(state));
   };
   PutAnswer put;
   put.node = {"/a", node("new")};
@@ -200,8 +200,8 @@ TEST(AnswerCodecTest, ARecordedPutLeavesItsValueOutAndKeepsThePreviousOne) {
   const Result<Answer> decoded =
       DecodeAnswer(Encode(Answer{Revision(1), ClusterTime(2), false, put}));
   const auto& body = std::get<PutAnswer>(decoded->body);
-  EXPECT_EQ(*body.node.node->value, "");
-  EXPECT_EQ(*body.prev->node->value, "old");
+  EXPECT_EQ(body.node.node->value.view(), "");
+  EXPECT_EQ(body.prev->node->value.view(), "old");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ class ElectionTest : public MachineTest {
   // What the election's own node says, which is what observers follow.
   std::string Announced() {
     const store::NodeRef node = machine().tree().Find("/.synod/locks/e");
-    return node == nullptr ? "(none)" : *node->value;
+    return node == nullptr ? "(none)" : std::string(node->value.view());
   }
   static std::string TextOf(const HoldAnswer& leader, Revision since) {
     return "{\"token\":" + std::to_string(leader.token.value) +

@@ -142,7 +142,7 @@ TEST_F(ExactlyOnceTest, AnAnswerTooLargeToRecordIsNotApplied) {
   const auto answer = Run(command);
   EXPECT_EQ(CodeOf(answer), Errc::kTooLarge);
   EXPECT_EQ(RefusalOf(answer).limit, 65'536u);
-  EXPECT_EQ(machine().tree().Find("/a")->value->size(), 70'000u);
+  EXPECT_EQ(machine().tree().Find("/a")->value.size(), 70'000u);
   EXPECT_EQ(revision(), Revision(1));
   EXPECT_TRUE(Run(Again(command))->replayed);
   EXPECT_EQ(CodeOf(Do(put)), Errc::kOk);

@@ -39,7 +39,7 @@ TEST_F(LockCommandsTest, AFreeLockIsHeldAtOnce) {
   EXPECT_EQ(hold.lease_deadline, now() + 10'000);
   EXPECT_EQ(answer->revision, revision());
   EXPECT_EQ(hold.token, FenceToken(revision().value));
-  EXPECT_EQ(*machine().tree().Find(hold.key)->value, "who");
+  EXPECT_EQ(machine().tree().Find(hold.key)->value.view(), "who");
   EXPECT_TRUE(last_applied.waiting.empty());
 }
 
@@ -511,7 +511,7 @@ TEST_F(LockCommandsTest, APausedHolderCannotWriteOverItsSuccessor) {
   };
   EXPECT_EQ(fenced_put(successor.token, "2"), Errc::kOk);
   EXPECT_EQ(fenced_put(paused.token, "1"), Errc::kFenced);
-  EXPECT_EQ(*machine().tree().Find("/counter")->value, "2");
+  EXPECT_EQ(machine().tree().Find("/counter")->value.view(), "2");
 }
 
 TEST_F(LockCommandsTest, ADuplicateOfARequestThatWaitsDoesNotWaitTwice) {

@@ -35,7 +35,7 @@ TEST_F(NodesTest, ARefusedCommandTakesNoRevisionAndShowsTheCurrentNode) {
   EXPECT_EQ(answer->revision, Revision(1));
   EXPECT_EQ(RefusalOf(answer).current->node->mod_revision, Revision(1));
   EXPECT_TRUE(last_applied.revisions.empty());
-  EXPECT_EQ(*machine().tree().Find("/a")->value, "x");
+  EXPECT_EQ(machine().tree().Find("/a")->value.view(), "x");
 }
 
 TEST_F(NodesTest, APutTellsThePreviousNodeIfAsked) {
@@ -43,7 +43,7 @@ TEST_F(NodesTest, APutTellsThePreviousNodeIfAsked) {
   EXPECT_TRUE(std::get<PutAnswer>(first->body).with_prev);
   EXPECT_FALSE(std::get<PutAnswer>(first->body).prev.has_value());
   const auto second = Do(Put{"/a", "y", {}, {}, true});
-  EXPECT_EQ(*std::get<PutAnswer>(second->body).prev->node->value, "x");
+  EXPECT_EQ(std::get<PutAnswer>(second->body).prev->node->value.view(), "x");
 }
 
 TEST_F(NodesTest, SequentialChildrenAreNumbered) {
@@ -51,7 +51,7 @@ TEST_F(NodesTest, SequentialChildrenAreNumbered) {
   const auto second = Do(CreateSequential{"/q/job-", "y", LeaseId()});
   EXPECT_EQ(std::get<PutAnswer>(first->body).node.path, "/q/job-0000000001");
   EXPECT_EQ(std::get<PutAnswer>(second->body).node.path, "/q/job-0000000002");
-  EXPECT_EQ(*std::get<PutAnswer>(second->body).node.node->value, "y");
+  EXPECT_EQ(std::get<PutAnswer>(second->body).node.node->value.view(), "y");
 }
 
 TEST_F(NodesTest, ADeleteIsAnsweredWithWhatWasThere) {
@@ -109,7 +109,7 @@ TEST_F(NodesTest, CompactionDropsHistoryAndTakesNoRevision) {
   EXPECT_EQ(CodeOf(Do(Compact{Revision(2)})), Errc::kOk);
   EXPECT_EQ(revision(), Revision(3));
   EXPECT_EQ(machine().Read(GetNode{"/a", Revision(1)}, now()).error().code, Errc::kCompacted);
-  EXPECT_EQ(*ReadAs<NodeResult>(GetNode{"/a", Revision(2)}).node.node->value, "2");
+  EXPECT_EQ(ReadAs<NodeResult>(GetNode{"/a", Revision(2)}).node.node->value.view(), "2");
 }
 
 TEST_F(NodesTest, HistoryEndsWithItsRetention) {
@@ -250,7 +250,7 @@ TEST_F(TxnTest, LaterOperationsSeeEarlierOnesAndAllShareOneRevision) {
   EXPECT_EQ(std::get<TxnDeleteAnswer>(results[3]).deleted, 1u);
   EXPECT_EQ(std::get<TxnDeleteAnswer>(results[4]).deleted, 0u);
   EXPECT_FALSE(std::get<TxnGetAnswer>(results[5]).node.has_value());
-  EXPECT_EQ(*std::get<TxnGetAnswer>(results[6]).node->node->value, "2");
+  EXPECT_EQ(std::get<TxnGetAnswer>(results[6]).node->node->value.view(), "2");
   const auto& list = std::get<TxnListAnswer>(results[7]);
   EXPECT_EQ(list.nodes.size(), 1u);
   EXPECT_TRUE(list.more);
@@ -384,7 +384,7 @@ TEST_F(MachineTest, TheRootComesBackFromItsRecord) {
   });
   ASSERT_TRUE(loaded.FinishLoad());
   EXPECT_EQ(loaded.digest(), machine().digest());
-  EXPECT_EQ(*loaded.tree().Find("/")->value, "the root's value");
+  EXPECT_EQ(loaded.tree().Find("/")->value.view(), "the root's value");
 }
 
 TEST_F(MachineTest, AMalformedEntryStopsTheProcess) {

@@ -97,15 +97,15 @@ Membership RandomMembership(Random& r) {
 }
 
 store::NodeView RandomView(Random& r, bool with_value) {
-  auto node = std::make_shared<store::NodeState>();
-  node->value = std::make_shared<const std::string>(with_value ? RandomBytes(r) : Bytes());
-  node->version = r.Below(kBig);
-  node->create_revision = Revision(r.Below(kBig));
-  node->mod_revision = Revision(r.Below(kBig));
-  node->children_revision = Revision(r.Below(kBig));
-  node->num_children = r.Below(kBig);
-  node->lease = RandomLease(r);
-  return {RandomPath(r), std::move(node)};
+  store::NodeState node;
+  node.value = store::Value(with_value ? RandomBytes(r) : Bytes());
+  node.version = r.Below(kBig);
+  node.create_revision = Revision(r.Below(kBig));
+  node.mod_revision = Revision(r.Below(kBig));
+  node.children_revision = Revision(r.Below(kBig));
+  node.num_children = r.Below(kBig);
+  node.lease = RandomLease(r);
+  return {RandomPath(r), store::Publish(std::move(node))};
 }
 
 std::vector<store::NodeView> RandomViews(Random& r, bool with_value) {

@@ -14,7 +14,7 @@ uint32_t OtherThan(uint32_t leader) { return leader == 1 ? 2 : 1; }
 
 std::string ValueAt(Engine& engine, const std::string& path) {
   const store::NodeRef node = engine.machine().tree().Find(path);
-  return node ? *node->value : "(absent)";
+  return node ? std::string(node->value.view()) : "(absent)";
 }
 
 machine::Command AcquireCommand(const std::string& path) {

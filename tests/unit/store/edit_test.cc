@@ -12,7 +12,7 @@ class EditTest : public StoreTest {};
 TEST_F(EditTest, TheRootExistsFromTheStartWithAllNumbersZero) {
   const NodeRef root = tree_.Find("/");
   ASSERT_TRUE(root);
-  EXPECT_EQ(*root->value, "");
+  EXPECT_EQ(root->value.view(), "");
   EXPECT_EQ(root->version, 0u);
   EXPECT_EQ(root->create_revision, Revision(0));
   EXPECT_EQ(root->mod_revision, Revision(0));
@@ -37,8 +37,8 @@ TEST_F(EditTest, PutReplacesAndKeepsTheCreateRevision) {
   Edit edit = Begin();
   const auto put = edit.Put("/a", Value("y"), std::nullopt, kAny);
   ASSERT_TRUE(put.has_value());
-  EXPECT_EQ(*put->prev->value, "x");
-  EXPECT_EQ(*put->node->value, "y");
+  EXPECT_EQ(put->prev->value.view(), "x");
+  EXPECT_EQ(put->node->value.view(), "y");
   EXPECT_THAT(Describe(edit.Commit(now_)), ElementsAre("put /a y was x"));
   EXPECT_EQ(tree_.Find("/a")->version, 2u);
   EXPECT_EQ(tree_.Find("/a")->create_revision, Revision(1));
@@ -260,7 +260,7 @@ TEST_F(EditTest, DeletingTheRootEmptiesTheTreeAndLeavesTheServicesOwn) {
   EXPECT_TRUE(tree_.Find("/.synod/locks/x"));
   EXPECT_EQ(tree_.Find("/")->num_children, 1u);
   EXPECT_EQ(tree_.Find("/")->children_revision, Revision(5));
-  EXPECT_EQ(*tree_.Find("/")->value, "root value");
+  EXPECT_EQ(tree_.Find("/")->value.view(), "root value");
   EXPECT_THAT(List("/"), IsEmpty());
   EXPECT_THAT(List("/.synod"), ElementsAre("/.synod/locks", "/.synod/locks/x"));
   tree_.CheckInvariants();

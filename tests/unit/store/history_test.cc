@@ -13,7 +13,7 @@ class HistoryTest : public StoreTest {
     const auto node = tree_.FindAt(path, Revision(at));
     if (!node)
       return std::string(Name(node.error().code));
-    return *node ? *(*node)->value : "absent";
+    return *node ? std::string((*node)->value.view()) : "absent";
   }
 };
 

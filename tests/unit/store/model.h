@@ -47,14 +47,9 @@ inline std::string ModelParent(const std::string& path) {
 }
 
 inline ModelNode Plain(const NodeState& s) {
-  return {*s.value,
-          s.version,
-          s.create_revision.value,
-          s.mod_revision.value,
-          s.children_revision.value,
-          s.num_children,
-          s.lease.value,
-          s.last_sequence};
+  return {
+      std::string(s.value.view()), s.version,      s.create_revision.value, s.mod_revision.value,
+      s.children_revision.value,   s.num_children, s.lease.value,           s.last_sequence};
 }
 
 class Model {

@@ -88,10 +88,10 @@ TEST(RecordCodecTest, AChunkComesBackAsItWas) {
   ASSERT_EQ(stored.steps.size(), 4u);
   EXPECT_FALSE(stored.steps[0].before.has_value());
   EXPECT_EQ(stored.steps[1].cause, Cause::kReleased);
-  EXPECT_EQ(*stored.steps[2].before->value, "v");
+  EXPECT_EQ(stored.steps[2].before->value.view(), "v");
   EXPECT_EQ(stored.steps[2].kind, Step::Kind::kDelete);
   EXPECT_EQ(stored.steps[3].before->num_children, 2u);
-  EXPECT_EQ(stored.steps[3].before->value, nullptr);
+  EXPECT_TRUE(stored.steps[3].before->value.empty());
 }
 
 TEST(RecordCodecTest, StepsOutOfOrderAreRefused) {

@@ -7,7 +7,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,10 +17,6 @@
 
 namespace synod::store {
 
-inline SharedBytes Value(std::string_view bytes) {
-  return std::make_shared<const std::string>(bytes);
-}
-
 inline constexpr Precondition kAny{};
 
 // "put /a v1 was v0 (expired)": one change as a line, so that whole revisions can be compared.
@@ -29,9 +24,9 @@ inline std::string Describe(const Change& c) {
   std::string s = c.type == Change::Type::kPut ? "put " : "delete ";
   s += c.path;
   if (c.node)
-    s += " " + *c.node->value;
+    s += " " + std::string(c.node->value.view());
   if (c.prev)
-    s += " was " + *c.prev->value;
+    s += " was " + std::string(c.prev->value.view());
   if (c.cause == Cause::kExpired)
     s += " (expired)";
   if (c.cause == Cause::kReleased)

@@ -53,7 +53,7 @@ class HubModelTest : public WatchTest, public testing::WithParamInterface<int> {
     for (uint64_t i = random_.Below(4); i-- > 0;) {
       const std::string path = RandomPath();
       if (random_.Chance(60)) {
-        EXPECT_TRUE(edit.Put(path, std::make_shared<const std::string>("v"), std::nullopt, {}));
+        EXPECT_TRUE(edit.Put(path, store::Value("v"), std::nullopt, {}));
       } else {
         const auto gone = edit.Delete(path, true, {}, false);
         EXPECT_TRUE(gone || gone.error().code == Errc::kNotFound);

@@ -254,7 +254,7 @@ TEST_F(HubTest, ARevisionReadFromTheHistoryIsNotToldAgainWhenPublished) {
   const WatchId id = Add("/a", Scope::kNode);
   Put("/a", "1");
   store::Edit edit = tree_.Begin(Revision(2));
-  ASSERT_TRUE(edit.Put("/a", std::make_shared<const std::string>("2"), std::nullopt, {}));
+  ASSERT_TRUE(edit.Put("/a", store::Value("2"), std::nullopt, {}));
   const store::RevisionRef second = edit.Commit(ClusterTime(0));
   EXPECT_THAT(Drain(id), ElementsAre("1: put /a 1", "2: put /a 2"));
   hub_.Publish(second);

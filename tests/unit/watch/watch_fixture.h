@@ -24,8 +24,8 @@ inline std::string Describe(const Message& message) {
     s += c == message.changes.front() ? " " : ", ";
     s += c->type == store::Change::Type::kPut ? "put " : "delete ";
     s += c->path;
-    if (c->node && !c->node->value->empty())
-      s += " " + *c->node->value;
+    if (c->node && !c->node->value.empty())
+      s += " " + std::string(c->node->value.view());
   }
   return s;
 }
@@ -34,7 +34,7 @@ class WatchTest : public testing::Test {
  protected:
   void Put(std::string_view path, std::string_view value = "") {
     store::Edit edit = tree_.Begin(tree_.last_revision() + 1);
-    const auto put = edit.Put(path, std::make_shared<const std::string>(value), std::nullopt, {});
+    const auto put = edit.Put(path, store::Value(value), std::nullopt, {});
     EXPECT_TRUE(put.has_value()) << path;
     hub_.Publish(edit.Commit(ClusterTime(0)));
   }
