@@ -29,15 +29,18 @@ class SeedsTest : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(SeedsTest, KeepEveryPromise) {
   constexpr uint64_t kSlice = 25;
+  uint64_t operations = 0;
   for (uint64_t i = 0; i < kSlice; ++i) {
     const uint64_t seed = GetParam() * kSlice + i + 1;
     SCOPED_TRACE(HowToRepeat(seed));
     const RunReport report = RunSeed(seed, false);
     ASSERT_EQ(report.failure, "") << Describe(DrawSwarm(seed));
-    // A run that did nothing proves nothing.
+    // A run that did nothing proves nothing. Harsh ones do little: restarts every half a second.
     EXPECT_GT(report.revisions, 0u);
-    EXPECT_GT(report.history.operations, 10u);
+    EXPECT_GT(report.history.operations, 0u);
+    operations += report.history.operations;
   }
+  EXPECT_GT(operations, 100 * kSlice);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixed, SeedsTest, testing::Range<uint64_t>(0, 16));
