@@ -62,7 +62,10 @@ class PeerTransport::Core : public std::enable_shared_from_this<Core> {
       }
     }
     const auto dropped = std::exchange(links_, std::move(kept));
-    for (const auto& [id, link] : dropped) link->Stop(true);
+    for (const auto& [id, link] : dropped) {
+      link->Stop(true);
+      DropInbound(id);
+    }
   }
 
   template <typename Body>
@@ -182,6 +185,19 @@ class PeerTransport::Core : public std::enable_shared_from_this<Core> {
     }
     if (const auto link = LinkOf(hello.from))
       link->OnInboundHello(hello);
+  }
+
+  // Who is let go has to introduce itself anew, and is judged anew.
+  void DropInbound(NodeId from) {
+    for (auto it = inbound_.begin(); it != inbound_.end();) {
+      const auto inbound = *it;
+      if (inbound->accepted() && inbound->from() == from) {
+        it = inbound_.erase(it);
+        inbound->Close(true);
+      } else {
+        ++it;
+      }
+    }
   }
 
   void OnInboundEnd(PeerInbound& ended) {

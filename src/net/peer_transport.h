@@ -115,7 +115,7 @@ class PeerTransport {
   void SetSelf(Hello self);
   // Says Hello anew on every connection that is up (after SetSelf: the cluster was founded).
   void Reintroduce();
-  // The peers to be dialed: those no longer listed are let go with a Goodbye.
+  // The peers to be dialed: those no longer listed are let go with a Goodbye on both connections.
   void SetPeers(std::vector<PeerAddress> peers);
 
   // False if the frame was dropped: the peer is not up, or its queue is full. Bodies are at most

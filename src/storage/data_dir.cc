@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kMagic = "synod-identity ";
 constexpr std::string_view kCrcKey = "crc32c ";
-constexpr uint32_t kIdentityFormat = 1;
+constexpr uint32_t kIdentityFormat = 2;  // 1 had no membership
 constexpr size_t kIdentityBytesMax = 64 << 10;
 constexpr size_t kCrcLineBytes = 16;  // "crc32c " + 8 digits + newline
 constexpr size_t kPidBytes = 20;
@@ -37,6 +37,55 @@ std::optional<uint32_t> ParseNumber(std::string_view digits) {
   return n;
 }
 
+// "NUMBER REST", or a number alone.
+struct Numbered {
+  NodeId id;
+  std::string_view rest;
+};
+
+std::optional<Numbered> ParseNumbered(std::string_view value) {
+  const size_t space = value.find(' ');
+  const std::optional<uint32_t> id = ParseNumber(value.substr(0, space));
+  if (!id)
+    return std::nullopt;
+  return Numbered{NodeId(*id), space == std::string_view::npos ? "" : value.substr(space + 1)};
+}
+
+// Lines of the membership. Those of one role come in ascending order.
+bool ParseRole(std::string_view value, std::vector<NodeId>* role) {
+  const std::optional<uint32_t> id = ParseNumber(value);
+  if (!id || *id == 0 || (!role->empty() && role->back().value >= *id))
+    return false;
+  role->push_back(NodeId(*id));
+  return true;
+}
+
+bool ParseAdvertised(std::string_view value, Identity::Advertised* advertised) {
+  const size_t first = value.find(' ');
+  const size_t second = first == std::string_view::npos ? first : value.find(' ', first + 1);
+  if (second == std::string_view::npos)
+    return false;
+  advertised->peer = value.substr(0, first);
+  advertised->client = value.substr(first + 1, second - first - 1);
+  advertised->name = value.substr(second + 1);
+  return true;
+}
+
+// A line that begins with a number.
+bool ParseNumberedLine(std::string_view key, std::string_view value, Identity* identity) {
+  const std::optional<Numbered> line = ParseNumbered(value);
+  if (!line)
+    return false;
+  if (key == "member_id" || key == "next_member") {
+    (key == "member_id" ? identity->member_id : identity->membership.next_member) = line->id;
+    return line->rest.empty();
+  }
+  if (key == "member")
+    return !line->rest.empty() && identity->members.emplace(line->id, line->rest).second;
+  const std::optional<Hash128> uuid = Hash128::FromHex(line->rest);
+  return uuid && identity->peers.emplace(line->id, *uuid).second;
+}
+
 // One "key value" line of the identity; false if it is none.
 bool ParseLine(std::string_view line, Identity* identity) {
   const size_t space = line.find(' ');
@@ -44,30 +93,30 @@ bool ParseLine(std::string_view line, Identity* identity) {
     return false;
   const std::string_view key = line.substr(0, space);
   const std::string_view value = line.substr(space + 1);
-  if (key == "member_id") {
-    const std::optional<uint32_t> id = ParseNumber(value);
-    identity->member_id = NodeId(id.value_or(0));
-    return id.has_value();
-  }
-  if (key == "peer") {
-    const size_t second = value.find(' ');
-    if (second == std::string_view::npos)
-      return false;
-    const std::optional<uint32_t> id = ParseNumber(value.substr(0, second));
-    const std::optional<Hash128> uuid = Hash128::FromHex(value.substr(second + 1));
-    return id && uuid && identity->peers.emplace(NodeId(*id), *uuid).second;
-  }
-  if (key == "member") {
-    const size_t second = value.find(' ');
-    const std::optional<uint32_t> id = ParseNumber(value.substr(0, second));
-    return id && second != std::string_view::npos &&
-           identity->members.emplace(NodeId(*id), value.substr(second + 1)).second;
+  if (key == "member_id" || key == "next_member" || key == "member" || key == "peer")
+    return ParseNumberedLine(key, value, identity);
+  if (key == "voter")
+    return ParseRole(value, &identity->membership.voters);
+  if (key == "learner")
+    return ParseRole(value, &identity->membership.learners);
+  if (key == "advertised")
+    return ParseAdvertised(value, &identity->advertised);
+  if (key == "membership") {
+    const auto [end, ec] =
+        std::from_chars(value.data(), value.data() + value.size(), identity->membership.version);
+    return ec == std::errc() && end == value.data() + value.size();
   }
   const std::optional<Hash128> hash = Hash128::FromHex(value);
   if (!hash || (key != "cluster_id" && key != "node_uuid"))
     return false;
   (key == "cluster_id" ? identity->cluster_id : identity->node_uuid) = *hash;
   return true;
+}
+
+std::string RoleLines(const char* role, const std::vector<NodeId>& ids) {
+  std::string lines;
+  for (const NodeId id : ids) lines += role + (" " + std::to_string(id.value)) + "\n";
+  return lines;
 }
 
 }  // namespace
@@ -82,6 +131,14 @@ std::string Identity::Encode() const {
     text += "member " + std::to_string(id.value) + " " + address + "\n";
   for (const auto& [id, uuid] : peers)
     text += "peer " + std::to_string(id.value) + " " + uuid.Hex() + "\n";
+  if (!membership.voters.empty()) {
+    text += "membership " + std::to_string(membership.version) + "\n";
+    text += "next_member " + std::to_string(membership.next_member.value) + "\n";
+    text += RoleLines("voter", membership.voters) + RoleLines("learner", membership.learners);
+  }
+  if (advertised != Advertised())
+    text +=
+        "advertised " + advertised.peer + " " + advertised.client + " " + advertised.name + "\n";
   return text + CrcLine(text);
 }
 
@@ -111,6 +168,9 @@ Result<Identity> Identity::Decode(std::string_view text) {
   }
   if (identity.node_uuid == Hash128{})
     return damaged;
+  // Before format 2 all members were voters for ever.
+  if (*format == 1)
+    for (const auto& [id, address] : identity.members) identity.membership.voters.push_back(id);
   return identity;
 }
 

@@ -18,6 +18,7 @@
 
 #include "src/base/error.h"
 #include "src/base/hash.h"
+#include "src/base/membership.h"
 #include "src/base/types.h"
 #include "src/storage/acceptor_log.h"
 #include "src/storage/file_system.h"
@@ -30,6 +31,16 @@ struct Identity {
   NodeId member_id;                       // 0 until it has one
   std::map<NodeId, std::string> members;  // peer addresses of the cluster, once it has one
   std::map<NodeId, Hash128> peers;        // the uuid that each member had when it was first met
+  // As last known to be final: what a state that knows a newer one overrules. Without voters until
+  // there is a cluster.
+  Membership membership;
+  // What the node's flags said of itself at its last start; empty until it has a cluster.
+  struct Advertised {
+    std::string peer;
+    std::string client;
+    std::string name;  // empty: none was given
+    bool operator==(const Advertised&) const = default;
+  } advertised;
   bool operator==(const Identity&) const = default;
 
   bool HasCluster() const { return cluster_id != Hash128{}; }

@@ -101,6 +101,18 @@ TEST_F(PeerTransportTest, BothSidesMeetAndFramesArriveInOrder) {
   EXPECT_THAT(a.frames, ElementsAre("2: back"));
 }
 
+TEST_F(PeerTransportTest, WhoIsLetGoIsJudgedAnewWhenItComesBack) {
+  Node a(io, kOne, 11);
+  Node b(io, kTwo, 22);
+  ConnectBoth(a, b);
+  a.refuse_reason = "removed";
+  a.transport.SetPeers({});
+  EXPECT_TRUE(Pump([&] { return !b.refusals.empty(); }));
+  EXPECT_EQ(b.refusals.front(), "1: removed");
+  EXPECT_FALSE(b.transport.IsUp(kOne));
+  EXPECT_EQ(b.Count("gone 1"), 0U);
+}
+
 TEST_F(PeerTransportTest, HelloCarriesWhoAskedWhomAndThePayload) {
   Node a(io, kOne, 11);
   Node b(io, kTwo, 22);
@@ -301,9 +313,12 @@ TEST_F(PeerTransportTest, PeerTakenOffTheListIsLetGo) {
   a.transport.SetPeers({});
   EXPECT_FALSE(a.transport.IsUp(kTwo));
   EXPECT_FALSE(a.transport.Send(kTwo, Bytes("x")));
+  // It introduces itself anew, and may be heard again if it is still welcome.
+  Pump([&] { return b.Count("up 1") == 2; });
   EXPECT_TRUE(b.transport.Send(kOne, Bytes("still")));
   Pump([&] { return !a.frames.empty(); });
   EXPECT_THAT(a.log, ElementsAre("up 2"));
+  EXPECT_EQ(b.Count("gone 1"), 0U);
 }
 
 TEST_F(PeerTransportTest, NamesAreResolved) {

@@ -75,15 +75,50 @@ TEST_F(DataDirTest, TheExampleOfTheDocument) {
   identity.member_id = NodeId(2);
   identity.members = {{NodeId(1), "10.0.0.1:7302"}};
   identity.peers = {{NodeId(1), Hash128{5, 6}}};
+  identity.membership = {7, {NodeId(1), NodeId(2)}, {NodeId(5)}, NodeId(6)};
+  identity.advertised = {"10.0.0.2:7302", "http://10.0.0.2:7301", "rack 2"};
   EXPECT_EQ(identity.Encode(),
-            "synod-identity 1\n"
+            "synod-identity 2\n"
             "cluster_id 00000000000000030000000000000004\n"
             "node_uuid 00000000000000010000000000000002\n"
             "member_id 2\n"
             "member 1 10.0.0.1:7302\n"
             "peer 1 00000000000000050000000000000006\n"
-            "crc32c 3eca47ad\n");
+            "membership 7\n"
+            "next_member 6\n"
+            "voter 1\n"
+            "voter 2\n"
+            "learner 5\n"
+            "advertised 10.0.0.2:7302 http://10.0.0.2:7301 rack 2\n"
+            "crc32c 7987d050\n");
   EXPECT_TRUE(Identity::Decode(identity.Encode()).value() == identity);
+}
+
+TEST_F(DataDirTest, AnIdentityOfTheFirstFormatHasVotersOnly) {
+  const Result<Identity> identity = Identity::Decode(
+      "synod-identity 1\n"
+      "cluster_id 00000000000000030000000000000004\n"
+      "node_uuid 00000000000000010000000000000002\n"
+      "member_id 2\n"
+      "member 1 10.0.0.1:7302\n"
+      "peer 1 00000000000000050000000000000006\n"
+      "crc32c 3eca47ad\n");
+  ASSERT_TRUE(identity) << identity.error().detail;
+  EXPECT_EQ(identity->membership, (Membership{0, {NodeId(1)}, {}, NodeId(0)}));
+  EXPECT_EQ(identity->advertised, Identity::Advertised());
+}
+
+TEST_F(DataDirTest, ALineThatIsNotUnderstoodIsDamage) {
+  for (const char* line :
+       {"voter 0", "voter x", "voter 2\nvoter 1", "membership", "membership x", "next_member",
+        "next_member 1 2", "member 1", "peer 1 xyz", "advertised a b", "colour red"}) {
+    std::string text = "synod-identity 2\nnode_uuid 00000000000000010000000000000002\n";
+    text += line;
+    text += '\n';
+    char crc[32];
+    std::snprintf(crc, sizeof crc, "crc32c %08x\n", Crc32c(text));
+    EXPECT_FALSE(Identity::Decode(text + crc)) << line;
+  }
 }
 
 TEST_F(DataDirTest, IsUsedByOneProcessAtATime) {
@@ -165,7 +200,7 @@ TEST_F(DataDirTest, ADamagedIdentityIsRefused) {
 
 TEST_F(DataDirTest, ANewerIdentityIsRefused) {
   MustOpen();
-  std::string text = "synod-identity 2\nsomething else\n";
+  std::string text = "synod-identity 3\nsomething else\n";
   char crc[32];
   std::snprintf(crc, sizeof crc, "crc32c %08x\n", Crc32c(text));
   fs_.SetContent("/data/identity", text + crc);
