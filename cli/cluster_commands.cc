@@ -1,5 +1,4 @@
-// status, members, leader
-#include <boost/json/array.hpp>
+// status, leader
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -34,25 +33,6 @@ int RunStatus(Session& session) {
   return kOk;
 }
 
-int RunMembers(Session& session) {
-  client::Answer answer;
-  if (const int code = session.Get("/v1/cluster", &answer); code != kOk)
-    return code;
-  const json::object cluster = answer.Json().as_object();
-  if (session.json()) {
-    PrintJson(cluster);
-    return kOk;
-  }
-  Table table({"ID", "NAME", "PEER", "CLIENT", "VOTER", "HEALTHY", "LAG"});
-  for (const json::value& item : cluster.at("members").as_array()) {
-    const json::object& m = item.as_object();
-    table.Add({Text(m, "id"), Text(m, "name"), Text(m, "peer_url"), Text(m, "client_url"),
-               Text(m, "voter"), Text(m, "healthy"), Text(m, "lag")});
-  }
-  table.Print();
-  return kOk;
-}
-
 int RunMoveLeader(Session& session, uint32_t id) {
   client::Answer answer;
   if (const int code = session.Post("/v1/cluster/leader", json::object{{"id", id}}, &answer);
@@ -74,15 +54,14 @@ void AddClusterCommands(CLI::App* app, Run* run) {
   app->add_subcommand("status", "what one node knows of itself and its leader")->callback([=] {
     *run = RunStatus;
   });
-  app->add_subcommand("members", "the members of the cluster")->callback([=] {
-    *run = RunMembers;
-  });
 
   CLI::App* leader = app->add_subcommand("leader", "who leads the cluster");
   leader->require_subcommand(1);
   CLI::App* move = leader->add_subcommand("move", "hand leadership over to a member");
   const auto id = std::make_shared<uint32_t>();
-  move->add_option("id", *id, "its id, as in 'members'")->required()->check(CLI::Range(1u, ~0u));
+  move->add_option("id", *id, "its id, as in 'member list'")
+      ->required()
+      ->check(CLI::Range(1u, ~0u));
   move->callback([=] { *run = [=](Session& session) { return RunMoveLeader(session, *id); }; });
 }
 

@@ -19,7 +19,8 @@ void AddFileCommands(CLI::App* app, Run* run);     // import export
 void AddWatchCommand(CLI::App* app, Run* run);     // watch
 void AddLeaseCommands(CLI::App* app, Run* run);    // lease
 void AddLockCommands(CLI::App* app, Run* run);     // lock elect
-void AddClusterCommands(CLI::App* app, Run* run);  // status members leader
+void AddMemberCommands(CLI::App* app, Run* run);   // member
+void AddClusterCommands(CLI::App* app, Run* run);  // status leader
 
 // Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.
 int ForEachNode(Session& session,

@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   synod::cli::AddWatchCommand(&app, &run);
   synod::cli::AddLeaseCommands(&app, &run);
   synod::cli::AddLockCommands(&app, &run);
+  synod::cli::AddMemberCommands(&app, &run);
   synod::cli::AddClusterCommands(&app, &run);
   try {
     app.parse(argc, argv);

@@ -80,7 +80,8 @@ class LongPoll {
 struct StatusView {
   NodeId id;
   std::string name;
-  std::string role;  // "leader", "follower", "candidate", "learner"
+  std::string role;     // "leader", "follower", "candidate", "learner"
+  std::string removed;  // why it is no member any more; empty: it is one
   struct Leader {
     NodeId id;
     std::string name;

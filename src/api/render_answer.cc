@@ -162,9 +162,31 @@ class BodyRenderer {
   net::HttpResponse operator()(const machine::ReleaseAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::CompactAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::NodeAnswer&) const { return JustRevision(); }
-  net::HttpResponse operator()(const machine::MembersAnswer&) const { return JustRevision(); }
   // Never reached: RenderAnswer() has it go the way of problems.
   net::HttpResponse operator()(const machine::Refusal&) const { return {}; }
+
+  net::HttpResponse operator()(const machine::MembersAnswer& a) const {
+    // Of an addition the number that was given out; who asked for all else knows whom it was about.
+    const bool added = options_.location && a.ids.size() == 1;
+    std::string body;
+    JsonWriter writer(&body);
+    writer.BeginObject();
+    if (added)
+      writer.Number("id", a.ids[0].value);
+    writer.Number("version", a.membership.version);
+    writer.BeginArray("voters");
+    for (const NodeId id : a.membership.voters) writer.NumberElement(id.value);
+    writer.EndArray();
+    writer.BeginArray("learners");
+    for (const NodeId id : a.membership.learners) writer.NumberElement(id.value);
+    writer.EndArray();
+    writer.EndObject();
+    net::HttpResponse response = JsonResponse(added ? 201 : 200, std::move(body));
+    if (added)
+      response.headers.emplace_back("Location",
+                                    "/v1/cluster/members/" + std::to_string(a.ids[0].value));
+    return response;
+  }
 
  private:
   net::HttpResponse OneLease(const machine::LeaseView& lease, int status) const {

@@ -27,6 +27,8 @@ void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.Text("name", status.name);
   writer.EndObject();
   writer.Text("role", status.role);
+  if (!status.removed.empty())
+    writer.Text("removed", status.removed);
   if (status.leader) {
     WriteLeader(writer, *status.leader);
   } else {

@@ -161,6 +161,11 @@ Result<Call> ParseObserve(Request& request);
 Result<Call> ParseWatch(Request& request);
 Result<Call> ParseCompact(Request& request);
 Result<Call> ParseMoveLeader(Request& request);
+Result<Call> ParseMemberAdd(Request& request);
+Result<Call> ParseMembersPromote(Request& request);
+Result<Call> ParseMemberPromote(Request& request);
+Result<Call> ParseMemberReplace(Request& request);
+Result<Call> ParseMember(Request& request);
 
 // The end of every change: guards, leftovers and the fingerprint.
 Result<Call> FinishChange(Request& request,

@@ -44,8 +44,8 @@ constexpr FixedRoute kFixed[] = {
     {"/v1/status", {kGet, ParsePlain<PlainCall::Kind::kStatus>}},
     {"/v1/cluster", {kGet, ParsePlain<PlainCall::Kind::kCluster>}},
     {"/v1/cluster/leader", {kPost, ParseMoveLeader}},
-    {"/v1/cluster/members", {kPost, NotImplemented}},
-    {"/v1/cluster/members/promote", {kPost, NotImplemented}},
+    {"/v1/cluster/members", {kPost, ParseMemberAdd}},
+    {"/v1/cluster/members/promote", {kPost, ParseMembersPromote}},
     {"/v1/settings", {"GET, HEAD, PATCH, OPTIONS", NotImplemented}},
     {"/v1/snapshot", {kGet, NotImplemented}},
     {"/livez", {kGet, ParsePlain<PlainCall::Kind::kLivez>, true}},
@@ -128,10 +128,12 @@ Result<Route> MemberRoute(Request* request) {
   if (request->rest.empty() || slash == 0)
     return NotFound();
   if (slash == std::string_view::npos)
-    return Route{"PATCH, DELETE, OPTIONS", NotImplemented};
+    return Route{"PATCH, DELETE, OPTIONS", ParseMember};
   const std::string_view action = request->rest.substr(slash);
-  if (action == "/promote" || action == "/replace")
-    return Route{kPost, NotImplemented};
+  if (action == "/promote")
+    return Route{kPost, ParseMemberPromote};
+  if (action == "/replace")
+    return Route{kPost, ParseMemberReplace};
   return NotFound();
 }
 

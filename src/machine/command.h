@@ -175,7 +175,7 @@ struct ChangeMembers {
   Kind kind = Kind::kAdd;
   std::vector<NodeId> ids;  // kAdd: none; kReplace: the one that goes
   NodeId with;              // kReplace: the learner that takes its place
-  std::string name;         // of a new learner, as its addresses
+  std::string name;         // of a new learner, as its addresses; empty: node-<id>
   std::string peer_address;
   std::string client_url;
   std::string refused;  // by the leader; empty: admitted, or not judged yet

@@ -216,6 +216,7 @@ class Machine::Core {
 
   // Members (members.cc).
   void RunConfig(std::string_view payload);
+  const MemberView* FindAwaited(const ChangeMembers& change) const;
   void ForgetOthers();
 
   // Records (records.cc).

@@ -105,8 +105,9 @@ class Machine {
   const Membership& membership() const;  // version 0: the log has none yet
   // A member with this identity was removed: it never comes back.
   bool WasRemoved(std::string_view uuid) const;
-  // A ChangeMembers would be run at this time: it is neither a repeat nor refused for its key, its
-  // time or its fences. For the leader, once everything that it proposed is applied.
+  // A ChangeMembers would change something at this time: it is neither a repeat, nor the addition
+  // of a learner that is awaited already, nor refused for its key, its time or its fences. For the
+  // leader, once everything that it proposed is applied.
   bool WouldRun(const Command& command, ClusterTime at) const;
 
   // The earliest cluster time at which something ends by itself (lease, wait, delay, record), or

@@ -157,7 +157,25 @@ void Machine::Core::ForgetOthers() {
   }
 }
 
+// A learner whose node was never met, entered under the same name and peer address: to enter it
+// again, by its operator, or by the node itself after a crash, is the same wish.
+const MemberView* Machine::Core::FindAwaited(const ChangeMembers& change) const {
+  if (change.kind != ChangeMembers::Kind::kAdd)
+    return nullptr;
+  for (const NodeId id : membership.learners) {
+    const auto it = members.find(id);
+    if (it != members.end() && it->second.uuid.empty() &&
+        it->second.peer_address == change.peer_address &&
+        (change.name.empty() || it->second.name == change.name))
+      return &it->second;
+  }
+  return nullptr;
+}
+
 bool Machine::Core::WouldRun(const Command& command, ClusterTime at) const {
+  const auto* change = std::get_if<ChangeMembers>(&command.operation);
+  if (change != nullptr && FindAwaited(*change) != nullptr)
+    return false;
   if (!command.idempotency_key.empty()) {
     const Bytes key = session::RequestKey(command.user, command.idempotency_key);
     if (idempotency.Find(key, at) != nullptr ||
@@ -175,6 +193,8 @@ bool Machine::Core::WouldRun(const Command& command, ClusterTime at) const {
 
 AnswerBody Machine::Core::Run(Call*, ChangeMembers* op) {
   if (!changed_from_) {
+    if (const MemberView* awaited = FindAwaited(*op))
+      return MembersAnswer{{awaited->id}, membership};
     // The leader did not admit it.
     const Result<Membership> planned = PlanChange(membership, *op);
     if (!planned)
@@ -188,7 +208,9 @@ AnswerBody Machine::Core::Run(Call*, ChangeMembers* op) {
       if (changed_from_->IsMember(id))
         continue;
       answer.ids.push_back(id);
-      SaveMember({id, {}, op->name, op->peer_address, op->client_url});
+      const std::string name =
+          op->name.empty() ? "node-" + std::to_string(id.value) : std::move(op->name);
+      SaveMember({id, {}, name, op->peer_address, op->client_url});
     }
   }
   return answer;

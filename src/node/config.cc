@@ -7,6 +7,8 @@
 #include <functional>
 #include <set>
 
+#include "src/client/client.h"
+
 namespace synod::node {
 namespace {
 
@@ -40,8 +42,15 @@ Status SetHostPort(const std::string& text, HostPort* out) {
 }
 
 Status SetUrl(const std::string& text, std::string* out) {
-  if (!text.starts_with("http://") && !text.starts_with("https://"))
-    return Bad("must be a URL that begins with http:// or https://");
+  if (Status s = ValidateUrl(text); !s)
+    return s;
+  *out = text;
+  return Done();
+}
+
+Status SetName(const std::string& text, std::string* out) {
+  if (Status s = ValidateMemberName(text); !s)
+    return s;
   *out = text;
   return Done();
 }
@@ -74,6 +83,17 @@ Status SetInitialCluster(const std::string& text, std::map<uint32_t, HostPort>* 
   if (cluster.size() > 7)
     return Bad("lists more than 7 members");
   *out = std::move(cluster);
+  return Done();
+}
+
+Status SetJoin(const std::string& text, std::vector<std::string>* out) {
+  std::vector<std::string> urls = SplitCommas(text);
+  if (urls.empty())
+    return Bad("must be URL,URL,...: the clients' addresses of members");
+  for (const std::string& url : urls)
+    if (Result<client::Endpoint> endpoint = client::ParseEndpoint(url); !endpoint)
+      return endpoint.error();
+  *out = std::move(urls);
   return Done();
 }
 
@@ -110,7 +130,7 @@ const std::map<std::string, Setter>& Setters() {
       {"data_dir", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->data_dir); }},
       {"id", [](NodeConfig* c,
                 const std::string& v) { return SetNumber<uint32_t>(v, 1, 1'000'000, &c->id); }},
-      {"name", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->name); }},
+      {"name", [](NodeConfig* c, const std::string& v) { return SetName(v, &c->name); }},
       {"client", [](NodeConfig* c, const std::string& v) { return SetHostPort(v, &c->client); }},
       {"peer", [](NodeConfig* c, const std::string& v) { return SetHostPort(v, &c->peer); }},
       {"advertise_client",
@@ -126,6 +146,7 @@ const std::map<std::string, Setter>& Setters() {
        [](NodeConfig* c, const std::string& v) {
          return SetInitialCluster(v, &c->initial_cluster);
        }},
+      {"join", [](NodeConfig* c, const std::string& v) { return SetJoin(v, &c->join); }},
       {"cluster_token",
        [](NodeConfig* c, const std::string& v) { return SetString(v, &c->cluster_token); }},
       {"insecure_open",
@@ -203,32 +224,6 @@ Status Walk(const YAML::Node& map,
 
 }  // namespace
 
-std::string HostPort::ToString() const {
-  const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
-Result<HostPort> ParseHostPort(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  HostPort parsed;
-  if (colon == std::string_view::npos || colon == 0)
-    return Bad("must be HOST:PORT");
-  std::string_view host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-    host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string_view::npos)
-    return Bad("must be HOST:PORT; an IPv6 address stands in brackets");
-  parsed.host = host;
-  if (Status s = SetNumber<uint16_t>(std::string(text.substr(colon + 1)), 0, 65535, &parsed.port);
-      !s)
-    return Bad("must be HOST:PORT with a port from 0 to 65535");
-  return parsed;
-}
-
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 Status SetOption(NodeConfig* config, const std::string& key, const std::string& value) {
   const auto it = Setters().find(key);
   if (it == Setters().end())
@@ -276,12 +271,12 @@ Status LoadEnvironment(const std::map<std::string, std::string>& environment, No
 Status FinishConfig(NodeConfig* config) {
   if (config->data_dir.empty())
     return Bad("--data-dir is needed: the directory that keeps this node's data");
-  if (config->name.empty())
-    config->name = "node-" + std::to_string(config->id);
   if (config->advertise_client.empty())
     config->advertise_client = "http://" + config->client.ToString();
   if (config->advertise_peer.empty())
     config->advertise_peer = config->peer.ToString();
+  if (!config->initial_cluster.empty() && !config->join.empty())
+    return Bad("--initial-cluster founds a new cluster, --join enters one: give one of them");
   if (!config->initial_cluster.empty() && !config->initial_cluster.contains(config->id))
     return Bad("--initial-cluster does not list this node's id " + std::to_string(config->id));
   if (config->election_timeout_ms < 4 * config->heartbeat_ms)

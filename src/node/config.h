@@ -13,30 +13,23 @@
 #include <string>
 #include <vector>
 
+#include "src/base/address.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
 #include "src/node/log.h"
 
 namespace synod::node {
 
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-  std::string ToString() const;
-};
-
-Result<HostPort> ParseHostPort(std::string_view text);
-bool IsLoopback(std::string_view host);
-
 struct NodeConfig {
   std::string data_dir;
   uint32_t id = 1;
-  std::string name;  // empty: node-<id>
+  std::string name;  // empty: node-<member number>
   HostPort client{"127.0.0.1", 7301};
   HostPort peer{"127.0.0.1", 7302};
   std::string advertise_client;  // URL; empty: http://<client>
   std::string advertise_peer;    // empty: <peer>
   std::map<uint32_t, HostPort> initial_cluster;
+  std::vector<std::string> join;  // client URLs of the cluster that an empty node enters
   std::string cluster_token = "synod";
   bool insecure_open = false;
   bool accept_data_loss = false;

@@ -79,21 +79,21 @@ void Engine::Core::AnnounceMembers() {
   if (now_ms - members_proposed_ms_ < kAnnounceMs)
     return;
   const std::vector<machine::MemberView> known = machine.members();
+  // Binds an identity to its number, once: after that the table is changed by UpdateMember alone,
+  // and another uuid under a bound number is refused at its Hello.
   const auto announce = [&](const machine::MemberView& m) {
     const auto it = std::find_if(known.begin(), known.end(),
                                  [&](const machine::MemberView& k) { return k.id == m.id; });
-    if (it != known.end() && it->uuid == m.uuid && it->name == m.name &&
-        it->peer_address == m.peer_address && it->client_url == m.client_url)
+    if (it != known.end() && !it->uuid.empty())
       return;
-    // An identity is bound once: another uuid under a bound number is refused at its Hello.
-    if (it != known.end() && it->uuid != m.uuid)
-      return;
+    // Who entered a learner has said what it is called and where it is.
+    const machine::MemberView& told = it == known.end() ? m : *it;
     members_proposed_ms_ = now_ms;
-    Submit(machine::SetMember{m.id, m.uuid, m.name, m.peer_address, m.client_url});
+    Submit(machine::SetMember{m.id, m.uuid, told.name, told.peer_address, told.client_url});
   };
   announce(config.self);
   for (const auto& [id, peer] : peers)
-    if (peer.connected && replica.membership().IsVoter(id))
+    if (peer.connected && replica.membership().IsMember(id))
       announce(peer.view);
 }
 

@@ -1,5 +1,7 @@
 #include "src/node/founding.h"
 
+#include <utility>
+
 #include "src/base/hash.h"
 
 namespace synod::node {
@@ -12,24 +14,32 @@ std::string ClusterIdOf(const std::string& token, const std::map<uint32_t, HostP
 }
 
 std::optional<std::string> Founding::Judge(const Introduction& peer) const {
+  const std::string number = std::to_string(peer.from.value);
   if (peer.to != self_.id)
     return "this is node " + std::to_string(self_.id.value) + ", not node " +
            std::to_string(peer.to.value);
-  if (!self_.members.contains(peer.from) || peer.from == self_.id)
-    return "node " + std::to_string(peer.from.value) + " is no member of this cluster";
   const std::string& ours = decided() ? self_.cluster_id : self_.founds;
   const std::string& theirs = peer.cluster_id.empty() ? peer.founds : peer.cluster_id;
   if (!ours.empty() && !theirs.empty() && ours != theirs)
-    return "another cluster: this node is of " + ours + ", node " +
-           std::to_string(peer.from.value) + " of " + theirs +
+    return "another cluster: this node is of " + ours + ", node " + number + " of " + theirs +
            " (--initial-cluster and --cluster-token must be the same everywhere)";
+  if (peer.from == self_.id)
+    return "this is node " + number + " itself";
+  if (!self_.members.contains(peer.from))
+    return decided() && peer.from < self_.next_member
+               ? std::string(kRemoved) + "member " + number + " was removed from this cluster"
+               : "node " + number + " is no member of this cluster, as far as this node knows";
   const auto bound = self_.bound.find(peer.from);
   if (bound != self_.bound.end() && bound->second != peer.uuid)
-    return std::string(kBoundElsewhere) + "member " + std::to_string(peer.from.value) +
-           " is bound to the data directory " + bound->second + ", not to " + peer.uuid +
-           "; a member whose disk was lost must not come back under its old number: remove it and "
-           "add a new one";
+    return std::string(kBoundElsewhere) + "member " + number + " is bound to the data directory " +
+           bound->second + ", not to " + peer.uuid;
   return std::nullopt;
+}
+
+void Founding::SetMembers(std::set<NodeId> members, NodeId next_member) {
+  self_.members = std::move(members);
+  self_.next_member = next_member;
+  std::erase_if(self_.bound, [&](const auto& b) { return !self_.members.contains(b.first); });
 }
 
 bool Founding::Met(const Introduction& peer) {

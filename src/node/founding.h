@@ -4,7 +4,9 @@
 //               until a majority (itself included) has answered, and founds the cluster if none of
 //               them belongs to one; if one does, it joins that one, as the member that its flags
 //               name. A member number is bound to the first data directory seen under it: another
-//               one under the same number has lost its promises and is refused.
+//               one under the same number has lost its promises and is refused. Numbers are given
+//               out once: one below the next to be given out that is no member's was removed, and
+//               is told so.
 // Thread        Core thread only. Pure: decides, the server acts.
 // Source        docs/api.md, "Starting it".
 #ifndef SYNOD_NODE_FOUNDING_H_
@@ -41,14 +43,16 @@ class Founding {
     std::string cluster_id;               // empty: not yet
     std::string founds;                   // from the flags; empty for a node that was given none
     std::set<NodeId> members;             // listed, with itself
+    NodeId next_member;                   // lower numbers without a member were removed
     std::map<NodeId, std::string> bound;  // uuid by member number, as far as known
   };
   explicit Founding(Self self) : self_(std::move(self)) {}
 
   // Why this peer is refused, or nullopt. Reasons that begin with kBoundElsewhere tell the peer
-  // that its number is another directory's.
+  // that its number is another directory's, with kRemoved that its number is nobody's any more.
   std::optional<std::string> Judge(const Introduction& peer) const;
   static constexpr std::string_view kBoundElsewhere = "identity bound: ";
+  static constexpr std::string_view kRemoved = "removed: ";
 
   // Both sides have accepted each other. True if that decided which cluster this node belongs to:
   // cluster_id() has it then.
@@ -57,6 +61,8 @@ class Founding {
   bool FoundAlone();
   // The replicated member table says so; what was seen before must agree or gives way.
   void Bind(NodeId id, const std::string& uuid) { self_.bound[id] = uuid; }
+  // The membership in force, learners included.
+  void SetMembers(std::set<NodeId> members, NodeId next_member);
 
   bool decided() const { return !self_.cluster_id.empty(); }
   const std::string& cluster_id() const { return self_.cluster_id; }

@@ -28,13 +28,16 @@ struct Flag {
 constexpr Flag kFlags[] = {
     {"--data-dir", "data_dir", "directory that keeps this node's data (created if missing)"},
     {"--id", "id", "member number of this node; default 1"},
-    {"--name", "name", "a name for people; default node-<id>"},
+    {"--name", "name", "a name for people; default node-<member number>"},
     {"--client", "client", "HOST:PORT for clients; default 127.0.0.1:7301"},
     {"--peer", "peer", "HOST:PORT for the other nodes; default 127.0.0.1:7302"},
     {"--advertise-client", "advertise_client", "URL by which clients reach this node"},
     {"--advertise-peer", "advertise_peer", "HOST:PORT by which the other nodes reach this one"},
     {"--initial-cluster", "initial_cluster",
      "1=HOST:PEERPORT,2=HOST:PEERPORT,...: the members of a new cluster, the same on all of them"},
+    {"--join", "join",
+     "URL,URL,...: an empty node enters the cluster that these members belong to, as a learner; "
+     "it gets its member number there"},
     {"--cluster-token", "cluster_token", "tells clusters with equal addresses apart"},
 };
 
@@ -66,7 +69,8 @@ synod::Status ReadConfig(const std::string& file,
 }
 
 int Run(const NodeConfig& config) {
-  synod::node::SetLog(config.log_level, config.log_format, config.id);
+  // A joiner has no number yet.
+  synod::node::SetLog(config.log_level, config.log_format, config.join.empty() ? config.id : 0);
   synod::net::asio::io_context io(1);
   int code = 0;
   synod::node::Server server(io, config, [&](const std::string& why) {
@@ -104,6 +108,8 @@ int main(int argc, char** argv) {
       "  synodd --data-dir /var/lib/synod\n"
       "  synodd --data-dir d2 --id 2 --client 127.0.0.1:7311 --peer 127.0.0.1:7312 \\\n"
       "         --initial-cluster 1=127.0.0.1:7302,2=127.0.0.1:7312,3=127.0.0.1:7322\n"
+      "  synodd --data-dir d4 --name four --client 127.0.0.1:7331 --peer 127.0.0.1:7332 \\\n"
+      "         --join http://127.0.0.1:7301,http://127.0.0.1:7311\n"
       "Exit codes: 0 stopped in order, 1 cannot start, 2 bad usage, 3 must not run (lost "
       "identity), "
       "70 disk error.");

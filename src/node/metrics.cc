@@ -123,6 +123,11 @@ void AddConsensus(const Engine& engine, Families* f) {
   f->Gauge("synod_pending_calls", "Calls of this node without an answer.",
            D(engine.pending_calls()));
   f->Gauge("synod_pending_bytes", "Bytes of changes that wait here.", D(engine.pending_bytes()));
+  const Membership& membership = replica.membership();
+  f->Gauge("synod_membership_version", "Changes of the members so far.", D(membership.version));
+  f->Gauge("synod_members", "Members, by role.", D(membership.voters.size()), {{"role", "voter"}});
+  f->Gauge("synod_members", "Members, by role.", D(membership.learners.size()),
+           {{"role", "learner"}});
   for (const machine::MemberView& member : engine.machine().members()) {
     const Labels labels = {{"member", std::to_string(member.id.value)}};
     f->Gauge("synod_member_connected", "1 if this node is connected to the member.",

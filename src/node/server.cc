@@ -13,14 +13,17 @@ namespace {
 
 constexpr int64_t kTickMs = 10;
 constexpr std::chrono::milliseconds kStopLimit{3000};
+constexpr size_t kRefusedMax = 100;
+// The payload of a member's Hello whose addresses are newer than those of the member table.
+constexpr std::string_view kMoved = "moved";
 
 consensus::Config ConsensusConfig(const NodeConfig& config,
                                   NodeId self,
-                                  const std::map<uint32_t, HostPort>& members,
+                                  const Membership& membership,
                                   uint64_t boot) {
   consensus::Config c;
   c.self = self;
-  for (const auto& [id, address] : members) c.membership.voters.push_back(NodeId(id));
+  c.membership = membership;
   c.seed = Entropy64();
   c.boot_id = boot;
   c.heartbeat_ticks = static_cast<uint32_t>(std::max<int64_t>(1, config.heartbeat_ms / kTickMs));
@@ -31,13 +34,6 @@ consensus::Config ConsensusConfig(const NodeConfig& config,
 
 Introduction ToIntroduction(const net::Hello& hello) {
   return {hello.from, hello.to, hello.uuid, hello.cluster_id, hello.payload};
-}
-
-std::string HostOfUrl(const std::string& url) {
-  const size_t begin = url.find("://") + 3;
-  const std::string authority = url.substr(begin, url.find('/', begin) - begin);
-  const Result<HostPort> parsed = ParseHostPort(authority);
-  return parsed ? parsed->host : authority;
 }
 
 api::HttpPolicy MakePolicy(const NodeConfig& config) {
@@ -65,6 +61,10 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
                   const DiskThreads::Stats stats = disk_->stats();
                   status->log_bytes = stats.log.bytes_on_disk;
                   status->state_bytes = stats.state_bytes;
+                },
+                [this](NodeId member) {
+                  const auto address = addresses_.find(member);
+                  return address == addresses_.end() ? "" : address->second.ToString();
                 }}),
       tick_timer_(io) {}
 
@@ -73,20 +73,20 @@ Server::~Server() = default;
 Status Server::Start() {
   if (Status s = OpenData(); !s)
     return s;
-  if (Status s = StartPeers(); !s)
-    return s;
   net::HttpOptions options;
   options.connections_max = config_.connections_max;
   http_ = std::make_unique<net::HttpServer>(io_, service_, options);
   if (Status s = http_->Listen(config_.client.host, config_.client.port); !s)
-    return Error{
-        Errc::kInternal, Outcome::kNotApplied,
-        "cannot listen for clients on " + config_.client.ToString() + ": " + s.error().detail};
+    return Error{Errc::kInternal, Outcome::kNotApplied,
+                 "cannot listen for clients on " + config_.client.ToString() +
+                     " (--client): " + s.error().detail};
+  if (Status s = StartPeers(); !s)
+    return s;
   LogInfo("listening", {{"client", config_.client.ToString()}, {"peer", config_.peer.ToString()}});
-  if (founding_->FoundAlone())
-    SaveIdentity();
-  if (founding_->decided())
-    BeginCluster();
+  if (self_ == NodeId())
+    StartJoining();
+  else
+    StartFounding();
   ScheduleTick();
   return Done();
 }
@@ -131,8 +131,9 @@ Status Server::OpenData() {
   self.id = self_;
   self.uuid = identity.node_uuid.Hex();
   self.cluster_id = identity.HasCluster() ? identity.cluster_id.Hex() : "";
-  self.founds = ClusterIdOf(config_.cluster_token, addresses_);
-  for (const auto& [id, address] : addresses_) self.members.insert(NodeId(id));
+  self.founds = founds_;
+  for (const auto& [id, address] : addresses_) self.members.insert(id);
+  self.next_member = identity.membership.next_member;
   for (const auto& [id, uuid] : identity.peers) self.bound[id] = uuid.Hex();
   founding_ = std::make_unique<Founding>(std::move(self));
   return Done();
@@ -141,19 +142,17 @@ Status Server::OpenData() {
 // What the directory knows wins over flags: they were for its first start.
 Status Server::ChooseMembers() {
   const storage::Identity& identity = data_dir_->identity();
-  if (!identity.HasCluster()) {
-    self_ = NodeId(config_.id);
-    addresses_ = config_.initial_cluster;
-    if (addresses_.empty()) {
-      Result<HostPort> own = ParseHostPort(config_.advertise_peer);
-      if (!own)
-        return own.error();
-      addresses_[config_.id] = *own;
-    }
-    return Done();
-  }
+  if (!identity.HasCluster())
+    return config_.join.empty() ? ChooseFounders() : Done();  // a joiner has no number yet
   self_ = identity.member_id;
-  if (self_.value != config_.id)
+  SetLog(config_.log_level, config_.log_format, self_.value);
+  membership_ = identity.membership;
+  announced_ =
+      identity.advertised == storage::Identity::Advertised() || identity.advertised == Advertised();
+  if (!config_.join.empty())
+    LogInfo("--join is ignored: the data directory belongs to a cluster already",
+            {{"member", self_.value}, {"cluster", identity.cluster_id.Hex()}});
+  else if (self_.value != config_.id && (config_.id != 1 || !config_.initial_cluster.empty()))
     LogWarn("the data directory belongs to another member number; that one is used",
             {{"directory", self_.value}, {"flag", config_.id}});
   for (const auto& [id, text] : identity.members) {
@@ -161,7 +160,24 @@ Status Server::ChooseMembers() {
     if (!address)
       return Error{Errc::kInternal, Outcome::kNotApplied,
                    "the identity file lists the address '" + text + "', which is none"};
-    addresses_[id.value] = *address;
+    addresses_[id] = *address;
+  }
+  return Done();
+}
+
+Status Server::ChooseFounders() {
+  self_ = NodeId(config_.id);
+  std::map<uint32_t, HostPort> founders = config_.initial_cluster;
+  if (founders.empty()) {
+    Result<HostPort> own = ParseHostPort(config_.advertise_peer);
+    if (!own)
+      return own.error();
+    founders[config_.id] = *own;
+  }
+  founds_ = ClusterIdOf(config_.cluster_token, founders);
+  for (const auto& [id, address] : founders) {
+    addresses_[NodeId(id)] = address;
+    membership_.voters.push_back(NodeId(id));
   }
   return Done();
 }
@@ -190,6 +206,10 @@ Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
   return machine;
 }
 
+std::string Server::NameOrDefault() const {
+  return config_.name.empty() ? "node-" + std::to_string(self_.value) : config_.name;
+}
+
 net::Hello Server::MakeHello() const {
   net::Hello hello;
   hello.cluster_id = founding_->cluster_id();
@@ -197,7 +217,7 @@ net::Hello Server::MakeHello() const {
   hello.from = self_;
   hello.uuid = data_dir_->identity().node_uuid.Hex();
   hello.boot_id = boot_;
-  hello.name = config_.name;
+  hello.name = NameOrDefault();
   hello.peer_address = config_.advertise_peer;
   hello.client_url = config_.advertise_client;
   return hello;
@@ -207,45 +227,20 @@ Status Server::StartPeers() {
   net::PeerOptions options;
   options.seed = Entropy64();
   peers_ = std::make_unique<net::PeerTransport>(io_, *this, MakeHello(), options);
-  if (addresses_.size() > 1) {
-    if (Status s = peers_->Listen(config_.peer.host, config_.peer.port); !s)
-      return Error{
-          Errc::kInternal, Outcome::kNotApplied,
-          "cannot listen for peers on " + config_.peer.ToString() + ": " + s.error().detail};
-    std::vector<net::PeerAddress> list;
-    for (const auto& [id, address] : addresses_)
-      if (NodeId(id) != self_)
-        list.push_back({NodeId(id), address.host, address.port});
-    peers_->SetPeers(std::move(list));
-  }
-  if (!founding_->decided())
-    LogInfo("belongs to no cluster yet: asking the listed members",
-            {{"members", addresses_.size()}, {"needed", founding_->needed()}});
+  // Also a cluster of one: it may grow.
+  if (Status s = peers_->Listen(config_.peer.host, config_.peer.port); !s)
+    return Error{
+        Errc::kInternal, Outcome::kNotApplied,
+        "cannot listen for peers on " + config_.peer.ToString() + " (--peer): " + s.error().detail};
   return Done();
-}
-
-void Server::SaveIdentity() {
-  if (!founding_->decided())
-    return;
-  storage::Identity identity = data_dir_->identity();
-  identity.cluster_id = Hash128::FromHex(founding_->cluster_id()).value();
-  identity.member_id = self_;
-  for (const auto& [id, address] : addresses_) identity.members[NodeId(id)] = address.ToString();
-  for (const auto& [id, uuid] : founding_->bound())
-    if (const std::optional<Hash128> parsed = Hash128::FromHex(uuid))
-      identity.peers[id] = *parsed;
-  if (identity == data_dir_->identity())
-    return;
-  if (const Status s = data_dir_->Save(identity); !s)
-    fatal_("the identity cannot be written: " + s.error().detail);
 }
 
 void Server::BeginCluster() {
   const std::string uuid = data_dir_->identity().node_uuid.Hex();
   EngineConfig config;
-  config.self = {self_, uuid, config_.name, config_.advertise_peer, config_.advertise_client};
+  config.self = {self_, uuid, NameOrDefault(), config_.advertise_peer, config_.advertise_client};
   config.boot = boot_;
-  config.consensus = ConsensusConfig(config_, self_, addresses_, boot_);
+  config.consensus = ConsensusConfig(config_, self_, membership_, boot_);
   config.tick_ms = kTickMs;
   config.cluster_id = founding_->cluster_id();
   config.witness = state_->witness();
@@ -279,13 +274,20 @@ void Server::BeginCluster() {
   Touch();
 }
 
-Bytes Server::HelloPayload(NodeId) { return ClusterIdOf(config_.cluster_token, addresses_); }
+Bytes Server::HelloPayload(NodeId) { return announced_ ? founds_ : Bytes(kMoved); }
 
-net::HelloVerdict Server::OnHello(const net::Hello& hello, bool) {
+net::HelloVerdict Server::OnHello(const net::Hello& hello, bool answer) {
   if (std::optional<std::string> reason = founding_->Judge(ToIntroduction(hello))) {
-    LogWarn("peer refused", {{"peer", hello.from.value}, {"reason", *reason}});
+    // Who is refused asks again and again.
+    if (refused_.size() >= kRefusedMax)
+      refused_.clear();
+    if (std::exchange(refused_[hello.from], *reason) != *reason)
+      LogWarn("peer refused", {{"peer", hello.from.value}, {"reason", *reason}});
     return {false, *std::move(reason)};
   }
+  refused_.erase(hello.from);
+  if (!answer)
+    FollowMove(hello);
   // A peer that was met before it belonged to the cluster now says that it does.
   const auto met = up_.find(hello.from);
   if (hello.founded && met != up_.end() && !met->second.founded)
@@ -297,14 +299,31 @@ net::HelloVerdict Server::OnHello(const net::Hello& hello, bool) {
   return {true, ""};
 }
 
-void Server::OnHelloRefused(NodeId peer, const std::string& reason, const net::Hello&) {
-  // Only a node without a past may draw the consequence: its number is another's.
-  if (reason.starts_with(Founding::kBoundElsewhere) && !founding_->decided()) {
-    fatal_("this empty node must not join as member " + std::to_string(self_.value) + ": " +
-           reason);
+// Only if it is dialed there can it hear of a leader, which it has to tell of its move.
+void Server::FollowMove(const net::Hello& hello) {
+  const Result<HostPort> address = ParseHostPort(hello.peer_address);
+  if (hello.payload != kMoved || !address || !addresses_.contains(hello.from))
+    return;
+  if (std::exchange(moved_[hello.from], *address) == *address)
+    return;
+  LogInfo("a member has moved", {{"peer", hello.from.value}, {"to", hello.peer_address}});
+  net::asio::post(io_, [this] { DialMembers(); });
+}
+
+void Server::OnHelloRefused(NodeId peer, const std::string& reason, const net::Hello& theirs) {
+  if (std::exchange(refused_[peer], reason) != reason)
+    LogWarn("refused by a peer", {{"peer", peer.value}, {"reason", reason}});
+  const bool removed = reason.starts_with(Founding::kRemoved);
+  if (!founding_->decided()) {
+    // Only a node without a past may draw this consequence: its number is another's, or nobody's.
+    if (removed || reason.starts_with(Founding::kBoundElsewhere))
+      fatal_("this empty node must not run as member " + std::to_string(self_.value) + ": " +
+             reason + ". If its disk was lost, " + HowToComeBack(theirs));
     return;
   }
-  LogWarn("refused by a peer", {{"peer", peer.value}, {"reason", reason}});
+  // Numbers are never given out again, so one peer that knows is enough.
+  if (removed && engine_ && removed_since_ms_ == 0)
+    removed_since_ms_ = MonotonicMs();
 }
 
 void Server::OnPeerUp(NodeId peer, const net::Hello& theirs) {
@@ -341,7 +360,7 @@ void Server::OnPeerDown(NodeId peer, bool process_gone) {
 }
 
 void Server::OnFrame(NodeId from, std::string_view body) {
-  if (!engine_)
+  if (!engine_ || removed_)
     return;
   engine_->Receive(from, body);
   Touch();
@@ -354,21 +373,24 @@ void Server::ScheduleTick() {
       return;
     const int64_t now = MonotonicMs();
     service_.Tick(now);
-    if (engine_) {
+    if (engine_ && !removed_) {
       engine_->Advance(now);
       Pump();
+      FollowMembers(now);
     }
     ScheduleTick();
   });
 }
 
 void Server::Touch() {
-  if (pump_posted_ || !engine_)
+  if (pump_posted_ || !engine_ || removed_)
     return;
   pump_posted_ = true;
   // Behind everything that is ready in this turn, so that it all shares one entry and one frame.
   net::asio::post(io_, [this] {
     pump_posted_ = false;
+    if (removed_)
+      return;
     engine_->Advance(MonotonicMs());
     Pump();
   });
@@ -384,10 +406,8 @@ void Server::Pump() {
   service_.OnChangesDone(std::move(out.changes));
   service_.OnReadsReady(std::move(out.reads));
   service_.OnRevisions(out.revisions);
-  if (out.checkpoint) {
-    LearnMembers();
+  if (out.checkpoint)
     disk_->WriteCheckpoint(*std::move(out.checkpoint));
-  }
   for (const consensus::LoadRequest& request : out.load) disk_->Load(request);
   LogEvents(out.events);
   if (out.lost)
@@ -411,25 +431,20 @@ void Server::LogEvents(const std::vector<consensus::Event>& events) {
     Log(LogLevel::kInfo, event.what, {{"number", event.number}});
 }
 
-void Server::LearnMembers() {
-  bool changed = false;
-  for (const machine::MemberView& member : engine_->machine().members()) {
-    const auto it = founding_->bound().find(member.id);
-    if (member.id == self_ || (it != founding_->bound().end() && it->second == member.uuid))
-      continue;
-    founding_->Bind(member.id, member.uuid);
-    changed = true;
-  }
-  if (changed)
-    SaveIdentity();
-}
-
 NodeInfo Server::Info() const {
   NodeInfo info;
   info.id = self_;
-  info.name = config_.name;
+  info.name = name_.empty() ? NameOrDefault() : name_;
   info.cluster_id = founding_->cluster_id();
-  if (!founding_->decided())
+  if (removed_)
+    info.refuses = "member " + std::to_string(self_.value) +
+                   " was removed from the cluster and takes no part any more; stop this node and "
+                   "delete its data directory " +
+                   config_.data_dir + "; started empty with --join it becomes a new member";
+  info.joins = joining_ != nullptr;
+  if (joining_ && !engine_)
+    info.waiting_for = joining_->progress();
+  else if (!founding_->decided())
     info.waiting_for = "belongs to no cluster yet: " + std::to_string(founding_->answered()) +
                        " of " + std::to_string(founding_->needed()) +
                        " members needed have answered";
@@ -477,7 +492,8 @@ void Server::HandOver() {
       Touch();
     }
   }
-  const bool waiting = replica.IsLeader() && addresses_.size() > 1 && up_.size() > 0;
+  const bool waiting =
+      replica.IsLeader() && replica.membership().voters.size() > 1 && !up_.empty() && !removed_;
   if (!waiting) {
     FinishStop();
     return;
@@ -494,7 +510,8 @@ void Server::FinishStop() {
   if (!stopped_)
     return;
   stop_timer_->cancel();
-  if (engine_) {
+  joining_.reset();
+  if (engine_ && !removed_) {
     engine_->Shutdown();
     Pump();
   }

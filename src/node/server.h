@@ -3,6 +3,9 @@
 // Contract      Start() opens the data directory, loads the state, listens and joins or founds the
 //               cluster; then everything happens on the loop's thread until Stop() has run its
 //               course: stop accepting, hand leadership over, answer waits, end streams, flush.
+// Members       Dialed are the members of the membership in force, at the addresses of the member
+//               table (server_members.cc). A node that was removed says so, does no more work and
+//               never votes or campaigns again.
 // Errors        Start says what is wrong and what to do. A disk error later ends the process.
 // Thread        All methods on the thread that runs the io_context.
 #ifndef SYNOD_NODE_SERVER_H_
@@ -21,6 +24,7 @@
 #include "src/node/disk_threads.h"
 #include "src/node/engine.h"
 #include "src/node/founding.h"
+#include "src/node/joining.h"
 #include "src/node/metrics.h"
 #include "src/node/service.h"
 #include "src/storage/data_dir.h"
@@ -48,17 +52,33 @@ class Server : public net::PeerHandler {
  private:
   Status OpenData();
   Status ChooseMembers();
+  Status ChooseFounders();
   Result<machine::Machine> LoadState(storage::StateStore* state);
   Status StartPeers();
   void BeginCluster();  // the cluster is known: start the engine
-  void SaveIdentity();
+  std::string NameOrDefault() const;
   net::Hello MakeHello() const;
+  // server_members.cc
+  void StartFounding();
+  void StartJoining();
+  void OnJoined(Joining::Joined joined);
+  void SaveIdentity();
+  storage::Identity::Advertised Advertised() const;
+  void FollowMembers(int64_t now_ms);
+  void FollowAddresses(const Membership& membership, int64_t now_ms);
+  void KeepMembership();
+  void AnnounceSelf(int64_t now_ms);
+  void FollowRemoval(const Membership& membership, int64_t now_ms);
+  void FollowMove(const net::Hello& hello);
+  void DialMembers();
+  void BecomeRemoved();
+  std::string HowToComeBack(const net::Hello& theirs) const;
+
   void ScheduleTick();
   void Touch();  // run Pump() once at the end of this turn of the loop
   void Pump();
   void Quarantine(const std::string& why);
   void LogEvents(const std::vector<consensus::Event>& events);
-  void LearnMembers();
   void HandOver();
   void FinishStop();
   NodeInfo Info() const;
@@ -70,8 +90,29 @@ class Server : public net::PeerHandler {
   const uint64_t boot_;
   std::unique_ptr<storage::DataDir> data_dir_;
   std::unique_ptr<Founding> founding_;
-  NodeId self_;
-  std::map<uint32_t, HostPort> addresses_;  // peer addresses of all members
+  std::string founds_;  // the cluster that its flags would found
+  std::unique_ptr<Joining> joining_;
+  NodeId self_;                           // 0 while it joins
+  std::string name_;                      // as the cluster knows it
+  Membership membership_;                 // what the directory remembers of it
+  std::map<NodeId, HostPort> addresses_;  // peer addresses of all members, its own among them
+  // Removed members that are still connected, so that they learn of it: until when.
+  struct Leaving {
+    HostPort address;
+    int64_t until_ms = 0;
+  };
+  std::map<NodeId, Leaving> leaving_;
+  std::map<NodeId, HostPort> moved_;  // where members say they are, until the member table says so
+  std::vector<net::PeerAddress> dialed_;
+  int64_t followed_ms_ = 0;
+  uint64_t followed_version_ = 0;
+  uint64_t applied_version_ = 0;
+  Slot applied_at_;                        // its entry is at or below this slot
+  bool announced_ = true;                  // what the flags say is what the member table says
+  int64_t announced_ms_ = 0;               // when that was last asked for
+  int64_t removed_since_ms_ = 0;           // 0: it is a member
+  bool removed_ = false;                   // and does no more work
+  std::map<NodeId, std::string> refused_;  // why, as last logged
 
   // Opened at start, handed on when the cluster is known.
   std::unique_ptr<storage::AcceptorLog> log_;

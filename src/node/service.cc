@@ -9,6 +9,9 @@
 namespace synod::node {
 namespace {
 
+// What a learner may lag and still be promoted.
+constexpr uint64_t kLearnerLagMax = 1000;
+
 Route RouteOf(const machine::Operation& operation) {
   struct Visitor {
     Route operator()(const machine::Put&) { return Route::kPut; }
@@ -130,10 +133,11 @@ void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call ca
     AnswerPlain(exchange.get(), *plain, route);
     return;
   }
-  if (engine_ == nullptr) {
+  const NodeInfo info = hooks_.info();
+  if (engine_ == nullptr || !info.refuses.empty()) {
     const api::RenderOptions options = std::visit([](const auto& c) { return c.render; }, call);
-    net::HttpResponse response =
-        api::RenderError(options, MakeContext(), NotReady(hooks_.info().waiting_for));
+    net::HttpResponse response = api::RenderError(
+        options, MakeContext(), NotReady(engine_ == nullptr ? info.waiting_for : info.refuses));
     stats_.Count(route, response.status, 0);
     exchange->Reply(std::move(response));
     return;
@@ -373,7 +377,8 @@ api::StatusView Service::MakeStatus() const {
   status.cluster_id = info.cluster_id;
   status.version = kVersion;
   status.uptime_ms = MonotonicMs() - started_ms_;
-  status.role = "candidate";
+  status.role = info.joins ? "learner" : "candidate";
+  status.removed = info.refuses;
   hooks_.storage_status(&status);
   if (engine_ == nullptr)
     return status;
@@ -381,6 +386,8 @@ api::StatusView Service::MakeStatus() const {
   const machine::Machine& machine = engine_->machine();
   if (replica.role() == consensus::Role::kLeader)
     status.role = "leader";
+  else if (!replica.membership().IsVoter(info.id) || !info.refuses.empty())
+    status.role = "learner";
   else if (replica.role() == consensus::Role::kFollower)
     status.role = "follower";
   status.leader = LeaderView();
@@ -397,19 +404,43 @@ api::StatusView Service::MakeStatus() const {
 std::vector<api::MemberStatus> Service::MakeMembers() const {
   std::vector<api::MemberStatus> members;
   const Slot newest = engine_->NewestApplied();
-  for (const machine::MemberView& member : engine_->machine().members()) {
+  const Membership& membership = engine_->replica().membership();
+  std::map<NodeId, bool> votes;
+  for (const NodeId id : membership.voters) votes[id] = true;
+  for (const NodeId id : membership.learners) votes[id] = false;
+  const std::vector<machine::MemberView> rows = engine_->machine().members();
+  for (const auto& [id, voter] : votes) {
     api::MemberStatus m;
-    m.id = member.id;
-    m.name = member.name;
-    m.peer_url = member.peer_address;
-    m.client_url = member.client_url;
-    m.voter = engine_->replica().membership().IsVoter(member.id);
-    m.healthy = engine_->IsConnected(member.id);
-    m.applied_slot = engine_->AppliedOf(member.id);
+    m.id = id;
+    for (const machine::MemberView& row : rows)
+      if (row.id == id) {
+        m.name = row.name;
+        m.peer_url = row.peer_address;
+        m.client_url = row.client_url;
+      }
+    if (m.peer_url.empty())
+      m.peer_url = hooks_.peer_address(id);
+    m.voter = voter;
+    m.healthy = engine_->IsConnected(id);
+    m.applied_slot = engine_->AppliedOf(id);
     m.lag = newest.value - m.applied_slot.value;
     members.push_back(std::move(m));
   }
   return members;
+}
+
+Status Service::Ready() const {
+  const NodeInfo info = hooks_.info();
+  if (engine_ == nullptr)
+    return NotReady(info.waiting_for);
+  if (!info.refuses.empty())
+    return NotReady(info.refuses);
+  if (Status ready = engine_->Ready(); !ready)
+    return ready;
+  const uint64_t lag = engine_->NewestApplied().value - engine_->machine().applied().value;
+  if (!engine_->replica().membership().IsVoter(info.id) && lag > kLearnerLagMax)
+    return NotReady("a learner that is " + std::to_string(lag) + " slots behind");
+  return Done();
 }
 
 void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route) {
@@ -419,12 +450,15 @@ void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, R
     case api::PlainCall::Kind::kStatus:
       response = api::RenderStatus(call.render, context, MakeStatus());
       break;
-    case api::PlainCall::Kind::kCluster:
-      response =
-          engine_ == nullptr
-              ? api::RenderError(call.render, context, NotReady(hooks_.info().waiting_for))
-              : api::RenderCluster(call.render, context, hooks_.info().cluster_id, MakeMembers());
+    case api::PlainCall::Kind::kCluster: {
+      const NodeInfo info = hooks_.info();
+      if (engine_ == nullptr || !info.refuses.empty())
+        response = api::RenderError(call.render, context,
+                                    NotReady(engine_ ? info.refuses : info.waiting_for));
+      else
+        response = api::RenderCluster(call.render, context, info.cluster_id, MakeMembers());
       break;
+    }
     case api::PlainCall::Kind::kMetrics:
       response = api::RenderMetrics(call.render, context, hooks_.metrics());
       break;
@@ -436,8 +470,7 @@ void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, R
       break;
     case api::PlainCall::Kind::kReadyz:
     case api::PlainCall::Kind::kHealthz: {
-      const Status ready =
-          engine_ == nullptr ? Status(NotReady(hooks_.info().waiting_for)) : engine_->Ready();
+      const Status ready = Ready();
       response =
           api::RenderHealth(call.render, context, ready.has_value(),
                             ready ? "ok: serves linearizable requests" : ready.error().detail);

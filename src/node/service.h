@@ -32,6 +32,8 @@ struct NodeInfo {
   std::string name;
   std::string cluster_id;   // empty: none yet
   std::string waiting_for;  // while there is none: what for
+  bool joins = false;       // while there is none: it enters one as a learner
+  std::string refuses;      // why it takes no more work; empty: it does
 };
 
 class Service : public net::HttpHandler {
@@ -41,6 +43,7 @@ class Service : public net::HttpHandler {
     std::function<NodeInfo()> info;
     std::function<std::string()> metrics;  // text of /metrics
     std::function<void(api::StatusView*)> storage_status;
+    std::function<std::string(NodeId)> peer_address;  // of a member the log has not told of yet
   };
   Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks);
   ~Service() override;
@@ -110,6 +113,7 @@ class Service : public net::HttpHandler {
   std::optional<api::StatusView::Leader> LeaderView() const;
   api::StatusView MakeStatus() const;
   std::vector<api::MemberStatus> MakeMembers() const;
+  Status Ready() const;
 
   net::asio::io_context& io_;
   const api::Limits limits_;

@@ -100,6 +100,11 @@ void Node::Start(const Arguments& extra) {
 }
 
 void Node::Kill() { process_->Kill(); }
+void Node::Wipe() { std::filesystem::remove_all(data_dir()); }
+void Node::Move() {
+  client_port_ = ReservePorts();
+  peer_port_ = ReservePorts();
+}
 void Node::Pause() { process_->Signal(SIGSTOP); }
 void Node::Resume() { process_->Signal(SIGCONT); }
 
@@ -137,8 +142,13 @@ uint64_t Node::ResidentBytes() const {
 }
 
 Cluster::Cluster(int size) {
-  for (int id = 1; id <= size; ++id)
-    nodes_.push_back(std::make_unique<Node>(id, dir_.path() + "/node-" + std::to_string(id)));
+  for (int id = 1; id <= size; ++id) Add();
+}
+
+Node& Cluster::Add() {
+  const int id = size() + 1;
+  nodes_.push_back(std::make_unique<Node>(id, dir_.path() + "/node-" + std::to_string(id)));
+  return *nodes_.back();
 }
 
 std::string Cluster::InitialCluster() const {

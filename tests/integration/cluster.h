@@ -36,6 +36,7 @@ class Node {
   uint16_t peer_port() const { return peer_port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(client_port_); }
   std::string data_dir() const { return directory_ + "/data"; }
+  std::string peer_address() const { return "127.0.0.1:" + std::to_string(peer_port_); }
   std::string Log() const { return ReadFile(directory_ + "/log"); }
 
   // The arguments besides --initial-cluster, for tests that start a node in their own way.
@@ -45,7 +46,10 @@ class Node {
   bool Running() { return process_ != nullptr && process_->Running(); }
   pid_t pid() const { return process_->pid(); }
 
-  void Kill();    // SIGKILL, and waits
+  void Kill();  // SIGKILL, and waits
+  void Wipe();  // loses its disk
+  // Takes other ports: it has moved.
+  void Move();
   void Pause();   // SIGSTOP
   void Resume();  // SIGCONT
   // SIGTERM; its exit code, nothing if it still runs after 20 s.
@@ -74,6 +78,9 @@ class Cluster {
   explicit Cluster(int size);
   // Starts all and waits until each is ready.
   void Start();
+  // One node more, not started and in nobody's list; its number here is size(), in the cluster what
+  // the cluster gives it.
+  Node& Add();
 
   int size() const { return static_cast<int>(nodes_.size()); }
   Node& node(int id) { return *nodes_.at(static_cast<size_t>(id - 1)); }

@@ -70,7 +70,7 @@ TEST_F(DataDirTest, ANewerFormatIsRefused) {
   FoundAndKill();
   const std::string path = node().data_dir() + "/identity";
   const std::string text = ReadFile(path);
-  ASSERT_TRUE(text.starts_with("synod-identity 1\n")) << text;
+  ASSERT_TRUE(text.starts_with("synod-identity 2\n")) << text;
   // As a later version would write it: another first line, the checksum of all before the last.
   std::string body = "synod-identity 9" + text.substr(text.find('\n'));
   body = body.substr(0, body.rfind("crc32c "));

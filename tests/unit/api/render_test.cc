@@ -413,6 +413,9 @@ TEST(RenderTest, StatusAndCluster) {
   status.leader.reset();
   EXPECT_NE(RenderStatus({}, TestContext(), status).body.find("\"leader\":null"),
             std::string::npos);
+  status.removed = "removed";
+  EXPECT_NE(RenderStatus({}, TestContext(), status).body.find(R"("removed":"removed")"),
+            std::string::npos);
   MemberStatus member;
   member.id = NodeId(1);
   member.name = "node-1";

@@ -84,6 +84,28 @@ TEST_F(MembersTest, AnAddedLearnerTakesTheNextNumberAndStandsInTheTable) {
   EXPECT_EQ(Member(N(4))->uuid, "uuid-4");
 }
 
+TEST_F(MembersTest, ALearnerWithoutANameGetsOneByItsNumber) {
+  Found();
+  ChangeMembers add = Add("d");
+  add.name.clear();
+  Change(add);
+  EXPECT_EQ(Member(N(4))->name, "node-4");
+}
+
+TEST_F(MembersTest, ALearnerThatIsAwaitedIsNotEnteredTwice) {
+  Found();
+  Change(Add("d"));
+  const Command again = Make(Add("d"));
+  EXPECT_FALSE(machine().WouldRun(again, now_));
+  const std::optional<Answer> answer = Run(again);
+  EXPECT_EQ(std::get<MembersAnswer>(answer->body).ids, std::vector{N(4)});
+  EXPECT_EQ(machine().membership().version, 2u);
+  // Another name or address is another learner; and so is the same once a directory is bound to it.
+  EXPECT_TRUE(machine().WouldRun(Make(Add("e")), now_));
+  Do(SetMember{N(4), "uuid-4", "d", "d:7302", "http://d"});
+  EXPECT_TRUE(machine().WouldRun(Make(Add("d")), now_));
+}
+
 TEST_F(MembersTest, PromoteReplaceAndRemoveMoveTheRoles) {
   Found();
   Change(Add("d"));

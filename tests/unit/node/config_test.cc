@@ -76,11 +76,16 @@ TEST(ConfigTest, TheInitialClusterListsTheNodeItself) {
   EXPECT_FALSE(FinishConfig(&config));
 }
 
-TEST(ConfigTest, AddressesAreHostAndPort) {
-  EXPECT_TRUE(ParseHostPort("localhost:1"));
-  EXPECT_EQ(ParseHostPort("[::1]:80")->host, "::1");
-  for (const char* bad : {"", ":1", "a", "a:", "a:x", "a:70000", "::1:80", "a:1:2"})
-    EXPECT_FALSE(ParseHostPort(bad)) << bad;
+TEST(ConfigTest, ANodeFoundsOrJoins) {
+  NodeConfig config;
+  config.data_dir = "d";
+  ASSERT_TRUE(SetOption(&config, "join", "http://127.0.0.1:7301,http://127.0.0.1:7311"));
+  EXPECT_EQ(config.join.size(), 2U);
+  EXPECT_TRUE(FinishConfig(&config));
+  config.initial_cluster = {{1, {"a", 1}}};
+  EXPECT_FALSE(FinishConfig(&config));
+  for (const char* bad : {"", "http://a", "https://a:1", "http://a:0", "http://a:1,x"})
+    EXPECT_FALSE(SetOption(&config, "join", bad)) << bad;
 }
 
 }  // namespace

@@ -437,6 +437,20 @@ TEST(EngineTest, MembersBecomeKnownToAll) {
   EXPECT_EQ(members[2].uuid, "uuid-3");
 }
 
+TEST(EngineTest, WhatTheMemberTableWasToldStandsOverWhatMembersAnnounce) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Run(6000);
+  machine::Command update;
+  update.operation = machine::UpdateMember{NodeId(3), "three", "new:1", ""};
+  ASSERT_TRUE(cluster.node(leader).Change(update, 5000));
+  cluster.Run(6000);
+  const machine::MemberView row = cluster.node(leader).machine().members()[2];
+  EXPECT_EQ(row.name, "three");
+  EXPECT_EQ(row.peer_address, "new:1");
+  EXPECT_EQ(row.uuid, "uuid-3");
+}
+
 TEST(EngineTest, ShutdownAnswersEveryCall) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();

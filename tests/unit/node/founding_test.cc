@@ -65,6 +65,46 @@ TEST(FoundingTest, RefusesAnotherDirectoryUnderABoundNumber) {
   EXPECT_TRUE(reason->starts_with(Founding::kBoundElsewhere)) << *reason;
 }
 
+Founding Decided() {
+  Founding founding(EmptyNode());
+  EXPECT_TRUE(founding.Met(From(2, "cluster-a")));
+  return founding;
+}
+
+TEST(FoundingTest, LetsANewMemberInAsSoonAsItIsOne) {
+  Founding founding = Decided();
+  const auto stranger = founding.Judge(From(4, "cluster-a"));
+  ASSERT_TRUE(stranger);
+  EXPECT_NE(stranger->find("is no member"), std::string::npos) << *stranger;
+  founding.SetMembers({NodeId(1), NodeId(2), NodeId(3), NodeId(4)}, NodeId(5));
+  EXPECT_EQ(founding.Judge(From(4, "cluster-a")), std::nullopt);
+}
+
+TEST(FoundingTest, TellsARemovedMemberThatItWasRemoved) {
+  Founding founding = Decided();
+  founding.SetMembers({NodeId(1), NodeId(2)}, NodeId(5));
+  for (const uint32_t id : {3U, 4U}) {
+    const auto reason = founding.Judge(From(id, "cluster-a"));
+    ASSERT_TRUE(reason);
+    EXPECT_TRUE(reason->starts_with(Founding::kRemoved)) << *reason;
+  }
+  // A number that was not given out yet, as far as this node knows, was not removed.
+  const auto reason = founding.Judge(From(5, "cluster-a"));
+  ASSERT_TRUE(reason);
+  EXPECT_FALSE(reason->starts_with(Founding::kRemoved)) << *reason;
+  // Nor does this cluster know who was removed from another.
+  const auto foreign = founding.Judge(From(3, "cluster-b"));
+  ASSERT_TRUE(foreign);
+  EXPECT_TRUE(foreign->starts_with("another cluster")) << *foreign;
+}
+
+TEST(FoundingTest, ForgetsTheBindingOfARemovedMember) {
+  Founding founding = Decided();
+  ASSERT_TRUE(founding.bound().contains(NodeId(2)));
+  founding.SetMembers({NodeId(1), NodeId(3)}, NodeId(4));
+  EXPECT_FALSE(founding.bound().contains(NodeId(2)));
+}
+
 TEST(FoundingTest, RefusesStrangersAndMisdirectedHellos) {
   Founding founding(EmptyNode());
   EXPECT_TRUE(founding.Judge(From(9)));
