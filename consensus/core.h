@@ -39,6 +39,7 @@ class Replica::Core {
   Status Transfer(NodeId to);
   void PersistLearned();
   void Truncate(Slot first);
+  bool InstallSnapshot(Slot slot, const Membership& membership);
   bool QuorumFresh() const;
   HardState CurrentHardState() const;
   void CheckInvariants() const;
@@ -87,6 +88,7 @@ class Replica::Core {
   Slot commit_;  // highest slot known chosen without a gap, held or not
   Slot first_slot_;
   Slot handed_out_;  // in Output::committed
+  std::optional<Slot> needs_snapshot_;
   int64_t stamp_ = 0;
 
   // The ballot followed, what its leader said is chosen, and its newest round that was answered.

@@ -96,6 +96,15 @@ bool Log::AdvanceTo(Ballot ballot, Slot commit) {
   return learned_ > before;
 }
 
+void Log::SkipTo(Slot slot) {
+  SYNOD_CHECK(slot > learned_);
+  const uint64_t dropped = std::min<uint64_t>(slot.value + 1 - begin_.value, records_.size());
+  records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(dropped));
+  begin_ = slot + 1;
+  learned_ = slot;
+  cached_bytes_ = 0;
+}
+
 std::vector<Chosen> Log::Read(Slot from, size_t bytes_max) const {
   std::vector<Chosen> entries;
   size_t bytes = 0;

@@ -57,6 +57,9 @@ class Log {
   // very ballot are then known to be the chosen values. Returns true if learned() moved.
   bool AdvanceTo(Ballot ballot, Slot commit);
 
+  // A snapshot stands for all slots up to `slot` (> learned): forgets them, keeps those above.
+  void SkipTo(Slot slot);
+
   // Chosen entries from `from` on, at least one if there is one.
   std::vector<Chosen> Read(Slot from, size_t bytes_max) const;
   // Forgets the oldest slots up to `upto` (<= learned) while the cache is above its limit.

@@ -143,6 +143,30 @@ void Replica::Core::Truncate(Slot first) {
   first_slot_ = std::max(first_slot_, first);
 }
 
+bool Replica::Core::InstallSnapshot(Slot slot, const Membership& membership) {
+  if (slot <= log_.learned())
+    return false;
+  // What this node proposed or was about to propose builds on less than the others have chosen.
+  if (phase_ == Phase::kPreVote)
+    phase_ = Phase::kFollower;
+  else if (phase_ != Phase::kFollower)
+    StepDown("installs_snapshot");
+  log_.SkipTo(slot);
+  handed_out_ = slot;
+  first_slot_ = slot + 1;
+  commit_ = std::max(commit_, slot);
+  if (membership.version > membership_.version)
+    membership_ = membership;
+  learner_.Progressed();
+  needs_snapshot_.reset();
+  // Votes above it that the leader's commit covers are known now.
+  log_.AdvanceTo(followed_, followed_commit_);
+  commit_ = std::max(commit_, log_.learned());
+  journal_.Dirty();
+  outbox_.Note("snapshot_installed", slot.value);
+  return true;
+}
+
 bool Replica::Core::QuorumFresh() const {
   return leader_.has_value() && now_ - leader_->QuorumContact(now_) < config_.election_ticks_min;
 }
@@ -187,6 +211,11 @@ void Replica::PeerGone(NodeId peer) { core_->PeerGone(peer); }
 Status Replica::TransferLeadership(NodeId to) { return core_->Transfer(to); }
 void Replica::PersistLearned() { core_->PersistLearned(); }
 void Replica::Truncate(Slot first) { core_->Truncate(first); }
+
+bool Replica::InstallSnapshot(Slot slot, const Membership& membership) {
+  return core_->InstallSnapshot(slot, membership);
+}
+std::optional<Slot> Replica::needs_snapshot() const { return core_->needs_snapshot_; }
 
 void Replica::Loaded(const LoadRequest& request, std::vector<Chosen> entries) {
   core_->learner_.Loaded(request, std::move(entries), core_->log_, core_->commit_, &core_->outbox_);

@@ -76,10 +76,10 @@ struct LoadRequest {
 //               follows, leader_gone, asked_to_lead (node)
 //   ended       stepped_down or campaign_ended (round), followed by why: lost_quorum, refused,
 //               promised_to_another, another_leads, campaign_failed, fetch_failed, transferred,
-//               learned_a_foreign_value
+//               learned_a_foreign_value, installs_snapshot
 //   transfer    transfer_started, transfer_sent, transfer_failed (node)
 //   learning    ignored_commit_of_other_ballot (slot), needs_snapshot (first slot to be had),
-//               peer_needs_snapshot (node)
+//               peer_needs_snapshot (node), snapshot_installed (its slot)
 //   input       ignored_accept (node): malformed, of a stranger, or of an implausible round
 struct Event {
   const char* what = "";
@@ -135,6 +135,15 @@ class Replica {
   void PersistLearned();
   // All slots below `first` are covered by a durable checkpoint and no longer kept on disk.
   void Truncate(Slot first);
+  // The driver's state machine now reflects every slot up to `slot`, durably, without having run
+  // them: a snapshot of another member. False, and nothing changed, unless it is above all that is
+  // learned. The promise and every vote above stay (they are votes); what is below is covered.
+  // Persists {learned, first_slot}; the next committed output begins behind `slot`. `membership` is
+  // that of the snapshot's state, and counts if it is newer.
+  bool InstallSnapshot(Slot slot, const Membership& membership);
+  // A member that was asked for what follows learned() no longer has it: only a snapshot helps. The
+  // first slot that it has; until something is learned.
+  std::optional<Slot> needs_snapshot() const;
   // The answer to a LoadRequest; empty entries: the log no longer has them (event
   // "peer_needs_snapshot").
   void Loaded(const LoadRequest& request, std::vector<Chosen> entries);

@@ -208,11 +208,13 @@ void Replica::Core::On(NodeId from, const LearnResp& m) {
   const uint64_t taken = learner_.Take(m, acceptor_.promised(), &log_, &journal_);
   if (taken > 0) {
     learner_.Progressed();
+    needs_snapshot_.reset();
     fetch_progress_at_ = now_;
     // Votes above the gap that the leader's commit covers become known now.
     log_.AdvanceTo(followed_, followed_commit_);
   } else if (m.entries.empty() && m.first_available > log_.learned() + 1) {
     outbox_.Note("needs_snapshot", m.first_available.value);
+    needs_snapshot_ = m.first_available;
   }
   commit_ = std::max(commit_, std::max(m.commit, log_.learned()));
   if (phase_ == Phase::kFetch)

@@ -92,5 +92,22 @@ TEST(LogDeathTest, StopsIfTheRecoveredPrefixDoesNotReachTheAppliedSlot) {
   EXPECT_DEATH(Log({MakeVote(5, B(1, 1), "e")}, Slot(5), Slot(2)), "applied");
 }
 
+TEST(LogTest, SkippingToASnapshotKeepsWhatIsAboveIt) {
+  Log log = EmptyLog();
+  log.Learn(E("a"), B(1, 1), {});
+  log.Vote(Slot(2), B(1, 1), E("b"), {});
+  log.Vote(Slot(5), B(1, 1), E("e"), {});
+  log.SkipTo(Slot(4));
+  EXPECT_EQ(log.learned(), Slot(4));
+  EXPECT_EQ(log.begin(), Slot(5));
+  EXPECT_EQ(log.cached_bytes(), 0u);
+  EXPECT_NE(log.Find(Slot(5)), nullptr);
+  log.SkipTo(Slot(9));
+  EXPECT_EQ(log.begin(), Slot(10));
+  EXPECT_EQ(log.end(), Slot(10));
+  log.Learn(E("j"), B(1, 1), {});
+  EXPECT_EQ(log.learned(), Slot(10));
+}
+
 }  // namespace
 }  // namespace synod::consensus
