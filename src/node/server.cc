@@ -110,7 +110,7 @@ Status Server::OpenData() {
         "remove this member and add a new one"};
 
   Result<std::unique_ptr<storage::StateStore>> state =
-      storage::StateStore::Open(fs, data_dir_->state_dir());
+      storage::StateStore::Open(fs, data_dir_->states().current());
   if (!state)
     return state.error();
   state_ = *std::move(state);
@@ -197,7 +197,7 @@ Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
   if (machine.digest() != state->digest() || machine.applied() != state->slot())
     return Error{
         Errc::kInternal, Outcome::kNotApplied,
-        "the state in " + data_dir_->state_dir() +
+        "the state in " + data_dir_->states().current() +
             " is damaged: its digest is not the one it was written with. Do not delete the log. "
             "Remove this member and add a new one in its place"};
   LogInfo("state loaded", {{"slot", state->slot().value},

@@ -188,6 +188,8 @@ Result<std::unique_ptr<DataDir>> DataDir::Open(FileSystem& fs,
     return ok.error();
   if (Status ok = dir->ReadQuarantine(); !ok)
     return ok.error();
+  if (Status ok = dir->states_.Open(); !ok)
+    return ok.error();
   return dir;
 }
 
@@ -242,7 +244,7 @@ Status DataDir::Load(const AcceptorLogOptions& log) {
 Status DataDir::Create(const Hash128& entropy, const AcceptorLogOptions& log) {
   SYNOD_CHECK(entropy != Hash128{});
   // A log without a record may be what a first start left that did not get as far as the identity.
-  bool used = fs_.Exists(state_dir());
+  bool used = states_.Any();
   if (AcceptorLogExists(fs_, log_dir())) {
     consensus::Recovered recovered;
     AcceptorLogOptions options = log;

@@ -22,6 +22,7 @@
 #include "src/base/types.h"
 #include "src/storage/acceptor_log.h"
 #include "src/storage/file_system.h"
+#include "src/storage/state_dirs.h"
 
 namespace synod::storage {
 
@@ -67,10 +68,12 @@ class DataDir {
   Status Quarantine(const std::string& why);
 
   std::string log_dir() const { return path_ + "/log"; }
-  std::string state_dir() const { return path_ + "/state"; }
+  std::string snapshot_dir() const { return path_ + "/snapshots"; }
+  StateDirs& states() { return states_; }
 
  private:
-  DataDir(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+  DataDir(FileSystem& fs, std::string path)
+      : fs_(fs), path_(std::move(path)), states_(fs_, path_) {}
 
   Status TakeLock();
   Status Load(const AcceptorLogOptions& log);
@@ -83,6 +86,7 @@ class DataDir {
 
   FileSystem& fs_;
   const std::string path_;
+  StateDirs states_;
   std::unique_ptr<File> lock_;
   Identity identity_;
   std::string quarantine_;

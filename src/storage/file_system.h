@@ -44,11 +44,15 @@ class FileSystem {
   virtual Status MakeDirectory(const std::string& dir) = 0;
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
+  virtual Status RemoveDirectory(const std::string& dir) = 0;  // an empty one
   virtual Status SyncDirectory(const std::string& dir) = 0;
   // Takes an exclusive lock that lives as long as the returned File. kNotReady if another has it.
   virtual Result<std::unique_ptr<File>> Lock(const std::string& path) = 0;
   virtual Result<uint64_t> FreeBytes(const std::string& dir) = 0;
 };
+
+// Removes a directory and the files in it, if it is there. Not durable: do it again at the start.
+Status RemoveTree(FileSystem& fs, const std::string& dir);
 
 // The real one.
 FileSystem& PosixFileSystem();

@@ -153,6 +153,12 @@ class RealFileSystem final : public FileSystem {
     return Done();
   }
 
+  Status RemoveDirectory(const std::string& dir) override {
+    if (::rmdir(dir.c_str()) != 0)
+      return ErrnoError("cannot remove directory", dir, errno);
+    return Done();
+  }
+
   Status SyncDirectory(const std::string& dir) override {
     const int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -188,6 +194,18 @@ class RealFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+Status RemoveTree(FileSystem& fs, const std::string& dir) {
+  if (!fs.Exists(dir))
+    return Done();
+  Result<std::vector<std::string>> names = fs.List(dir);
+  if (!names)
+    return names.error();
+  for (const std::string& name : names.value())
+    if (Status ok = fs.Remove(dir + "/" + name); !ok)
+      return ok;
+  return fs.RemoveDirectory(dir);
+}
 
 FileSystem& PosixFileSystem() {
   static RealFileSystem fs;

@@ -87,6 +87,8 @@ class SnapshotDecoder {
   // After the last byte: fails unless the stream was whole.
   Result<SnapshotInfo> Finish() const;
 
+  // How much of the stream was whole frames: where to go on after a break.
+  uint64_t checked_bytes() const { return position_; }
   // As soon as it was read.
   const std::optional<SnapshotHeader>& header() const { return header_; }
 

@@ -19,27 +19,37 @@ namespace {
 constexpr uint64_t kStateFormat = 1;
 constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // four full checkpoints to a table
 constexpr size_t kBlockCacheBytes = size_t{1} << 20;    // reads are whole scans: it is never hit
+constexpr size_t kImportBatchBytes = size_t{4} << 20;
 // Before all keys of records, which begin with a letter.
 const std::string kMetaKey("\0meta", 5);
 const std::string kFirstRecordKey("\x01", 1);
 
+// What the store says of its last checkpoint.
 struct Meta {
   Slot slot;
   Digest digest;
   uint64_t log_gen = 0;
   std::string witness;
+  Revision revision;
+  ClusterTime time;
 };
 
-std::string EncodeMeta(const Checkpoint& checkpoint) {
+Meta MetaOf(const Checkpoint& c) {
+  return {c.slot, c.digest, c.log_gen, c.witness, c.revision, c.time};
+}
+
+std::string EncodeMeta(const Meta& meta) {
   std::string bytes;
   Writer w(&bytes);
   w.Varint(kStateFormat);
   w.Nested([&](Writer& body) {
-    body.Number(checkpoint.slot);
-    body.Fixed64(checkpoint.digest.sum.hi);
-    body.Fixed64(checkpoint.digest.sum.lo);
-    body.Varint(checkpoint.log_gen);
-    body.String(checkpoint.witness);
+    body.Number(meta.slot);
+    body.Fixed64(meta.digest.sum.hi);
+    body.Fixed64(meta.digest.sum.lo);
+    body.Varint(meta.log_gen);
+    body.String(meta.witness);
+    body.Number(meta.revision);
+    body.Number(meta.time);
   });
   return bytes;
 }
@@ -63,14 +73,19 @@ Result<Meta> DecodeMeta(const std::string& dir, std::string_view bytes) {
   meta.log_gen = body.Varint();
   if (!body.AtEnd())
     meta.witness = body.String();
+  if (!body.AtEnd()) {
+    meta.revision = body.Number<Revision>();
+    meta.time = body.Number<ClusterTime>();
+  }
   if (!r.Complete() || !body.ok())
     return StateError(Errc::kInternal, dir, "its description of the checkpoint is damaged");
   return meta;
 }
 
-class LevelDbStateStore final : public StateStore {
+// An open LevelDB: shared by a store and the snapshots taken of it.
+class Database {
  public:
-  LevelDbStateStore(FileSystem& fs, std::string dir)
+  Database(FileSystem& fs, std::string dir)
       : dir_(std::move(dir)), env_(fs), cache_(leveldb::NewLRUCache(kBlockCacheBytes)) {
     // Any logger of ours: LevelDB would write and rename a LOG file otherwise.
     leveldb::Logger* logger = nullptr;
@@ -78,38 +93,33 @@ class LevelDbStateStore final : public StateStore {
     logger_.reset(logger);
   }
 
-  Status Open();
-
-  Slot slot() const override { return meta_.slot; }
-  Digest digest() const override { return meta_.digest; }
-  uint64_t log_gen() const override { return meta_.log_gen; }
-  const std::string& witness() const override { return meta_.witness; }
-  Status Load(const RecordVisitor& each) override;
-  Status Write(const Checkpoint& checkpoint) override;
-  uint64_t ApproximateBytes() const override;
+  leveldb::Status Open(bool paranoid);
+  Error Failed(const leveldb::Status& s) const;
+  // A synced write. A failure of a compaction in the background counts as well: LevelDB may not
+  // tell of it here.
+  Status Write(leveldb::WriteBatch* batch);
+  std::unique_ptr<leveldb::Iterator> Iterate();
+  Status ForEach(leveldb::Iterator* it, const RecordVisitor& each) const;
+  leveldb::DB& db() { return *db_; }
+  const std::string& dir() const { return dir_; }
 
  private:
-  leveldb::Status OpenDb(bool paranoid);
-  Error Failed(const leveldb::Status& s) const;
-
   // In this order: the database is closed before its environment goes.
   const std::string dir_;
   LevelDbEnv env_;
   std::unique_ptr<leveldb::Cache> cache_;
   std::unique_ptr<leveldb::Logger> logger_;
   std::unique_ptr<leveldb::DB> db_;
-  Meta meta_;
-  bool dead_ = false;
 };
 
-Error LevelDbStateStore::Failed(const leveldb::Status& s) const {
+Error Database::Failed(const leveldb::Status& s) const {
   // What the file system said is more to the point than what LevelDB made of it.
   if (const std::optional<Error> cause = env_.error())
     return StateError(cause->code, dir_, cause->detail);
   return StateError(Errc::kInternal, dir_, s.ToString());
 }
 
-leveldb::Status LevelDbStateStore::OpenDb(bool paranoid) {
+leveldb::Status Database::Open(bool paranoid) {
   db_.reset();
   leveldb::Options options;
   options.create_if_missing = true;
@@ -124,38 +134,25 @@ leveldb::Status LevelDbStateStore::OpenDb(bool paranoid) {
   return s;
 }
 
-Status LevelDbStateStore::Open() {
-  leveldb::Status s = OpenDb(true);
-  // The strict mode also refuses what a power cut may leave behind the last record. The lenient one
-  // writes what it could read into a table of its own; what it dropped shows in the digest, which
-  // the caller computes from the records. Then the strict mode must be content.
-  if (s.IsCorruption()) {
-    s = OpenDb(false);
-    if (s.ok())
-      s = OpenDb(true);
-  }
-  if (!s.ok())
-    return Failed(s);
-  leveldb::ReadOptions read;
-  read.verify_checksums = true;
-  std::string bytes;
-  s = db_->Get(read, kMetaKey, &bytes);
-  if (s.IsNotFound())
+Status Database::Write(leveldb::WriteBatch* batch) {
+  leveldb::WriteOptions write;
+  write.sync = true;
+  const leveldb::Status s = db_->Write(write, batch);
+  if (s.ok() && !env_.error())
     return Done();
-  if (!s.ok())
-    return Failed(s);
-  Result<Meta> meta = DecodeMeta(dir_, bytes);
-  if (!meta)
-    return meta.error();
-  meta_ = meta.value();
-  return Done();
+  Error failed = Failed(s);
+  failed.outcome = Outcome::kUnknown;
+  return failed;
 }
 
-Status LevelDbStateStore::Load(const RecordVisitor& each) {
+std::unique_ptr<leveldb::Iterator> Database::Iterate() {
   leveldb::ReadOptions read;
   read.verify_checksums = true;
   read.fill_cache = false;
-  const std::unique_ptr<leveldb::Iterator> it(db_->NewIterator(read));
+  return std::unique_ptr<leveldb::Iterator>(db_->NewIterator(read));
+}
+
+Status Database::ForEach(leveldb::Iterator* it, const RecordVisitor& each) const {
   for (it->Seek(kFirstRecordKey); it->Valid(); it->Next()) {
     const leveldb::Slice key = it->key();
     const leveldb::Slice value = it->value();
@@ -167,30 +164,98 @@ Status LevelDbStateStore::Load(const RecordVisitor& each) {
   return Done();
 }
 
+class LevelDbStateSnapshot final : public StateSnapshot {
+ public:
+  LevelDbStateSnapshot(std::shared_ptr<Database> database, const Meta& meta)
+      : database_(std::move(database)), meta_(meta), iterator_(database_->Iterate()) {}
+
+  Slot slot() const override { return meta_.slot; }
+  Digest digest() const override { return meta_.digest; }
+  Revision revision() const override { return meta_.revision; }
+  ClusterTime time() const override { return meta_.time; }
+  Status ForEach(const RecordVisitor& each) override {
+    return database_->ForEach(iterator_.get(), each);
+  }
+
+ private:
+  const std::shared_ptr<Database> database_;
+  const Meta meta_;
+  const std::unique_ptr<leveldb::Iterator> iterator_;  // goes before the database
+};
+
+class LevelDbStateStore final : public StateStore {
+ public:
+  explicit LevelDbStateStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+
+  Status Open();
+
+  Slot slot() const override { return meta_.slot; }
+  Digest digest() const override { return meta_.digest; }
+  uint64_t log_gen() const override { return meta_.log_gen; }
+  const std::string& witness() const override { return meta_.witness; }
+  Status Load(const RecordVisitor& each) override {
+    return database_->ForEach(database_->Iterate().get(), each);
+  }
+  Status Write(const Checkpoint& checkpoint) override;
+  uint64_t ApproximateBytes() const override;
+  std::unique_ptr<StateSnapshot> TakeSnapshot() override {
+    return std::make_unique<LevelDbStateSnapshot>(database_, meta_);
+  }
+
+ private:
+  const std::shared_ptr<Database> database_;
+  Meta meta_;
+  bool dead_ = false;
+};
+
+Status LevelDbStateStore::Open() {
+  leveldb::Status s = database_->Open(true);
+  // The strict mode also refuses what a power cut may leave behind the last record. The lenient one
+  // writes what it could read into a table of its own; what it dropped shows in the digest, which
+  // the caller computes from the records. Then the strict mode must be content.
+  if (s.IsCorruption()) {
+    s = database_->Open(false);
+    if (s.ok())
+      s = database_->Open(true);
+  }
+  if (!s.ok())
+    return database_->Failed(s);
+  leveldb::ReadOptions read;
+  read.verify_checksums = true;
+  std::string bytes;
+  s = database_->db().Get(read, kMetaKey, &bytes);
+  if (s.IsNotFound())
+    return Done();
+  if (!s.ok())
+    return database_->Failed(s);
+  Result<Meta> meta = DecodeMeta(database_->dir(), bytes);
+  if (!meta)
+    return meta.error();
+  meta_ = meta.value();
+  return Done();
+}
+
+void AddRecord(const Record& record, leveldb::WriteBatch* batch) {
+  SYNOD_CHECK(!record.key.empty() && record.key[0] != '\0');
+  if (record.value)
+    batch->Put(record.key, *record.value);
+  else
+    batch->Delete(record.key);
+}
+
 Status LevelDbStateStore::Write(const Checkpoint& checkpoint) {
   if (dead_)
-    return StateError(Errc::kInternal, dir_, "a checkpoint failed before; restart the node");
+    return StateError(Errc::kInternal, database_->dir(),
+                      "a checkpoint failed before; restart the node");
   SYNOD_CHECK_GE(checkpoint.slot, meta_.slot);
   leveldb::WriteBatch batch;
-  for (const Record& record : checkpoint.records) {
-    SYNOD_CHECK(!record.key.empty() && record.key[0] != '\0');
-    if (record.value)
-      batch.Put(record.key, *record.value);
-    else
-      batch.Delete(record.key);
-  }
-  batch.Put(kMetaKey, EncodeMeta(checkpoint));
-  leveldb::WriteOptions write;
-  write.sync = true;
-  const leveldb::Status s = db_->Write(write, &batch);
-  // A failure of a compaction in the background counts as well: LevelDB may not tell of it here.
-  if (!s.ok() || env_.error()) {
+  for (const Record& record : checkpoint.records) AddRecord(record, &batch);
+  batch.Put(kMetaKey, EncodeMeta(MetaOf(checkpoint)));
+  if (Status ok = database_->Write(&batch); !ok) {
     dead_ = true;
-    Error failed = Failed(s);
-    failed.outcome = Outcome::kUnknown;
-    return failed;
+    return ok;
   }
-  meta_ = Meta{checkpoint.slot, checkpoint.digest, checkpoint.log_gen, checkpoint.witness};
+  meta_ = MetaOf(checkpoint);
   return Done();
 }
 
@@ -198,19 +263,58 @@ uint64_t LevelDbStateStore::ApproximateBytes() const {
   const std::string end(1, '\xFF');
   const leveldb::Range all(kMetaKey, end);
   uint64_t bytes = 0;
-  db_->GetApproximateSizes(&all, 1, &bytes);
+  database_->db().GetApproximateSizes(&all, 1, &bytes);
   return bytes;
 }
+
+class LevelDbStateImport final : public StateImport {
+ public:
+  explicit LevelDbStateImport(std::shared_ptr<Database> database)
+      : database_(std::move(database)) {}
+
+  Status Add(std::string_view key, std::string_view value) override {
+    SYNOD_CHECK(!key.empty() && key[0] != '\0');
+    batch_.Put({key.data(), key.size()}, {value.data(), value.size()});
+    if (batch_.ApproximateSize() < kImportBatchBytes)
+      return Done();
+    Status ok = database_->Write(&batch_);
+    batch_.Clear();
+    return ok;
+  }
+  Result<std::unique_ptr<StateStore>> Finish(const Checkpoint& whole) override {
+    if (Status ok = database_->Write(&batch_); !ok)
+      return ok.error();
+    auto store = std::make_unique<LevelDbStateStore>(database_);
+    if (Status ok = store->Write(whole); !ok)
+      return ok.error();
+    return std::unique_ptr<StateStore>(std::move(store));
+  }
+
+ private:
+  const std::shared_ptr<Database> database_;
+  leveldb::WriteBatch batch_;
+};
 
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> StateStore::Open(FileSystem& fs, const std::string& dir) {
   if (Status ok = fs.MakeDirectory(dir); !ok)
     return ok.error();
-  auto store = std::make_unique<LevelDbStateStore>(fs, dir);
+  auto store = std::make_unique<LevelDbStateStore>(std::make_shared<Database>(fs, dir));
   if (Status ok = store->Open(); !ok)
     return ok.error();
   return std::unique_ptr<StateStore>(std::move(store));
+}
+
+Result<std::unique_ptr<StateImport>> StateImport::Create(FileSystem& fs, const std::string& dir) {
+  if (Status ok = RemoveTree(fs, dir); !ok)
+    return ok.error();
+  if (Status ok = fs.MakeDirectory(dir); !ok)
+    return ok.error();
+  auto database = std::make_shared<Database>(fs, dir);
+  if (const leveldb::Status s = database->Open(true); !s.ok())
+    return database->Failed(s);
+  return std::unique_ptr<StateImport>(std::make_unique<LevelDbStateImport>(std::move(database)));
 }
 
 }  // namespace synod::storage

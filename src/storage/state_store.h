@@ -32,10 +32,26 @@ struct Checkpoint {
   // AcceptorLogOptions::gen_at_least). 0: no statement.
   uint64_t log_gen = 0;
   // What this node saw of the other members' logs (node::Witness); opaque here.
-  std::string witness;
+  std::string witness = {};
+  Revision revision = {};  // of that state, and its cluster time: for snapshots of it
+  ClusterTime time = {};
 };
 
 using RecordVisitor = std::function<Status(std::string_view key, std::string_view value)>;
+
+// The state as of one checkpoint, while later ones are written.
+//
+// Contract      Keeps the store's files alive (space, not correctness), also when the store goes.
+// Thread        One thread, not necessarily the store's.
+class StateSnapshot {
+ public:
+  virtual ~StateSnapshot() = default;
+  virtual Slot slot() const = 0;
+  virtual Digest digest() const = 0;
+  virtual Revision revision() const = 0;  // zero if a version wrote it that did not keep these
+  virtual ClusterTime time() const = 0;
+  virtual Status ForEach(const RecordVisitor& each) = 0;  // in the order of the keys
+};
 
 class StateStore {
  public:
@@ -50,6 +66,23 @@ class StateStore {
   virtual Status Load(const RecordVisitor& each) = 0;
   virtual Status Write(const Checkpoint& checkpoint) = 0;
   virtual uint64_t ApproximateBytes() const = 0;
+  // Of the last checkpoint. Cheap: nothing is copied.
+  virtual std::unique_ptr<StateSnapshot> TakeSnapshot() = 0;
+};
+
+// A state store filled with the records of a snapshot instead of checkpoints.
+//
+// Contract      Writes into a directory of its own, which it empties first. Until Finish() what is
+//               there is no state at all (slot 0); on return from it everything is durable.
+// Errors        The directory is worth nothing then; remove it.
+// Thread        One at a time.
+class StateImport {
+ public:
+  static Result<std::unique_ptr<StateImport>> Create(FileSystem& fs, const std::string& dir);
+  virtual ~StateImport() = default;
+  virtual Status Add(std::string_view key, std::string_view value) = 0;
+  // `whole` names slot, digest, revision, time and log_gen; its records are added, too.
+  virtual Result<std::unique_ptr<StateStore>> Finish(const Checkpoint& whole) = 0;
 };
 
 }  // namespace synod::storage

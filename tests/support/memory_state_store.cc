@@ -3,6 +3,28 @@
 #include <utility>
 
 namespace synod::storage {
+namespace {
+
+// A copy: small states only.
+class MemoryStateSnapshot final : public StateSnapshot {
+ public:
+  explicit MemoryStateSnapshot(MemoryStateDisk disk) : disk_(std::move(disk)) {}
+  Slot slot() const override { return disk_.slot; }
+  Digest digest() const override { return disk_.digest; }
+  Revision revision() const override { return disk_.revision; }
+  ClusterTime time() const override { return disk_.time; }
+  Status ForEach(const RecordVisitor& each) override {
+    for (const auto& [key, value] : disk_.records)
+      if (Status ok = each(key, value); !ok)
+        return ok;
+    return Done();
+  }
+
+ private:
+  const MemoryStateDisk disk_;
+};
+
+}  // namespace
 
 Status MemoryStateStore::Load(const RecordVisitor& each) {
   for (const auto& [key, value] : disk_.records)
@@ -27,6 +49,8 @@ Status MemoryStateStore::Write(const Checkpoint& checkpoint) {
   disk_.digest = checkpoint.digest;
   disk_.log_gen = checkpoint.log_gen;
   disk_.witness = checkpoint.witness;
+  disk_.revision = checkpoint.revision;
+  disk_.time = checkpoint.time;
   ++disk_.writes;
   if (fault == MemoryStateDisk::Fault::kFailAfter) {
     dead_ = true;
@@ -39,6 +63,10 @@ uint64_t MemoryStateStore::ApproximateBytes() const {
   uint64_t bytes = 0;
   for (const auto& [key, value] : disk_.records) bytes += key.size() + value.size();
   return bytes;
+}
+
+std::unique_ptr<StateSnapshot> MemoryStateStore::TakeSnapshot() {
+  return std::make_unique<MemoryStateSnapshot>(disk_);
 }
 
 }  // namespace synod::storage

@@ -11,6 +11,7 @@
 #define SYNOD_TESTS_SUPPORT_MEMORY_STATE_STORE_H_
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "src/storage/state_store.h"
@@ -23,6 +24,8 @@ struct MemoryStateDisk {
   Digest digest;
   uint64_t log_gen = 0;
   std::string witness;
+  Revision revision;
+  ClusterTime time;
   uint64_t writes = 0;
   enum class Fault { kNone, kFailWithout, kFailAfter } next_write = Fault::kNone;
 };
@@ -38,6 +41,7 @@ class MemoryStateStore final : public StateStore {
   Status Load(const RecordVisitor& each) override;
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;
+  std::unique_ptr<StateSnapshot> TakeSnapshot() override;
 
  private:
   MemoryStateDisk& disk_;

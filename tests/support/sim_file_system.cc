@@ -191,6 +191,19 @@ Status SimFileSystem::Remove(const std::string& path) {
   return Done();
 }
 
+Status SimFileSystem::RemoveDirectory(const std::string& dir) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  if (Status ok = Begin(Op::kRemove, dir); !ok)
+    return ok;
+  const auto inside = [&](const auto& item) { return DirectoryOf(item.first) == dir; };
+  if (std::any_of(names_.begin(), names_.end(), inside) || directories_.erase(dir) == 0)
+    return Failure(Errc::kInternal, "cannot remove directory " + dir + ": not empty, or none");
+  // Durable at once, as the making of one is: what was removed in it before is gone with it.
+  std::erase_if(durable_names_, inside);
+  pending_.erase(dir);
+  return Done();
+}
+
 Status SimFileSystem::SyncDirectory(const std::string& dir) {
   const std::lock_guard<std::mutex> hold(mutex_);
   if (Status ok = Begin(Op::kSyncDirectory, dir); !ok)

@@ -45,6 +45,7 @@ class SimFileSystem final : public FileSystem {
   Status MakeDirectory(const std::string& dir) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
+  Status RemoveDirectory(const std::string& dir) override;
   Status SyncDirectory(const std::string& dir) override;
   Result<std::unique_ptr<File>> Lock(const std::string& path) override;
   Result<uint64_t> FreeBytes(const std::string& dir) override;

@@ -1,0 +1,77 @@
+#include "src/storage/state_dirs.h"
+
+#include <cstdio>
+
+#include "src/base/crc32c.h"
+
+namespace synod::storage {
+namespace {
+
+constexpr std::string_view kPrefix = "state";
+constexpr size_t kPointerBytesMax = 256;
+
+// "NAME crc32c" and a newline: one line, so that it can be read and mended by hand.
+std::string PointerLine(const std::string& name) {
+  char crc[16];
+  std::snprintf(crc, sizeof crc, " %08x\n", Crc32c(name));
+  return name + crc;
+}
+
+}  // namespace
+
+std::string StateDirs::NameFor(Slot slot) {
+  char name[32];
+  std::snprintf(name, sizeof name, "state-%016llx", static_cast<unsigned long long>(slot.value));
+  return name;
+}
+
+bool StateDirs::Any() const { return fs_.Exists(pointer_path()) || fs_.Exists(current()); }
+
+Status StateDirs::Open() {
+  if (fs_.Exists(pointer_path())) {
+    Result<std::unique_ptr<File>> file = fs_.Open(pointer_path(), FileSystem::Mode::kRead);
+    if (!file)
+      return file.error();
+    Result<std::string> text = file.value()->Read(0, kPointerBytesMax);
+    if (!text)
+      return text.error();
+    const std::string name = text->substr(0, text->find(' '));
+    if (!name.starts_with(kPrefix) || name.find('/') != std::string::npos ||
+        PointerLine(name) != *text)
+      return Error{Errc::kInternal, Outcome::kNotApplied,
+                   pointer_path() +
+                       ", which names the directory of the state, is damaged. Replace this node by "
+                       "a new member with an empty data directory."};
+    current_ = name;
+  }
+  Result<std::vector<std::string>> names = fs_.List(data_dir_);
+  if (!names)
+    return names.error();
+  for (const std::string& name : names.value())
+    if (name.starts_with(kPrefix) && name != current_)
+      if (Status ok = RemoveTree(fs_, data_dir_ + "/" + name); !ok)
+        return ok;
+  return Done();
+}
+
+Status StateDirs::Switch(Slot slot) {
+  const std::string tmp = pointer_path() + ".tmp";
+  if (fs_.Exists(tmp))
+    if (Status ok = fs_.Remove(tmp); !ok)
+      return ok;
+  Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
+  if (!file)
+    return file.error();
+  if (Status ok = file.value()->Write(0, PointerLine(NameFor(slot))); !ok)
+    return ok;
+  if (Status ok = file.value()->Sync(); !ok)
+    return ok;
+  if (Status ok = fs_.Rename(tmp, pointer_path()); !ok)
+    return ok;
+  if (Status ok = fs_.SyncDirectory(data_dir_); !ok)
+    return ok;
+  current_ = NameFor(slot);
+  return Done();
+}
+
+}  // namespace synod::storage
