@@ -28,11 +28,12 @@ struct Watch {
 
 class Hub::Core {
  public:
-  explicit Core(const store::Tree* tree) : tree_(*tree) {}
+  explicit Core(const store::Tree* tree) : tree_(tree), published_(tree->last_revision()) {}
 
   Result<WatchId> Add(const Spec& spec, Revision from);
   void Remove(WatchId id);
   void Publish(const store::RevisionRef& revision);
+  void Rebase(const store::Tree* tree);
   std::vector<WatchId> TakeReady();
   bool HasReady() const { return !ready_.empty(); }
   Step Next(WatchId id);
@@ -46,7 +47,8 @@ class Hub::Core {
   // The message of `stream` at that revision, or null if nothing in it matches.
   MessageRef MessageAt(const Stream& stream, const store::RevisionRef& revision);
 
-  const store::Tree& tree_;
+  const store::Tree* tree_;
+  Revision published_;  // idle watches have seen everything up to here
   StreamTable streams_;
   std::map<WatchId, std::unique_ptr<Watch>> watches_;
   WatchId last_id_ = 0;
@@ -56,12 +58,12 @@ class Hub::Core {
 };
 
 Result<WatchId> Hub::Core::Add(const Spec& spec, Revision from) {
-  const Revision last = tree_.last_revision();
+  const Revision last = tree_->last_revision();
   if (from.value == 0)
     from = last + 1;
-  if (from <= tree_.floor()) {
+  if (from <= tree_->floor()) {
     return Error{Errc::kCompacted, Outcome::kNotApplied,
-                 "history is kept from revision " + std::to_string(tree_.floor().value + 1)};
+                 "history is kept from revision " + std::to_string(tree_->floor().value + 1)};
   }
   auto watch = std::make_unique<Watch>();
   watch->id = ++last_id_;
@@ -110,6 +112,7 @@ void Hub::Core::SetReady(Watch* watch) {
 }
 
 void Hub::Core::Publish(const store::RevisionRef& revision) {
+  published_ = std::max(published_, revision->revision);
   for (const store::Change& change : revision->changes) {
     streams_.ForEachMatch(change, [&](Stream* stream) {
       // Whoever is behind finds the revision in the history.
@@ -142,6 +145,19 @@ void Hub::Core::Publish(const store::RevisionRef& revision) {
     stream->building = nullptr;
   }
   concerned_.clear();
+}
+
+void Hub::Core::Rebase(const store::Tree* tree) {
+  tree_ = tree;
+  for (const auto& [id, watch] : watches_) {
+    if (!watch->idle)
+      continue;
+    // What lies between was published and did not concern it; now it has to look for itself.
+    watch->next = std::max(watch->next, published_ + 1);
+    ClearIdle(watch.get());
+    SetReady(watch.get());
+  }
+  published_ = std::max(published_, tree->last_revision());
 }
 
 std::vector<WatchId> Hub::Core::TakeReady() {
@@ -179,20 +195,20 @@ Hub::Step Hub::Core::Next(WatchId id) {
   const auto it = watches_.find(id);
   SYNOD_CHECK(it != watches_.end());
   Watch* watch = it->second.get();
-  const Revision last = tree_.last_revision();
+  const Revision last = tree_->last_revision();
   Step step;
   if (watch->idle) {
     step.position = std::max(last, watch->next - 1);
     return step;
   }
   for (size_t searched = 0; searched < kSearchBudget;) {
-    if (watch->over || watch->next <= tree_.floor()) {
+    if (watch->over || watch->next <= tree_->floor()) {
       watch->over = true;
       step.kind = Step::Kind::kCompacted;
       step.position = watch->next - 1;
       return step;
     }
-    const store::RevisionRef revision = tree_.HistoryAt(watch->next);
+    const store::RevisionRef revision = tree_->HistoryAt(watch->next);
     if (!revision) {
       watch->next = std::max(watch->next, last + 1);
       SetIdle(watch);
@@ -231,6 +247,7 @@ Hub::~Hub() = default;
 Result<WatchId> Hub::Add(const Spec& spec, Revision from) { return core_->Add(spec, from); }
 void Hub::Remove(WatchId id) { core_->Remove(id); }
 void Hub::Publish(const store::RevisionRef& revision) { core_->Publish(revision); }
+void Hub::Rebase(const store::Tree* tree) { core_->Rebase(tree); }
 std::vector<WatchId> Hub::TakeReady() { return core_->TakeReady(); }
 bool Hub::HasReady() const { return core_->HasReady(); }
 Hub::Step Hub::Next(WatchId id) { return core_->Next(id); }

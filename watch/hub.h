@@ -51,7 +51,7 @@ using MessageRef = std::shared_ptr<const Message>;
 
 class Hub {
  public:
-  // `tree` outlives the hub.
+  // `tree` outlives the hub, or the next Rebase().
   explicit Hub(const store::Tree* tree);
   ~Hub();
 
@@ -68,6 +68,10 @@ class Hub {
   // again while HasReady().
   std::vector<WatchId> TakeReady();
   bool HasReady() const;
+
+  // The state was replaced by a later one (a snapshot of another node): `tree` is that of the new
+  // state. Every watch goes on where it was, as far as the new history reaches back.
+  void Rebase(const store::Tree* tree);
 
   struct Step {
     enum class Kind : uint8_t { kMessage, kCaughtUp, kCompacted };

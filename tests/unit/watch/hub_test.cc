@@ -262,5 +262,44 @@ TEST_F(HubTest, ARevisionReadFromTheHistoryIsNotToldAgainWhenPublished) {
   hub_.CheckInvariants();
 }
 
+// The state is replaced by a later one: what it skipped comes from the new history.
+TEST_F(HubTest, GoesOnInTheHistoryOfAStateThatTookThePlace) {
+  Put("/a", "1");
+  Put("/b", "2");
+  const WatchId idle = Add("/a", Scope::kNode);
+  const WatchId behind = Add("/b", Scope::kNode, 2);
+  Put("/c", "3");
+  store::Tree later;
+  const auto put = [&](std::string_view path, std::string_view value) {
+    store::Edit edit = later.Begin(later.last_revision() + 1);
+    EXPECT_TRUE(edit.Put(path, std::make_shared<const std::string>(value), std::nullopt, {}));
+    edit.Commit(ClusterTime(0));
+  };
+  put("/a", "1");
+  put("/b", "2");
+  put("/c", "3");
+  put("/a", "4");
+  put("/b", "5");
+  hub_.Rebase(&later);
+  EXPECT_THAT(hub_.TakeReady(), testing::UnorderedElementsAre(idle, behind));
+  EXPECT_THAT(Drain(idle), ElementsAre("4: put /a 4"));
+  EXPECT_THAT(Drain(behind), ElementsAre("2: put /b 2", "5: put /b 5"));
+  hub_.CheckInvariants();
+}
+
+TEST_F(HubTest, IsOverWhereTheNewHistoryDoesNotReachBack) {
+  Put("/a", "1");
+  const WatchId id = Add("/a", Scope::kNode);
+  store::Tree later;
+  for (int i = 0; i < 5; ++i) {
+    store::Edit edit = later.Begin(later.last_revision() + 1);
+    EXPECT_TRUE(edit.Put("/a", std::make_shared<const std::string>("x"), std::nullopt, {}));
+    edit.Commit(ClusterTime(0));
+  }
+  later.Compact(Revision(3));
+  hub_.Rebase(&later);
+  EXPECT_THAT(Drain(id), ElementsAre("compacted"));
+}
+
 }  // namespace
 }  // namespace synod::watch
