@@ -253,6 +253,7 @@ AnswerBody Machine::Core::Run(Call*, Adopt* op) {
 Machine::Machine(const auth::Settings& bootstrap) : core_(std::make_unique<Core>(bootstrap)) {}
 Machine::~Machine() = default;
 Machine::Machine(Machine&&) noexcept = default;
+Machine& Machine::operator=(Machine&&) noexcept = default;
 
 void Machine::Apply(const LogEntry& entry, const Observer& observer, Applied* out) {
   core_->Apply(entry, observer, out);

@@ -82,6 +82,7 @@ class Machine {
   explicit Machine(const auth::Settings& bootstrap);
   ~Machine();
   Machine(Machine&&) noexcept;
+  Machine& operator=(Machine&&) noexcept;
 
   // `entry.slot` is applied() + 1. Appends to *out.
   void Apply(const LogEntry& entry, const Observer& observer, Applied* out);

@@ -173,6 +173,14 @@ const std::map<std::string, Setter>& Setters() {
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint32_t>(v, 1, 1'000'000, &c->connections_max);
        }},
+      {"acceptor_log.keep_bytes",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 0, uint64_t{1} << 40, &c->acceptor_log_keep_bytes);
+       }},
+      {"acceptor_log.segment_bytes",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 64 << 10, uint64_t{1} << 30, &c->acceptor_log_segment_bytes);
+       }},
       {"log.level",
        [](NodeConfig* c, const std::string& v) { return SetLogLevel(v, &c->log_level); }},
       {"log.format",

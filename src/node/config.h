@@ -38,6 +38,8 @@ struct NodeConfig {
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
   uint32_t connections_max = 0;  // 0: as many as the descriptor limit allows, at most 20 000
+  uint64_t acceptor_log_keep_bytes = uint64_t{1} << 30;
+  uint64_t acceptor_log_segment_bytes = uint64_t{64} << 20;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

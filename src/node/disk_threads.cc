@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "src/node/log.h"
+#include "src/node/state_load.h"
 
 namespace synod::node {
 namespace {
@@ -65,14 +66,18 @@ const std::vector<double>& DiskThreads::AppendBounds() {
   return kBounds;
 }
 
-DiskThreads::DiskThreads(net::asio::io_context& io,
-                         std::unique_ptr<storage::AcceptorLog> log,
-                         std::unique_ptr<storage::StateStore> state,
-                         Callbacks callbacks)
-    : io_(io), log_(std::move(log)), state_(std::move(state)), callbacks_(std::move(callbacks)) {
+DiskThreads::DiskThreads(net::asio::io_context& io, Files files, Callbacks callbacks)
+    : io_(io),
+      log_(std::move(files.log)),
+      state_(std::move(files.state)),
+      snapshots_(std::move(files.snapshots)),
+      state_dir_for_(std::move(files.state_dir_for)),
+      cluster_id_(files.cluster_id),
+      callbacks_(std::move(callbacks)) {
   stats_.append_buckets.resize(AppendBounds().size() + 1);
   stats_.log = log_->stats();
   stats_.state_bytes = state_->ApproximateBytes();
+  snapshot_worker_.Post([this] { RecoverSnapshots(); });
 }
 
 DiskThreads::~DiskThreads() { stopping_ = true; }
@@ -132,7 +137,8 @@ void DiskThreads::WriteCheckpoint(CheckpointJob job) {
   state_worker_.Post([this, shared = std::make_shared<CheckpointJob>(std::move(job))] {
     const auto start = std::chrono::steady_clock::now();
     if (const Status s = state_->Write({shared->slot, shared->digest, std::move(shared->records),
-                                        log_->stats().gen, std::move(shared->witness)});
+                                        log_->stats().gen, std::move(shared->witness),
+                                        shared->revision, shared->time});
         !s)
       Die("the state cannot be written", s.error());
     {
@@ -142,7 +148,7 @@ void DiskThreads::WriteCheckpoint(CheckpointJob job) {
       stats_.state_bytes = state_->ApproximateBytes();
     }
     // Here and not on the log's thread: removing a segment would hold up the appends.
-    const Result<Slot> first = log_->Recycle(shared->slot);
+    const Result<Slot> first = log_->Recycle(shared->slot, shared->keep_log_above);
     if (!first)
       Die("the acceptor log cannot be recycled", first.error());
     net::asio::post(
@@ -160,6 +166,141 @@ void DiskThreads::Load(const consensus::LoadRequest& request) {
       callbacks_.loaded(request, std::move(e));
     });
   });
+}
+
+void DiskThreads::RecoverSnapshots() {
+  if (const Status s = snapshots_->Recover(); !s)
+    LogWarn("snapshots of an earlier run cannot be read", {{"error", s.error().detail}});
+  std::vector<SnapshotFile> files;
+  for (const storage::KeptSnapshot& kept : snapshots_->kept())
+    files.push_back({kept.id, kept.slot, kept.bytes});
+  std::optional<SnapshotPart> part;
+  if (const auto& found = snapshots_->part())
+    part = SnapshotPart{found->id, found->total, found->received};
+  net::asio::post(io_, [this, files, part] { callbacks_.recovered(files, part); });
+}
+
+void DiskThreads::Snapshot(SnapshotJob job) {
+  if (std::holds_alternative<MakeSnapshot>(job)) {
+    // The view is taken between two checkpoints and read beside the later ones.
+    state_worker_.Post([this] {
+      const std::shared_ptr<storage::StateSnapshot> state = state_->TakeSnapshot();
+      snapshot_worker_.Post([this, state] { Make(*state); });
+    });
+    return;
+  }
+  snapshot_worker_.Post([this, shared = std::make_shared<SnapshotJob>(std::move(job))] {
+    std::visit(
+        [this](const auto& j) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(j)>, MakeSnapshot>)
+            Run(j);
+        },
+        *shared);
+  });
+}
+
+void DiskThreads::Make(storage::StateSnapshot& state) {
+  const auto start = std::chrono::steady_clock::now();
+  Result<storage::KeptSnapshot> kept = snapshots_->Make(state, cluster_id_);
+  Result<SnapshotFile> made = SnapshotFile{};
+  if (kept) {
+    made = SnapshotFile{kept->id, kept->slot, kept->bytes};
+    LogInfo(
+        "snapshot made",
+        {{"slot", kept->slot.value}, {"bytes", kept->bytes}, {"ms", MicrosSince(start) / 1000}});
+  } else {
+    made = kept.error();
+    LogWarn("no snapshot could be made", {{"error", kept.error().detail}});
+  }
+  net::asio::post(io_, [this, made] { callbacks_.made(made); });
+}
+
+void DiskThreads::Run(const ReadSnapshot& job) {
+  Result<Bytes> bytes = snapshots_->Read(job.id, job.offset, job.bytes);
+  net::asio::post(
+      io_, [this, job, b = std::move(bytes)]() mutable { callbacks_.read(job, std::move(b)); });
+}
+
+void DiskThreads::Run(const RemoveSnapshot& job) {
+  if (const Status s = snapshots_->Remove(job.id); !s)
+    LogWarn("an unused snapshot cannot be removed", {{"error", s.error().detail}});
+}
+
+void DiskThreads::Run(const StoreSnapshotPart& job) {
+  const Status stored = snapshots_->StorePart(job.id, job.total, job.offset, job.bytes);
+  if (!stored)
+    LogWarn("a part of a snapshot cannot be stored", {{"error", stored.error().detail}});
+  net::asio::post(io_, [this, stored] { callbacks_.stored(stored); });
+}
+
+void DiskThreads::Run(const DropSnapshotPart&) {
+  if (const Status s = snapshots_->DropPart(); !s)
+    LogWarn("what was received of a snapshot cannot be removed", {{"error", s.error().detail}});
+}
+
+void DiskThreads::Run(const BuildSnapshot& job) {
+  const auto start = std::chrono::steady_clock::now();
+  Result<std::shared_ptr<BuiltState>> built = Build(job.witness);
+  if (built)
+    LogInfo("snapshot received and checked", {{"slot", (*built)->machine.applied().value},
+                                              {"nodes", (*built)->machine.counts().nodes},
+                                              {"ms", MicrosSince(start) / 1000}});
+  else
+    LogWarn("a snapshot was received that cannot be used", {{"error", built.error().detail}});
+  net::asio::post(io_, [this, b = std::move(built)] { callbacks_.built(b); });
+}
+
+Result<std::shared_ptr<BuiltState>> DiskThreads::Build(const Bytes& witness) {
+  const Error stopping{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  // As it is now: a lower bound of what the log holds when the state takes effect.
+  const uint64_t log_gen = log_->stats().gen;
+  if (log_gen == 0)
+    return Error{Errc::kNotReady, Outcome::kNotApplied, "the acceptor log is empty still"};
+  const Result<storage::SnapshotHeader> wanted = snapshots_->PartHeader();
+  if (!wanted)
+    return wanted.error();
+  const std::string dir = state_dir_for_(wanted->slot);
+  Result<std::unique_ptr<storage::StateImport>> import =
+      storage::StateImport::Create(storage::PosixFileSystem(), dir);
+  if (!import)
+    return import.error();
+  auto built =
+      std::make_shared<BuiltState>(BuiltState{machine::Machine{auth::Settings()}, nullptr});
+  const Result<storage::SnapshotHeader> header = LoadSnapshot(
+      *snapshots_, cluster_id_,
+      [&](std::string_view key, std::string_view value) {
+        return stopping_ ? Status(stopping) : (*import)->Add(key, value);
+      },
+      &built->machine);
+  if (header) {
+    Result<std::unique_ptr<storage::StateStore>> store = (*import)->Finish(
+        {header->slot, header->digest, {}, log_gen, witness, header->revision, header->time});
+    if (store) {
+      built->store = *std::move(store);
+      return built;
+    }
+    RemoveState(dir);
+    return store.error();
+  }
+  RemoveState(dir);
+  return header.error();
+}
+
+void DiskThreads::ReplaceState(std::unique_ptr<storage::StateStore> state, std::string old_dir) {
+  state_worker_.Post(
+      [this, dir = std::move(old_dir),
+       next = std::make_shared<std::unique_ptr<storage::StateStore>>(std::move(state))] {
+        state_ = std::move(*next);
+        RemoveState(dir);
+        const std::lock_guard lock(mutex_);
+        stats_.state_bytes = state_->ApproximateBytes();
+      });
+}
+
+// What cannot be removed now goes at the next start.
+void DiskThreads::RemoveState(const std::string& dir) {
+  if (const Status s = storage::RemoveTree(storage::PosixFileSystem(), dir); !s)
+    LogWarn("a state that is not used any more cannot be removed", {{"error", s.error().detail}});
 }
 
 DiskThreads::Stats DiskThreads::stats() const {

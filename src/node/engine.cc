@@ -45,7 +45,9 @@ Engine::Core::Core(const EngineConfig& c,
                    machine::Machine m,
                    consensus::Recovered disk,
                    int64_t now)
-    : config(c),
+    : source(c.snapshots, &snapshot_counters),
+      sink(&snapshot_counters),
+      config(c),
       machine(std::move(m)),
       witness(c.self.id, disk.gen, c.lost),
       replica(c.consensus, std::move(disk), machine.applied()),
@@ -124,8 +126,12 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
       OnReject(*reject);
     else if (const auto* move = std::get_if<MoveLeader>(&item))
       (void)TransferLeadership(move->to);  // the one who asked sees whether it comes about
+    else if (const auto* request = std::get_if<SnapshotRequest>(&item))
+      source.OnRequest(from, *request);
+    else if (const auto* report = std::get_if<Report>(&item))
+      peers[from].applied = report->applied;
     else
-      peers[from].applied = std::get<Report>(item).applied;
+      OnSnapshotAnswer(from, item);
   }
 }
 
@@ -264,13 +270,16 @@ void Engine::Core::MaybeCheckpoint() {
     if (dirty == 0 || (!due && dirty < config.checkpoint_bytes))
       return;
     checkpoint_at_ms_ = now_ms;
-    checkpoint_ = CheckpointJob{machine.applied(), machine.digest(), machine.TakeDirty(),
-                                witness.Encode(config.cluster_id)};
+    checkpoint_ = CheckpointJob{machine.applied(),   machine.digest(),
+                                machine.TakeDirty(), witness.Encode(config.cluster_id),
+                                machine.revision(),  machine.time(),
+                                std::nullopt};
     // It must not cover what this node would not know to be chosen after a crash.
     replica.PersistLearned();
   }
   if (checkpoint_ && replica.durable_learned() >= checkpoint_->slot) {
     out.checkpoint = std::move(checkpoint_);
+    out.checkpoint->keep_log_above = source.KeepLogAbove();
     checkpoint_.reset();
     checkpoint_out_ = true;
   }
@@ -287,6 +296,7 @@ EngineOutput Engine::Core::Take() {
   touched = false;
   DrainReplica();
   MaybeCheckpoint();
+  MoveSnapshots();
   Route();
   Propose();
   reads.StartRound(&replica, LeaderKnown());

@@ -29,6 +29,7 @@
 #include "src/base/error.h"
 #include "src/base/record.h"
 #include "src/machine/machine.h"
+#include "src/node/engine_snapshots.h"
 
 namespace synod::node {
 
@@ -44,6 +45,7 @@ struct EngineConfig {
   Bytes cluster_id;                                 // whose members the witness table is of
   Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
   std::string lost;  // why this identity must not vote any more, if that was found before
+  SnapshotLimits snapshots;
 };
 
 using CallId = uint64_t;
@@ -77,6 +79,10 @@ struct CheckpointJob {
   Digest digest;
   Records records;
   Bytes witness;  // what this node saw of the others' logs; opaque
+  Revision revision;
+  ClusterTime time;
+  // A snapshot of that slot is being sent: keep the log above it if there is room.
+  std::optional<Slot> keep_log_above;
 };
 
 struct EngineOutput {
@@ -87,6 +93,7 @@ struct EngineOutput {
   std::vector<store::RevisionRef> revisions;
   std::optional<CheckpointJob> checkpoint;  // at most one is out until Checkpointed()
   std::vector<consensus::LoadRequest> load;
+  std::vector<SnapshotJob> snapshots;  // in this order
   std::vector<consensus::Event> events;
   // Once: this identity may have forgotten a promise, for this reason. It takes no part any more;
   // the driver makes that durable.
@@ -139,6 +146,22 @@ class Engine {
   // holds.
   void Checkpointed(Slot slot, Slot first_kept);
   void Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries);
+
+  // What an earlier process left, at any time after the start; results of snapshot jobs.
+  void SnapshotsRecovered(const std::vector<SnapshotFile>& files,
+                          const std::optional<SnapshotPart>& part);
+  void SnapshotMade(const Result<SnapshotFile>& file);
+  void SnapshotRead(const ReadSnapshot& job, Result<Bytes> bytes);
+  void SnapshotStored(const Status& stored);
+  // The part is whole but no sound snapshot.
+  void SnapshotBad();
+  // Whether a snapshot of this slot is of any use still. If so the driver makes its state the
+  // durable one, and calls InstallSnapshot before anything else.
+  bool WantsSnapshot(Slot slot) const;
+  // The state of the snapshot takes the place of the machine. Changes that were sent and not
+  // answered end as unknown, all else goes on; machine() keeps its address, not what it holds.
+  // Without WantsSnapshot() it is only told that the part is done with.
+  void InstallSnapshot(machine::Machine machine);
   // Leader only: hands over to a voter that is connected and nearly up to date, since nothing is
   // proposed meanwhile. kNotReady if it is not, or another hand-over is under way.
   Status TransferLeadership(NodeId to);
@@ -156,6 +179,8 @@ class Engine {
   const machine::Machine& machine() const;
   const consensus::Replica& replica() const;
   const EngineCounters& counters() const;
+  const SnapshotCounters& snapshot_counters() const;
+  std::optional<uint64_t> snapshot_percent() const;  // of the one being received
   // Cluster time as well as this node knows it: its clock while leading, else the machine's.
   ClusterTime Now() const;
   // This node promises, votes and campaigns. Else the error says why not, and what to do.

@@ -18,6 +18,7 @@
 #include "src/node/engine_clock.h"
 #include "src/node/engine_frames.h"
 #include "src/node/engine_reads.h"
+#include "src/node/engine_snapshots.h"
 #include "src/node/engine_witness.h"
 
 namespace synod::node {
@@ -42,6 +43,13 @@ class Engine::Core {
   Status AskToLead(NodeId to);
   Status HandOver();
   Status TakesPart() const;
+
+  // engine_install.cc: snapshots
+  void InstallSnapshot(machine::Machine next);
+  void Perform(SnapshotActions actions);
+  SnapshotCounters snapshot_counters;
+  SnapshotSource source;
+  SnapshotSink sink;
 
   // engine_changes.cc: the way of a change
   Result<CallId> Change(machine::Command command, int64_t timeout_ms);
@@ -103,6 +111,10 @@ class Engine::Core {
   void AddGens(NodeId to, consensus::Message* message);
   void AskWitnesses();
   void Dispatch(NodeId to, consensus::Message message);
+  // engine_install.cc
+  void MoveSnapshots();
+  void OnSnapshotAnswer(NodeId from, const FrameItem& item);
+  void FailSentChanges();
 
   // engine_upkeep.cc: what nodes propose by themselves
   void Upkeep();

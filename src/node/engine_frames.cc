@@ -14,6 +14,9 @@ enum class ItemType : uint8_t {
   kReport = 4,
   kMoveLeader = 5,
   kStatement = 8,
+  kSnapshotRequest = 16,
+  kSnapshotChunk = 17,
+  kSnapshotRefusal = 18,
 };
 
 template <typename Body>
@@ -57,6 +60,46 @@ Witness::Statement ReadStatement(Reader* r) {
   s.voters.reserve(count);
   for (uint64_t i = 0; i < count; ++i) s.voters.push_back(r->Number<NodeId>());
   return s;
+}
+
+void WriteHash(Writer& w, const Hash128& h) {
+  w.Fixed64(h.hi);
+  w.Fixed64(h.lo);
+}
+
+Hash128 ReadHash(Reader* r) {
+  Hash128 h;
+  h.hi = r->Fixed64();
+  h.lo = r->Fixed64();
+  return h;
+}
+
+SnapshotRequest ReadSnapshotRequest(Reader* r) {
+  SnapshotRequest request;
+  request.id = ReadHash(r);
+  request.offset = r->Varint();
+  request.above = r->Number<Slot>();
+  return request;
+}
+
+SnapshotChunk ReadSnapshotChunk(Reader* r) {
+  SnapshotChunk chunk;
+  chunk.id = ReadHash(r);
+  chunk.total = r->Varint();
+  chunk.offset = r->Varint();
+  chunk.crc = r->Fixed32();
+  chunk.bytes = r->String();
+  return chunk;
+}
+
+SnapshotRefusal ReadSnapshotRefusal(Reader* r) {
+  SnapshotRefusal refusal;
+  refusal.id = ReadHash(r);
+  const uint8_t reason = r->U8();
+  if (reason > static_cast<uint8_t>(SnapshotRefusal::Reason::kNothing))
+    r->Fail();
+  refusal.reason = static_cast<SnapshotRefusal::Reason>(reason);
+  return refusal;
 }
 
 Error Malformed() {
@@ -110,6 +153,31 @@ void AppendItem(const Witness::Statement& statement, Bytes* frame) {
   });
 }
 
+void AppendItem(const SnapshotRequest& request, Bytes* frame) {
+  AppendTyped(ItemType::kSnapshotRequest, frame, [&](Writer& w) {
+    WriteHash(w, request.id);
+    w.Varint(request.offset);
+    w.Number(request.above);
+  });
+}
+
+void AppendItem(const SnapshotChunk& chunk, Bytes* frame) {
+  AppendTyped(ItemType::kSnapshotChunk, frame, [&](Writer& w) {
+    WriteHash(w, chunk.id);
+    w.Varint(chunk.total);
+    w.Varint(chunk.offset);
+    w.Fixed32(chunk.crc);
+    w.String(chunk.bytes);
+  });
+}
+
+void AppendItem(const SnapshotRefusal& refusal, Bytes* frame) {
+  AppendTyped(ItemType::kSnapshotRefusal, frame, [&](Writer& w) {
+    WriteHash(w, refusal.id);
+    w.U8(static_cast<uint8_t>(refusal.reason));
+  });
+}
+
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
   std::vector<FrameItem> items;
   Reader r(frame);
@@ -133,6 +201,12 @@ Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
       items.emplace_back(MoveLeader{body.Number<NodeId>()});
     } else if (type == ItemType::kStatement) {
       items.emplace_back(ReadStatement(&body));
+    } else if (type == ItemType::kSnapshotRequest) {
+      items.emplace_back(ReadSnapshotRequest(&body));
+    } else if (type == ItemType::kSnapshotChunk) {
+      items.emplace_back(ReadSnapshotChunk(&body));
+    } else if (type == ItemType::kSnapshotRefusal) {
+      items.emplace_back(ReadSnapshotRefusal(&body));
     }
     if (!body.ok())
       return Malformed();

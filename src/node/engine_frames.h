@@ -16,6 +16,7 @@
 #include "consensus/message.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
+#include "src/node/engine_snapshots.h"
 #include "src/node/engine_witness.h"
 
 namespace synod::node {
@@ -52,8 +53,15 @@ struct MoveLeader {
   NodeId to;
 };
 
-using FrameItem =
-    std::variant<consensus::Message, Forward, Reject, Report, MoveLeader, Witness::Statement>;
+using FrameItem = std::variant<consensus::Message,
+                               Forward,
+                               Reject,
+                               Report,
+                               MoveLeader,
+                               Witness::Statement,
+                               SnapshotRequest,
+                               SnapshotChunk,
+                               SnapshotRefusal>;
 
 void AppendItem(const consensus::Message& message, Bytes* frame);
 void AppendItem(const Forward& forward, Bytes* frame);
@@ -61,6 +69,9 @@ void AppendItem(const Reject& reject, Bytes* frame);
 void AppendItem(const Report& report, Bytes* frame);
 void AppendItem(const MoveLeader& move, Bytes* frame);
 void AppendItem(const Witness::Statement& statement, Bytes* frame);
+void AppendItem(const SnapshotRequest& request, Bytes* frame);
+void AppendItem(const SnapshotChunk& chunk, Bytes* frame);
+void AppendItem(const SnapshotRefusal& refusal, Bytes* frame);
 
 // kInvalidRequest if anything is malformed: the sender is broken, drop the connection.
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame);

@@ -137,6 +137,21 @@ void AddConsensus(const Engine& engine, Families* f) {
   }
 }
 
+void AddSnapshots(const Engine& engine, Families* f) {
+  const SnapshotCounters& c = engine.snapshot_counters();
+  f->Gauge("synod_snapshot_received_percent",
+           "How much of a snapshot is here, while one is being received; else -1.",
+           engine.snapshot_percent() ? D(*engine.snapshot_percent()) : -1);
+  f->Counter("synod_snapshots_made_total", "Snapshots made for other members.", D(c.made));
+  f->Counter("synod_snapshots_installed_total", "Snapshots that became the state of this node.",
+             D(c.installed));
+  f->Counter("synod_snapshots_rejected_total", "Snapshots received that could not be used.",
+             D(c.rejected));
+  f->Counter("synod_snapshot_sent_bytes_total", "Bytes of snapshots sent.", D(c.bytes_sent));
+  f->Counter("synod_snapshot_received_bytes_total", "Bytes of snapshots received and stored.",
+             D(c.bytes_received));
+}
+
 void AddState(const Engine& engine, Families* f) {
   const machine::Machine& machine = engine.machine();
   const machine::Machine::Counts n = machine.counts();
@@ -221,6 +236,7 @@ std::string Metrics::Render(const Sources& sources) const {
     AddSockets(sources.http->counters(), sources.peers->counters(), &f);
   if (sources.engine != nullptr) {
     AddConsensus(*sources.engine, &f);
+    AddSnapshots(*sources.engine, &f);
     AddState(*sources.engine, &f);
   }
   if (sources.disk != nullptr)

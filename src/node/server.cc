@@ -96,6 +96,8 @@ Status Server::OpenData() {
   storage::AcceptorLogOptions options;
   options.seed = Entropy64();
   options.accept_data_loss = config_.accept_data_loss;
+  options.keep_bytes = config_.acceptor_log_keep_bytes;
+  options.segment_bytes = config_.acceptor_log_segment_bytes;
   Result<std::unique_ptr<storage::DataDir>> dir =
       storage::DataDir::Open(fs, config_.data_dir, {Entropy64(), Entropy64()}, options);
   if (!dir)
@@ -125,6 +127,12 @@ Status Server::OpenData() {
   if (!log)
     return log.error();
   log_ = *std::move(log);
+
+  Result<std::unique_ptr<storage::SnapshotStore>> snapshots =
+      storage::SnapshotStore::Open(fs, data_dir_->snapshot_dir());
+  if (!snapshots)
+    return snapshots.error();
+  snapshots_ = *std::move(snapshots);
 
   const storage::Identity& identity = data_dir_->identity();
   Founding::Self self;
@@ -250,21 +258,7 @@ void Server::BeginCluster() {
         "this node is quarantined and takes no part: remove it from the cluster and add a new "
         "member with an empty data directory",
         {{"why", config.lost}});
-  disk_ = std::make_unique<DiskThreads>(
-      io_, std::move(log_), std::move(state_),
-      DiskThreads::Callbacks{
-          [this](PersistId upto, uint64_t gen) {
-            engine_->Persisted(upto, gen);
-            Touch();
-          },
-          [this](Slot slot, Slot first_kept) {
-            engine_->Checkpointed(slot, first_kept);
-            Touch();
-          },
-          [this](const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries) {
-            engine_->Loaded(request, std::move(entries));
-            Touch();
-          }});
+  OpenDisk();
   engine_ =
       std::make_unique<Engine>(config, *std::move(machine_), std::move(recovered_), MonotonicMs());
   machine_.reset();
@@ -409,6 +403,7 @@ void Server::Pump() {
   if (out.checkpoint)
     disk_->WriteCheckpoint(*std::move(out.checkpoint));
   for (const consensus::LoadRequest& request : out.load) disk_->Load(request);
+  for (SnapshotJob& job : out.snapshots) disk_->Snapshot(std::move(job));
   LogEvents(out.events);
   if (out.lost)
     Quarantine(*out.lost);

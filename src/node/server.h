@@ -56,6 +56,8 @@ class Server : public net::PeerHandler {
   Result<machine::Machine> LoadState(storage::StateStore* state);
   Status StartPeers();
   void BeginCluster();  // the cluster is known: start the engine
+  void OpenDisk();
+  void OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built);
   std::string NameOrDefault() const;
   net::Hello MakeHello() const;
   // server_members.cc
@@ -117,6 +119,7 @@ class Server : public net::PeerHandler {
   // Opened at start, handed on when the cluster is known.
   std::unique_ptr<storage::AcceptorLog> log_;
   std::unique_ptr<storage::StateStore> state_;
+  std::unique_ptr<storage::SnapshotStore> snapshots_;
   consensus::Recovered recovered_;
   std::optional<machine::Machine> machine_;
 

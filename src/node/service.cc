@@ -338,6 +338,11 @@ void Service::OnRevisions(const std::vector<store::RevisionRef>& revisions) {
     streams_->Publish(revisions);
 }
 
+void Service::OnStateReplaced() {
+  if (streams_)
+    streams_->OnStateReplaced();
+}
+
 void Service::Tick(int64_t now_ms) {
   if (streams_)
     streams_->Tick(now_ms);

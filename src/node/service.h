@@ -59,6 +59,7 @@ class Service : public net::HttpHandler {
   void OnChangesDone(std::vector<ChangeDone> changes);
   void OnReadsReady(std::vector<ReadReady> reads);
   void OnRevisions(const std::vector<store::RevisionRef>& revisions);
+  void OnStateReplaced();  // the engine's machine holds another, later state
   void Tick(int64_t now_ms);
 
   // Answers what waits and ends streams (shutting_down).

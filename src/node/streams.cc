@@ -88,6 +88,11 @@ void Streams::Publish(const std::vector<store::RevisionRef>& revisions) {
   for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
 }
 
+void Streams::OnStateReplaced() {
+  hub_.Rebase(&machine_->tree());
+  for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
+}
+
 void Streams::PumpOne(watch::WatchId id) {
   const auto it = streams_.find(id);
   if (it == streams_.end())

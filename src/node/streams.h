@@ -38,6 +38,9 @@ class Streams {
   int Begin(std::shared_ptr<net::Exchange> exchange, const api::ObserveCall& call, int64_t now_ms);
 
   void Publish(const std::vector<store::RevisionRef>& revisions);
+  // The machine holds a later state now (a snapshot): streams go on as far as its history reaches
+  // back, the others end as `compacted`.
+  void OnStateReplaced();
   void Tick(int64_t now_ms);
   // Ends all with `shutting_down`.
   void EndAll();

@@ -45,7 +45,7 @@ class SegmentedLog final : public AcceptorLog {
   Status Start(RecoveredLog log);
 
   Status Append(std::span<const PersistRequest> batch) override;
-  Result<Slot> Recycle(Slot checkpoint) override;
+  Result<Slot> Recycle(Slot checkpoint, std::optional<Slot> keep_above) override;
   Result<std::vector<Chosen>> ReadChosen(Slot from, size_t bytes_max) override;
   Stats stats() const override;
 
@@ -276,7 +276,7 @@ Status SegmentedLog::Discard(const Segment& segment) {
   return fs_.SyncDirectory(dir_);
 }
 
-Result<Slot> SegmentedLog::Recycle(Slot checkpoint) {
+Result<Slot> SegmentedLog::Recycle(Slot checkpoint, std::optional<Slot> keep_above) {
   while (true) {
     SegmentPtr oldest;
     {
@@ -292,6 +292,9 @@ Result<Slot> SegmentedLog::Recycle(Slot checkpoint) {
           held += segments_[i]->bytes;
       const bool covered = segments_.size() > 1 && segments_[1]->head.slot_max <= limit;
       if (held <= options_.keep_bytes || !covered)
+        return FirstReadable();
+      if (keep_above && segments_[1]->head.slot_max > *keep_above &&
+          held <= options_.keep_sending_bytes)
         return FirstReadable();
       oldest = segments_.front();
       segments_.erase(segments_.begin());

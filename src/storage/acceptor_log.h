@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,9 +33,10 @@ namespace synod::storage {
 struct AcceptorLogOptions {
   uint64_t segment_bytes = uint64_t{64} << 20;
   uint64_t keep_bytes = uint64_t{1}
-                        << 30;    // log kept below the checkpoint for members that are away
-  uint64_t seed = 0;              // for segment ids: entropy from the driver
-  bool accept_data_loss = false;  // a cluster of one may go on after damage
+                        << 30;  // log kept below the checkpoint for members that are away
+  uint64_t keep_sending_bytes = uint64_t{2} << 30;  // likewise, while a snapshot is being sent
+  uint64_t seed = 0;                                // for segment ids: entropy from the driver
+  bool accept_data_loss = false;                    // a cluster of one may go on after damage
   // Write the next segment in advance on a thread of the log's own: for the server. Without it
   // Append does so a piece at a time: deterministic, for tests and the simulator.
   bool spare_thread = false;
@@ -56,9 +58,10 @@ class AcceptorLog {
 
   virtual Status Append(std::span<const consensus::PersistRequest> batch) = 0;
   // The state's checkpoint covers everything up to `checkpoint`: segments wholly below it are
-  // reused or removed once more than keep_bytes of them are held. Returns the first slot still
-  // readable.
-  virtual Result<Slot> Recycle(Slot checkpoint) = 0;
+  // reused or removed once more than keep_bytes of them are held. What is above `keep_above` is
+  // wanted still (by whoever is being sent a snapshot of that slot), as long as no more than
+  // keep_sending_bytes are held. Returns the first slot still readable.
+  virtual Result<Slot> Recycle(Slot checkpoint, std::optional<Slot> keep_above = {}) = 0;
   // Chosen entries from `from` on (only slots <= the durable learned), contiguous, about bytes_max
   // at most, at least one if there is one. Empty if `from` is below what is kept.
   virtual Result<std::vector<consensus::Chosen>> ReadChosen(Slot from, size_t bytes_max) = 0;

@@ -181,6 +181,11 @@ Status SnapshotStore::StorePart(const Hash128& id,
   return Done();
 }
 
+Result<SnapshotHeader> SnapshotStore::PartHeader() {
+  SYNOD_CHECK(part_.has_value());
+  return SnapshotReader::ReadHeader(fs_, PartPath(*part_));
+}
+
 Result<SnapshotInfo> SnapshotStore::VisitPart(const RecordVisitor& each) {
   SYNOD_CHECK(part_.has_value());
   Result<SnapshotInfo> info = SnapshotReader::Visit(fs_, PartPath(*part_), each);

@@ -53,6 +53,7 @@ class SnapshotStore {
 
   // Offset 0 begins a part, in place of any other; else `offset` continues it.
   Status StorePart(const Hash128& id, uint64_t total, uint64_t offset, std::string_view bytes);
+  Result<SnapshotHeader> PartHeader();
   Result<SnapshotInfo> VisitPart(const RecordVisitor& each);
   Status DropPart();
 

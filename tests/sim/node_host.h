@@ -23,6 +23,7 @@
 #include "src/base/random.h"
 #include "src/node/engine.h"
 #include "src/storage/acceptor_log.h"
+#include "src/storage/snapshot_store.h"
 #include "tests/sim/network.h"
 #include "tests/sim/observer.h"
 #include "tests/sim/scheduler.h"
@@ -36,6 +37,7 @@ namespace synod::sim {
 
 struct RunStats {
   uint64_t elections = 0, crashes = 0, restarts = 0, torn_appends = 0, checkpoints = 0;
+  uint64_t crashes_at_install = 0;
   uint64_t appends = 0, requests = 0, loads = 0;
   uint64_t old_disks = 0, damages = 0;     // put in place, done to a log at rest
   uint64_t caught = 0;                     // identities that were found lost, by what peers saw
@@ -144,6 +146,12 @@ class NodeHost final : public Endpoint {
   bool StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept);
   void Load(const consensus::LoadRequest& request);
   void CheckAfterTurn();
+  void RunSnapshotJobs();
+  void RunSnapshotJob(const node::SnapshotJob& job, storage::StateSnapshot* state);
+  void BuildState(const Bytes& witness);
+  void InstallState(storage::MemoryStateDisk disk, machine::Machine machine);
+  void TearSnapshotJob();
+  void OpenSnapshots();
   machine::Machine LoadMachine();
   bool OpenLog(Slot state_slot, consensus::Recovered* recovered);
   // What was durable and is not in `recovered`; empty: nothing.
@@ -187,6 +195,7 @@ class NodeHost final : public Endpoint {
   uint64_t process_ = 0;
   uint64_t boot_ = 0;
   std::unique_ptr<storage::AcceptorLog> log_;
+  std::unique_ptr<storage::SnapshotStore> snapshots_;
   std::unique_ptr<node::Engine> engine_;
   std::unique_ptr<watch::Hub> hub_;
   bool paused_ = false;
@@ -195,6 +204,8 @@ class NodeHost final : public Endpoint {
   std::vector<consensus::PersistRequest> queue_;
   std::vector<consensus::PersistRequest> appending_;
   std::optional<node::CheckpointJob> checkpoint_;
+  std::deque<node::SnapshotJob> snapshot_jobs_;  // the first one is being done
+  bool crash_at_turn_ = false;
   std::map<node::CallId, ChangeDone> changes_;
   struct PendingRead {
     machine::Query query;

@@ -30,6 +30,7 @@ class Run {
   void Liveness();
   void CheckHistory();
   bool HasLeader();
+  bool HaveApplied(Slot slot);
   bool LeasesAreOver() const;
   bool Converged();
   void FinalWrites();
@@ -116,6 +117,12 @@ bool Run::HasLeader() {
   });
 }
 
+bool Run::HaveApplied(Slot slot) {
+  return std::all_of(hosts_.begin(), hosts_.end(), [slot](const auto& host) {
+    return host->running() && host->engine().machine().applied() >= slot;
+  });
+}
+
 bool Run::LeasesAreOver() const {
   const machine::Machine::Counts counts = world_.observer.machine().counts();
   return counts.leases == 0 && counts.holders == 0 && counts.waiters == 0;
@@ -185,6 +192,9 @@ void Run::Liveness() {
   RunUntil(kCallsEndWithin, "a client's call does not end", [this] {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
   });
+  // A node that a snapshot overtakes cannot tell what became of the changes it had handed on.
+  RunUntil(kConvergeWithin, "a node does not catch up",
+           [this, slot = world_.observer.chosen()] { return HaveApplied(slot); });
   FinalWrites();
   RunUntil(kLeasesEndWithin, "a lease, hold or wait does not end",
            [this] { return LeasesAreOver(); });

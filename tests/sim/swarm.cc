@@ -93,7 +93,6 @@ void DrawSettings(Random* random, Swarm* s) {
   s->grace_ms = random->Chance(50) ? 1000 : static_cast<int64_t>(random->Below(1000));
   s->checkpoint_ms = static_cast<int64_t>(random->Between(100, 3'000));
   s->checkpoint_bytes = random->Chance(40) ? random->Between(2'000, 50'000) : uint64_t{4} << 20;
-  // The log keeps what members that are away need: snapshots to members come later.
   s->segment_bytes = uint64_t{4096} * random->Between(8, 64);
   if (random->Chance(25)) {
     s->settings.history_keep_bytes = random->Between(5'000, 50'000);
@@ -101,6 +100,27 @@ void DrawSettings(Random* random, Swarm* s) {
   }
   if (random->Chance(25))
     s->settings.idempotency_bytes_max = random->Between(1'000, 10'000);
+}
+
+void DrawSnapshots(Random* random, Swarm* s) {
+  const bool short_log = random->Chance(50);
+  const uint64_t keep = random->Between(0, 100'000);
+  const uint64_t cache = random->Between(500, 5'000);
+  if (short_log) {
+    s->log_keep_bytes = keep;
+    // What is in memory is given to a member that lags, however short the log is.
+    s->cache_bytes = random->Chance(80) ? cache : s->cache_bytes;
+    s->segment_bytes = uint64_t{4096} * random->Between(8, 16);
+  }
+  if (random->Chance(30))
+    s->log_keep_sending_bytes = random->Between(0, 1'000'000);
+  s->snapshots.chunk_bytes = random->Between(100, 20'000);
+  if (random->Chance(30))
+    s->snapshots.bytes_per_second = random->Between(50'000, 5'000'000);
+  if (random->Chance(30))
+    s->snapshots.unused_ms = static_cast<int64_t>(random->Between(300, 5'000));
+  if (random->Chance(40))
+    s->crash_at_install_percent = static_cast<double>(random->Between(10, 60));
 }
 
 void DrawLoad(Random* random, Swarm* s) {
@@ -131,6 +151,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random machines = root.Fork();
   Random settings = root.Fork();
   Random load = root.Fork();
+  Random snapshots = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -138,6 +159,7 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawMachines(&machines, &s);
   DrawSettings(&settings, &s);
   DrawLoad(&load, &s);
+  DrawSnapshots(&snapshots, &s);
   return s;
 }
 
@@ -153,6 +175,7 @@ std::string Describe(const Swarm& s) {
   text += ", sync " + std::to_string(s.sync_min) + ".." + std::to_string(s.sync_max) + " us";
   text += ", clocks +-" + std::to_string(s.clock_spread_ppm) + " ppm";
   text += ", window " + std::to_string(s.window_slots);
+  text += ", log kept " + std::to_string(s.log_keep_bytes);
   text += ", clients " + std::to_string(s.register_clients) + "+" + std::to_string(s.lock_clients) +
           "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.watchers);
   return text;

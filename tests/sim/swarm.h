@@ -12,6 +12,7 @@
 #include <string>
 
 #include "src/auth/settings.h"
+#include "src/node/engine_snapshots.h"
 #include "tests/sim/scheduler.h"
 
 namespace synod::sim {
@@ -78,6 +79,11 @@ struct Swarm {
   int64_t checkpoint_ms = 1000;
   uint64_t checkpoint_bytes = 0;
   uint64_t segment_bytes = 0;
+  // Small: members that were away need a snapshot.
+  uint64_t log_keep_bytes = uint64_t{1} << 30;
+  uint64_t log_keep_sending_bytes = uint64_t{1} << 30;
+  node::SnapshotLimits snapshots;
+  double crash_at_install_percent = 0;  // right when the new state is in place
   auth::Settings settings;
 
   // Load.

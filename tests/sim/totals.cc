@@ -19,8 +19,14 @@ void Totals::Add(const RunReport& r) {
     runs_with_fault[i] += r.faults[i] == 0 ? 0 : 1;
     faults[i] += r.faults[i];
   }
-  const auto event = r.stats.events.find("became_leader");
-  elections += event == r.stats.events.end() ? 0 : event->second;
+  const auto count = [&](const char* event) {
+    const auto found = r.stats.events.find(event);
+    return found == r.stats.events.end() ? 0 : found->second;
+  };
+  elections += count("became_leader");
+  snapshots_made += count("snapshot_made");
+  snapshots_installed += count("snapshot_installed");
+  crashes_at_install += r.stats.crashes_at_install;
   crashes += r.stats.crashes;
   torn_appends += r.stats.torn_appends;
   old_disks += r.stats.old_disks;
@@ -78,6 +84,8 @@ void Totals::Print(double cpu_seconds) const {
       Llu(elections), Llu(crashes), Llu(torn_appends), Llu(appends), Llu(checkpoints), Llu(loads));
   std::printf("old disks %llu, damages %llu, quarantined %llu, logs refused %llu\n", Llu(old_disks),
               Llu(damages), Llu(caught), Llu(refused_logs));
+  std::printf("snapshots made %llu, installed %llu, crashes between state and log %llu\n",
+              Llu(snapshots_made), Llu(snapshots_installed), Llu(crashes_at_install));
   std::printf(
       "frames %llu, lost %llu, doubled %llu; slots %llu, commands %llu, entries of deposed "
       "leaders %llu, revisions %llu\n",

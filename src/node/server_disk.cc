@@ -1,0 +1,68 @@
+// The server and its disk threads: what they report, and a state that takes the place of another.
+#include <utility>
+
+#include "src/node/log.h"
+#include "src/node/server.h"
+
+namespace synod::node {
+
+void Server::OpenDisk() {
+  DiskThreads::Files files;
+  files.log = std::move(log_);
+  files.state = std::move(state_);
+  files.snapshots = std::move(snapshots_);
+  files.state_dir_for = [this](Slot slot) { return data_dir_->states().For(slot); };
+  files.cluster_id = Hash128::FromHex(founding_->cluster_id()).value();
+  DiskThreads::Callbacks callbacks;
+  // Each hands something to the engine, whose turn follows.
+  const auto then_touch = [this](auto&& give) {
+    return [this, give](auto&&... results) {
+      give(std::forward<decltype(results)>(results)...);
+      Touch();
+    };
+  };
+  callbacks.persisted =
+      then_touch([this](PersistId upto, uint64_t gen) { engine_->Persisted(upto, gen); });
+  callbacks.checkpointed =
+      then_touch([this](Slot slot, Slot kept) { engine_->Checkpointed(slot, kept); });
+  callbacks.loaded = then_touch(
+      [this](const auto& request, auto entries) { engine_->Loaded(request, std::move(entries)); });
+  callbacks.recovered = then_touch(
+      [this](const auto& kept, const auto& part) { engine_->SnapshotsRecovered(kept, part); });
+  callbacks.made = then_touch([this](const auto& file) { engine_->SnapshotMade(file); });
+  callbacks.read = then_touch(
+      [this](const auto& job, auto bytes) { engine_->SnapshotRead(job, std::move(bytes)); });
+  callbacks.stored = then_touch([this](const Status& stored) { engine_->SnapshotStored(stored); });
+  callbacks.built = then_touch([this](const auto& built) { OnStateBuilt(built); });
+  disk_ = std::make_unique<DiskThreads>(io_, std::move(files), std::move(callbacks));
+}
+
+// The directory is switched here, on the loop's thread, although that waits for the disk: until the
+// engine has the new state it must not get any other input, and the log may hear of it only once
+// the state is durable.
+void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
+  if (!built) {
+    engine_->SnapshotBad();
+    return;
+  }
+  BuiltState& next = **built;
+  const Slot slot = next.machine.applied();
+  storage::StateDirs& states = data_dir_->states();
+  if (!engine_->WantsSnapshot(slot)) {
+    next.store.reset();
+    disk_->RemoveState(states.For(slot));
+    engine_->InstallSnapshot(std::move(next.machine));
+    return;
+  }
+  const std::string old_dir = states.current();
+  if (const Status s = states.Switch(slot); !s) {
+    fatal_("the state of a snapshot cannot be put in place: " + s.error().detail);
+    return;
+  }
+  disk_->ReplaceState(std::move(next.store), old_dir);
+  engine_->InstallSnapshot(std::move(next.machine));
+  service_.OnStateReplaced();
+  LogInfo("snapshot installed", {{"slot", slot.value}});
+}
+
+}  // namespace synod::node
