@@ -21,8 +21,8 @@ void Replica::Core::CheckInvariants() const {
   SYNOD_CHECK(log_.learned() <= commit_);
   SYNOD_CHECK(handed_out_ <= log_.learned());
   SYNOD_CHECK(journal_.durable_learned() <= log_.learned());
-  // (2) The memory holds everything that is not durable or not handed out; what is below first_slot_
-  // is in the driver's durable state.
+  // (2) The memory holds everything that is not durable or not handed out; what is below
+  // first_slot_ is in the driver's durable state.
   const Slot durable = std::max(journal_.durable_learned(), first_slot_ - 1);
   SYNOD_CHECK(log_.begin() <= std::min(handed_out_, durable) + 1);
   // (3) No vote above the promise; the suffix is bounded.

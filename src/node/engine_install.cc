@@ -32,7 +32,7 @@ void Engine::Core::MoveSnapshots() {
     return a_leads != b_leads ? a_leads : a.applied > b.applied;
   });
   SnapshotActions actions;
-  // Without a promise there is no record in the log yet, and nothing that could bear witness for it.
+  // Without a promise the log has no record yet: nothing that a state could bear witness to.
   const bool needed = replica.needs_snapshot().has_value() && !replica.ballot().IsZero();
   sink.Tick(now_ms, needed, machine.applied(), candidates, &actions);
   source.Tick(now_ms, machine.applied(), replica.first_slot(), &actions);

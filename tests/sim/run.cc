@@ -119,6 +119,8 @@ bool Run::HasLeader() {
 
 bool Run::HaveApplied(Slot slot) {
   return std::all_of(hosts_.begin(), hosts_.end(), [slot](const auto& host) {
+    if (host->forgot() || host->retired())
+      return true;
     return host->running() && host->engine().machine().applied() >= slot;
   });
 }
