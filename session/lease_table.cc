@@ -123,6 +123,10 @@ std::vector<const Lease*> LeaseTable::List(LeaseId after, size_t limit, ClusterT
   return found;
 }
 
+void LeaseTable::ForEach(const std::function<void(const Lease&)>& each) const {
+  for (const auto& [id, lease] : leases_) each(lease);
+}
+
 void LeaseTable::ForEachRecord(
     const std::function<void(std::string_view key, std::string_view value)>& each) const {
   for (const auto& [id, lease] : leases_) each(KeyOf(id), ValueOf(lease));

@@ -78,6 +78,9 @@ class LeaseTable {
   // By id, after `after`, at most `limit` that are live.
   std::vector<const Lease*> List(LeaseId after, size_t limit, ClusterTime now) const;
 
+  // By id.
+  void ForEach(const std::function<void(const Lease&)>& each) const;
+
   size_t size() const { return leases_.size(); }
   uint64_t record_bytes() const { return record_bytes_; }
   LeaseId last_id() const { return last_id_; }

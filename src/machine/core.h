@@ -74,6 +74,7 @@ class Machine::Core {
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
   Status LoadRecord(std::string_view key, std::string_view value);
   Status FinishLoad();
+  void BeginNewCluster();
   void CheckInvariants() const;
   bool WasRemoved(std::string_view uuid) const { return removed_uuids_.contains(uuid); }
   bool WouldRun(const Command& command, ClusterTime at) const;
@@ -226,6 +227,10 @@ class Machine::Core {
   Status LoadMeta(std::string_view name, std::string_view value);
   Status LoadMember(std::string_view key, std::string_view value);
   Status TieNodesBelow(std::string_view root);
+  void ForgetMembers();
+
+  // The start of another cluster (restore.cc).
+  void EndAllLeases();
 
   session::RecordTally member_tally_;
   std::map<NodeId, Hash128> member_hashes_;

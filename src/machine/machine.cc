@@ -331,6 +331,7 @@ Status Machine::LoadRecord(std::string_view key, std::string_view value) {
   return core_->LoadRecord(key, value);
 }
 Status Machine::FinishLoad() { return core_->FinishLoad(); }
+void Machine::BeginNewCluster() { core_->BeginNewCluster(); }
 void Machine::CheckInvariants() const { core_->CheckInvariants(); }
 
 }  // namespace synod::machine

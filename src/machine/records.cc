@@ -133,6 +133,12 @@ void Machine::Core::DropMember(NodeId id) {
   members.erase(id);
 }
 
+void Machine::Core::ForgetMembers() {
+  while (!members.empty()) DropMember(members.begin()->first);
+  membership = Membership();
+  removed_uuids_.clear();
+}
+
 Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
   if (key.empty())
     return Damaged("record: bad key");
