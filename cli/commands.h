@@ -14,13 +14,15 @@ namespace synod::cli {
 
 using Run = std::function<int(Session&)>;
 
-void AddTreeCommands(CLI::App* app, Run* run);     // get put cas create rm ls tree stat txn
-void AddFileCommands(CLI::App* app, Run* run);     // import export
-void AddWatchCommand(CLI::App* app, Run* run);     // watch
-void AddLeaseCommands(CLI::App* app, Run* run);    // lease
-void AddLockCommands(CLI::App* app, Run* run);     // lock elect
-void AddMemberCommands(CLI::App* app, Run* run);   // member
-void AddClusterCommands(CLI::App* app, Run* run);  // status leader
+void AddTreeCommands(CLI::App* app, Run* run);      // get put cas create rm ls tree stat txn
+void AddFileCommands(CLI::App* app, Run* run);      // import export
+void AddWatchCommand(CLI::App* app, Run* run);      // watch
+void AddLeaseCommands(CLI::App* app, Run* run);     // lease
+void AddLockCommands(CLI::App* app, Run* run);      // lock elect
+void AddMemberCommands(CLI::App* app, Run* run);    // member
+void AddSnapshotCommands(CLI::App* app, Run* run);  // snapshot
+void AddDebugCommands(CLI::App* app, Run* run);     // debug
+void AddClusterCommands(CLI::App* app, Run* run);   // status leader
 
 // Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.
 int ForEachNode(Session& session,

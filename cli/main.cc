@@ -75,6 +75,8 @@ int main(int argc, char** argv) {
   synod::cli::AddLockCommands(&app, &run);
   synod::cli::AddMemberCommands(&app, &run);
   synod::cli::AddClusterCommands(&app, &run);
+  synod::cli::AddSnapshotCommands(&app, &run);
+  synod::cli::AddDebugCommands(&app, &run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

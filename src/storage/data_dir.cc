@@ -193,6 +193,25 @@ Result<std::unique_ptr<DataDir>> DataDir::Open(FileSystem& fs,
   return dir;
 }
 
+Result<std::unique_ptr<DataDir>> DataDir::OpenEmpty(FileSystem& fs,
+                                                    const std::string& path,
+                                                    const Hash128& uuid) {
+  if (Status ok = fs.MakeDirectory(path); !ok)
+    return ok.error();
+  std::unique_ptr<DataDir> dir(new DataDir(fs, path));
+  if (Status ok = dir->TakeLock(); !ok)
+    return ok.error();
+  Result<std::vector<std::string>> names = fs.List(path);
+  if (!names)
+    return names.error();
+  for (const std::string& name : names.value())
+    if (name != "lock" && name != "lost+found")
+      return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                   "the data directory " + path + " is not empty: it holds '" + name + "'"};
+  dir->identity_.node_uuid = uuid;
+  return dir;
+}
+
 Status DataDir::TakeLock() {
   const std::string path = path_ + "/lock";
   Result<std::unique_ptr<File>> lock = fs_.Lock(path);

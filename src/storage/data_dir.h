@@ -58,6 +58,13 @@ class DataDir {
                                                const Hash128& entropy,
                                                const AcceptorLogOptions& log = {});
 
+  // A directory that does not exist or is empty, for whoever puts a state and then a log of its own
+  // making there. It is no node's until Save(): a state without an identity is refused by Open().
+  // kInvalidRequest: it is not empty.
+  static Result<std::unique_ptr<DataDir>> OpenEmpty(FileSystem& fs,
+                                                    const std::string& path,
+                                                    const Hash128& uuid);
+
   const Identity& identity() const { return identity_; }
   // Replaces the identity, durably. The uuid never changes, nor a cluster id or member id once set.
   Status Save(const Identity& identity);

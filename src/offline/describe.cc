@@ -1,0 +1,142 @@
+#include "src/offline/describe.h"
+
+#include <variant>
+
+namespace synod::offline {
+namespace {
+
+using machine::LockKind;
+
+std::string Number(uint64_t n) { return std::to_string(n); }
+
+std::string SizeOf(const Bytes& value) { return " " + Number(value.size()) + " bytes"; }
+
+std::string TiedTo(const std::optional<LeaseId>& lease) {
+  return lease ? " lease=" + Number(lease->value) : "";
+}
+
+std::string Under(const store::Precondition& precondition) {
+  using Kind = store::Precondition::Kind;
+  switch (precondition.kind) {
+    case Kind::kNone:
+      return "";
+    case Kind::kModRevision:
+      return " if mod_revision=" + Number(precondition.number);
+    case Kind::kExists:
+      return " if it exists";
+    case Kind::kAbsent:
+      return " if absent";
+    case Kind::kVersion:
+      return " if version=" + Number(precondition.number);
+  }
+  return "";
+}
+
+std::string Member(NodeId id) { return "member " + Number(id.value); }
+
+struct Visitor {
+  std::string operator()(const machine::Put& op) const {
+    return "put " + op.path + SizeOf(op.value) + TiedTo(op.lease) + Under(op.precondition);
+  }
+  std::string operator()(const machine::CreateSequential& op) const {
+    return "create " + op.prefix + SizeOf(op.value);
+  }
+  std::string operator()(const machine::Delete& op) const {
+    return "delete " + op.path + (op.recursive ? " with all below" : "") + Under(op.precondition);
+  }
+  std::string operator()(const machine::Txn& op) const {
+    return "txn " + Number(op.conditions.size()) + " conditions, " + Number(op.then_ops.size()) +
+           " or " + Number(op.else_ops.size()) + " operations";
+  }
+  std::string operator()(const machine::LeaseGrant& op) const {
+    return "lease grant ttl_ms=" + std::to_string(op.ttl_ms);
+  }
+  std::string operator()(const machine::LeaseKeepAlive& op) const {
+    std::string text = "lease keepalive";
+    for (const LeaseId id : op.ids) text += " " + Number(id.value);
+    return text;
+  }
+  std::string operator()(const machine::LeaseRevoke& op) const {
+    return "lease revoke " + Number(op.id.value);
+  }
+  std::string operator()(const machine::Acquire& op) const {
+    std::string text = op.kind == LockKind::kLock ? "acquire " : "campaign ";
+    text += op.path;
+    text += op.lease.value != 0 ? " lease=" + Number(op.lease.value)
+                                : " ttl_ms=" + std::to_string(op.ttl_ms);
+    return text + " wait_ms=" + std::to_string(op.wait_ms);
+  }
+  std::string operator()(const machine::Release& op) const {
+    return (op.kind == LockKind::kLock ? "release " : "resign ") + op.path +
+           " token=" + Number(op.token.value);
+  }
+  std::string operator()(const machine::Proclaim& op) const {
+    return "proclaim " + op.path + SizeOf(op.value);
+  }
+  std::string operator()(const machine::Transfer& op) const {
+    return "transfer " + op.path + " to lease " + Number(op.to.value);
+  }
+  std::string operator()(const machine::Compact& op) const {
+    return "compact " + Number(op.revision.value);
+  }
+  std::string operator()(const machine::Disown& op) const {
+    return "disown a wait of " + Member(op.waiter.node);
+  }
+  std::string operator()(const machine::NodeGone& op) const {
+    return "gone: a process of " + Member(op.node);
+  }
+  std::string operator()(const machine::Adopt& op) const {
+    return "back: a process of " + Member(op.node);
+  }
+  std::string operator()(const machine::SetMember& op) const {
+    return Member(op.id) + " is " + op.uuid + " " + op.name + " " + op.peer_address;
+  }
+  template <typename Other>
+  std::string operator()(const Other&) const {
+    return "another change";
+  }
+};
+
+}  // namespace
+
+std::string Describe(const machine::Command& command) {
+  std::string text = std::visit(Visitor{}, command.operation);
+  for (const machine::Fence& fence : command.fences)
+    text += " fence " + fence.path + "=" + Number(fence.token.value);
+  if (!command.idempotency_key.empty())
+    text += " keyed";
+  if (command.not_after.value != 0)
+    text += " not_after=" + std::to_string(command.not_after.value);
+  return text;
+}
+
+EntryText Describe(const consensus::Entry& entry) {
+  EntryText text;
+  switch (entry.kind) {
+    case consensus::EntryKind::kNoop:
+      text.kind = "noop";
+      return text;
+    case consensus::EntryKind::kLeaderStart:
+      text.kind = "leader_start";
+      return text;
+    case consensus::EntryKind::kConfig:
+      text.kind = "config";
+      return text;
+    case consensus::EntryKind::kCommand:
+      text.kind = "command";
+      break;
+  }
+  const Result<machine::Batch> batch = machine::DecodeBatch(*entry.payload);
+  if (!batch) {
+    text.commands.push_back("malformed: " + batch.error().detail);
+    return text;
+  }
+  text.time = batch->time;
+  for (const std::string_view bytes : batch->commands) {
+    const Result<machine::Command> command = machine::DecodeCommand(bytes);
+    text.commands.push_back(command ? Describe(*command) : "malformed: " + command.error().detail);
+  }
+  return text;
+}
+
+}  // namespace synod::offline
