@@ -89,6 +89,12 @@ struct MoveLeaderCall {
   RenderOptions render;
 };
 
+// GET /v1/snapshot
+struct SnapshotCall {
+  int64_t timeout_ms = 5000;
+  RenderOptions render;
+};
+
 struct PlainCall {
   enum class Kind : uint8_t { kStatus, kCluster, kMetrics, kVersion, kLivez, kReadyz, kHealthz };
   Kind kind = Kind::kStatus;
@@ -96,7 +102,8 @@ struct PlainCall {
   RenderOptions render;
 };
 
-using Call = std::variant<ChangeCall, ReadCall, WatchCall, ObserveCall, MoveLeaderCall, PlainCall>;
+using Call = std::
+    variant<ChangeCall, ReadCall, WatchCall, ObserveCall, MoveLeaderCall, SnapshotCall, PlainCall>;
 
 // The call, or the answer that ends the matter: a refusal, OPTIONS, or HEAD of a stream.
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& request,

@@ -122,6 +122,8 @@ net::HttpResponse RenderCluster(const RenderOptions& options,
 net::HttpResponse RenderLeaderMoved(const RenderOptions& options,
                                     const Context& context,
                                     const StatusView::Leader& leader);
+// The head of a backup of the context's revision: no body, which is streamed.
+net::HttpResponse RenderSnapshotHead(const RenderOptions& options, const Context& context);
 net::HttpResponse RenderVersion(const RenderOptions& options,
                                 const Context& context,
                                 std::string_view version);

@@ -137,4 +137,15 @@ net::HttpResponse RenderMetrics(const RenderOptions& options,
   return Finish(options, context, std::move(response));
 }
 
+net::HttpResponse RenderSnapshotHead(const RenderOptions& options, const Context& context) {
+  net::HttpResponse response;
+  response.content_type = "application/octet-stream";
+  AddContextHeaders(options, context, &response);
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back(
+      "Content-Disposition",
+      "attachment; filename=\"synod-" + std::to_string(context.revision.value) + ".snap\"");
+  return response;
+}
+
 }  // namespace synod::api

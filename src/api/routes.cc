@@ -12,10 +12,9 @@ Result<Call> NotImplemented(Request&) {
   return Error{Errc::kNotImplemented, Outcome::kNotApplied, "not in this version"};
 }
 
-template <PlainCall::Kind kKind>
-Result<Call> ParsePlain(Request& request) {
-  PlainCall call;
-  call.kind = kKind;
+// A request that is nothing but its path.
+template <typename PathCall>
+Result<Call> ParsePath(Request& request, PathCall call) {
   if (Status s = request.RefuseBody(); !s)
     return s.error();
   if (Status s = request.RefuseGuards(); !s)
@@ -29,6 +28,15 @@ Result<Call> ParsePlain(Request& request) {
   call.render = std::move(request.render);
   return Call(std::move(call));
 }
+
+template <PlainCall::Kind kKind>
+Result<Call> ParsePlain(Request& request) {
+  PlainCall call;
+  call.kind = kKind;
+  return ParsePath(request, std::move(call));
+}
+
+Result<Call> ParseSnapshot(Request& request) { return ParsePath(request, SnapshotCall()); }
 
 struct FixedRoute {
   std::string_view path;
@@ -47,7 +55,7 @@ constexpr FixedRoute kFixed[] = {
     {"/v1/cluster/members", {kPost, ParseMemberAdd}},
     {"/v1/cluster/members/promote", {kPost, ParseMembersPromote}},
     {"/v1/settings", {"GET, HEAD, PATCH, OPTIONS", NotImplemented}},
-    {"/v1/snapshot", {kGet, NotImplemented}},
+    {"/v1/snapshot", {kGet, ParseSnapshot}},
     {"/livez", {kGet, ParsePlain<PlainCall::Kind::kLivez>, true}},
     {"/readyz", {kGet, ParsePlain<PlainCall::Kind::kReadyz>, true}},
     {"/healthz", {kGet, ParsePlain<PlainCall::Kind::kHealthz>, true}},

@@ -303,6 +303,13 @@ void DiskThreads::RemoveState(const std::string& dir) {
     LogWarn("a state that is not used any more cannot be removed", {{"error", s.error().detail}});
 }
 
+void DiskThreads::TakeState(std::function<void(std::shared_ptr<storage::StateSnapshot>)> taken) {
+  state_worker_.Post([this, taken = std::move(taken)] {
+    net::asio::post(io_,
+                    [taken, state = std::shared_ptr(state_->TakeSnapshot())] { taken(state); });
+  });
+}
+
 DiskThreads::Stats DiskThreads::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;

@@ -86,6 +86,8 @@ class DiskThreads {
   // Checkpoints go to `state` from now on; `old_dir` is removed.
   void ReplaceState(std::unique_ptr<storage::StateStore> state, std::string old_dir);
   void RemoveState(const std::string& dir);  // on any thread
+  // The state as of the last checkpoint that was written by then.
+  void TakeState(std::function<void(std::shared_ptr<storage::StateSnapshot>)> taken);
 
   // As of the last finished operation; times are of the log's append (encode, write and sync).
   struct Stats {

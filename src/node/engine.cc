@@ -267,8 +267,9 @@ void Engine::Core::MaybeCheckpoint() {
   if (!checkpoint_ && !checkpoint_out_) {
     const uint64_t dirty = machine.dirty_bytes();
     const bool due = now_ms - checkpoint_at_ms_ >= config.checkpoint_ms;
-    if (dirty == 0 || (!due && dirty < config.checkpoint_bytes))
+    if (!checkpoint_asked && (dirty == 0 || (!due && dirty < config.checkpoint_bytes)))
       return;
+    checkpoint_asked = false;
     checkpoint_at_ms_ = now_ms;
     checkpoint_ = CheckpointJob{machine.applied(),   machine.digest(),
                                 machine.TakeDirty(), witness.Encode(config.cluster_id),
@@ -357,6 +358,10 @@ CallId Engine::Read(const ReadRequest& request) {
 }
 
 void Engine::Persisted(PersistId upto, uint64_t gen) { core_->Persisted(upto, gen); }
+void Engine::AskCheckpoint() {
+  core_->checkpoint_asked = true;
+  core_->touched = true;
+}
 void Engine::Checkpointed(Slot slot, Slot first_kept) { core_->Checkpointed(slot, first_kept); }
 void Engine::Loaded(const consensus::LoadRequest& request, std::vector<consensus::Chosen> entries) {
   core_->touched = true;

@@ -142,6 +142,8 @@ class Engine {
 
   // `gen` is the count of the log's records by then.
   void Persisted(PersistId upto, uint64_t gen);
+  // A checkpoint as soon as there can be one, whether it is due or not.
+  void AskCheckpoint();
   // The checkpoint of the last output is durable. `first_kept` is the first slot that the log still
   // holds.
   void Checkpointed(Slot slot, Slot first_kept);

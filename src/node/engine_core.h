@@ -69,6 +69,7 @@ class Engine::Core {
   bool touched = true;  // something came in since the last Take()
   uint64_t last_call = 0;
   bool shutting_down = false;
+  bool checkpoint_asked = false;
 
   struct Peer {
     machine::MemberView view;

@@ -65,6 +65,9 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
                 [this](NodeId member) {
                   const auto address = addresses_.find(member);
                   return address == addresses_.end() ? "" : address->second.ToString();
+                },
+                [this](Slot at_least, StateTaker taker) {
+                  TakeState(at_least, std::move(taker));
                 }}),
       tick_timer_(io) {}
 
@@ -419,6 +422,21 @@ void Server::Quarantine(const std::string& why) {
   // Without the mark the next start asks the others again, and comes to the same end.
   if (const Status s = data_dir_->Quarantine(why); !s)
     fatal_("the mark of the quarantine cannot be written: " + s.error().detail);
+}
+
+void Server::TakeState(Slot at_least, StateTaker taker) {
+  state_takers_.emplace_back(at_least, std::move(taker));
+  engine_->AskCheckpoint();
+  Touch();
+}
+
+void Server::GiveStates(Slot slot) {
+  std::erase_if(state_takers_, [&](auto& waiting) {
+    if (waiting.first > slot)
+      return false;
+    disk_->TakeState(std::move(waiting.second));
+    return true;
+  });
 }
 
 void Server::LogEvents(const std::vector<consensus::Event>& events) {

@@ -83,6 +83,8 @@ class Server : public net::PeerHandler {
   void LogEvents(const std::vector<consensus::Event>& events);
   void HandOver();
   void FinishStop();
+  void TakeState(Slot at_least, StateTaker taker);
+  void GiveStates(Slot slot);
   NodeInfo Info() const;
   std::string MetricsText();
 
@@ -129,7 +131,8 @@ class Server : public net::PeerHandler {
   Service service_;
   std::unique_ptr<net::HttpServer> http_;
   Metrics metrics_;
-  std::map<NodeId, net::Hello> up_;  // peers that frames go to
+  std::vector<std::pair<Slot, StateTaker>> state_takers_;  // wait for a checkpoint of that slot
+  std::map<NodeId, net::Hello> up_;                        // peers that frames go to
 
   net::asio::steady_timer tick_timer_;
   bool pump_posted_ = false;

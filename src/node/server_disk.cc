@@ -23,8 +23,10 @@ void Server::OpenDisk() {
   };
   callbacks.persisted =
       then_touch([this](PersistId upto, uint64_t gen) { engine_->Persisted(upto, gen); });
-  callbacks.checkpointed =
-      then_touch([this](Slot slot, Slot kept) { engine_->Checkpointed(slot, kept); });
+  callbacks.checkpointed = then_touch([this](Slot slot, Slot kept) {
+    engine_->Checkpointed(slot, kept);
+    GiveStates(slot);
+  });
   callbacks.loaded = then_touch(
       [this](const auto& request, auto entries) { engine_->Loaded(request, std::move(entries)); });
   callbacks.recovered = then_touch(

@@ -150,8 +150,10 @@ void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call ca
     StartStream(exchange, std::move(*watch), route);
   else if (auto* observe = std::get_if<api::ObserveCall>(&call))
     StartStream(exchange, std::move(*observe), route);
+  else if (auto* move = std::get_if<api::MoveLeaderCall>(&call))
+    StartMove(exchange, std::move(*move), route);
   else
-    StartMove(exchange, std::get<api::MoveLeaderCall>(std::move(call)), route);
+    StartBackup(exchange, std::get<api::SnapshotCall>(std::move(call)), route);
   hooks_.touch();
 }
 
@@ -201,6 +203,51 @@ void Service::StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall ca
   request.timeout_ms = call.timeout_ms;
   const CallId id = engine_->Read(request);
   Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+// A quorum round first: the backup is to cover everything that was acknowledged before.
+void Service::StartBackup(std::shared_ptr<net::Exchange> exchange,
+                          api::SnapshotCall call,
+                          Route route) {
+  if (backup_busy_) {
+    net::HttpResponse response =
+        api::RenderError(call.render, MakeContext(),
+                         {Errc::kOverloaded, Outcome::kNotApplied,
+                          "this node sends a backup already: one at a time"});
+    stats_.Count(route, response.status, 0);
+    exchange->Reply(std::move(response));
+    return;
+  }
+  backup_busy_ = true;
+  ReadRequest request;
+  request.timeout_ms = call.timeout_ms;
+  const CallId id = engine_->Read(request);
+  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+}
+
+void Service::BeginBackup(Waiting waiting, ClusterTime time) {
+  auto shared = std::make_shared<Waiting>(std::move(waiting));
+  hooks_.take_state(
+      engine_->machine().applied(),
+      [this, shared, time](std::shared_ptr<storage::StateSnapshot> state) {
+        storage::SnapshotHeader header;
+        header.cluster_id = Hash128::FromHex(hooks_.info().cluster_id).value();
+        header.slot = state->slot();
+        header.revision = state->revision();
+        header.time = state->time();
+        header.digest = state->digest();
+        api::Context context = MakeContext();
+        context.revision = header.revision;
+        context.time = time;
+        net::HttpResponse head =
+            api::RenderSnapshotHead(std::get<api::SnapshotCall>(shared->call).render, context);
+        stats_.Count(shared->route, head.status, MonotonicUs() - shared->started_us);
+        backup_ = std::make_unique<Backup>(io_, std::move(shared->exchange), std::move(head),
+                                           std::move(state), header, [this] {
+                                             backup_.reset();
+                                             backup_busy_ = false;
+                                           });
+      });
 }
 
 // A quorum round first: whom to move to is judged by the membership as it is now.
@@ -297,6 +344,8 @@ void Service::OnReadsReady(std::vector<ReadReady> reads) {
     const api::RenderOptions& render = std::visit(
         [](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
     if (!ready.time) {
+      if (std::holds_alternative<api::SnapshotCall>(waiting.call))
+        backup_busy_ = false;
       Reply(waiting, api::RenderError(render, MakeContext(), ready.time.error()));
     } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
       ServeRead(waiting, *read, *ready.time);
@@ -309,6 +358,8 @@ void Service::OnReadsReady(std::vector<ReadReady> reads) {
     } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
       const api::MoveLeaderCall call = *move;
       BeginMove(std::move(waiting), call);
+    } else {
+      BeginBackup(std::move(waiting), *ready.time);
     }
   }
 }
@@ -355,6 +406,7 @@ void Service::EndStreams() {
     Reply(move.waiting,
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
+  backup_.reset();
   if (streams_)
     streams_->EndAll();
 }

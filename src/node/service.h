@@ -20,6 +20,7 @@
 #include "src/api/call.h"
 #include "src/api/render.h"
 #include "src/net/http_server.h"
+#include "src/node/backup.h"
 #include "src/node/engine.h"
 #include "src/node/request_stats.h"
 #include "src/node/streams.h"
@@ -36,6 +37,8 @@ struct NodeInfo {
   std::string refuses;      // why it takes no more work; empty: it does
 };
 
+using StateTaker = std::function<void(std::shared_ptr<storage::StateSnapshot>)>;
+
 class Service : public net::HttpHandler {
  public:
   struct Hooks {
@@ -44,6 +47,8 @@ class Service : public net::HttpHandler {
     std::function<std::string()> metrics;  // text of /metrics
     std::function<void(api::StatusView*)> storage_status;
     std::function<std::string(NodeId)> peer_address;  // of a member the log has not told of yet
+    // Hands out the state of a checkpoint at that slot or a later one, as soon as there is one.
+    std::function<void(Slot at_least, StateTaker taker)> take_state;
   };
   Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks);
   ~Service() override;
@@ -80,7 +85,8 @@ class Service : public net::HttpHandler {
                  api::ReadCall,
                  api::WatchCall,
                  api::ObserveCall,
-                 api::MoveLeaderCall>
+                 api::MoveLeaderCall,
+                 api::SnapshotCall>
         call;
     Route route = Route::kOther;
     int64_t started_us = 0;
@@ -100,6 +106,8 @@ class Service : public net::HttpHandler {
   void Start(const std::shared_ptr<net::Exchange>& exchange, api::Call call, Route route);
   void StartChange(std::shared_ptr<net::Exchange> exchange, api::ChangeCall call, Route route);
   void StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall call, Route route);
+  void StartBackup(std::shared_ptr<net::Exchange> exchange, api::SnapshotCall call, Route route);
+  void BeginBackup(Waiting waiting, ClusterTime time);
   template <typename StreamCall>
   void StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route);
   void AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route);
@@ -124,6 +132,8 @@ class Service : public net::HttpHandler {
   std::unique_ptr<Streams> streams_;
   std::unordered_map<CallId, Waiting> calls_;
   std::vector<Move> moves_;
+  std::unique_ptr<Backup> backup_;
+  bool backup_busy_ = false;  // from the request on: one at a time
   RequestStats stats_;
   int64_t started_ms_ = 0;
 };
