@@ -4,11 +4,13 @@
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "src/node/config.h"
 #include "src/node/log.h"
 #include "src/node/process.h"
+#include "src/node/recover.h"
 #include "src/node/server.h"
 
 namespace {
@@ -125,11 +127,15 @@ int main(int argc, char** argv) {
                "a cluster of one starts although its log is damaged, without what was lost");
   bool check = false;
   app.add_flag("--check-config", check, "check the settings and end");
+  std::optional<int> recovered;
+  synod::node::AddRecoverCommand(&app, &recovered);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kUsage;
   }
+  if (recovered)
+    return *recovered;
   NodeConfig config;
   if (const synod::Status s = ReadConfig(file, flags, accept_data_loss, &config); !s)
     return Fail(kUsage, s.error().detail);
