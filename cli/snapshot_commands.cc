@@ -11,6 +11,7 @@
 #include <random>
 
 #include "cli/commands.h"
+#include "src/base/address.h"
 #include "src/offline/new_cluster.h"
 #include "src/offline/snapshot.h"
 
@@ -235,12 +236,11 @@ Result<std::map<NodeId, std::string>> ParseMembers(const std::string& list) {
     unsigned long id = 0;
     if (equals != std::string::npos && one.find_first_not_of("0123456789") == equals && equals < 8)
       id = std::stoul(one.substr(0, equals));
-    const std::string address = equals == std::string::npos ? "" : one.substr(equals + 1);
-    const size_t colon = address.rfind(':');
-    if (id == 0 || id > 1'000'000 || colon == 0 || colon == std::string::npos ||
-        address.find_first_not_of("0123456789", colon + 1) != std::string::npos)
+    const Result<HostPort> address =
+        ParseHostPort(equals == std::string::npos ? "" : one.substr(equals + 1));
+    if (id == 0 || id > 1'000'000 || !address)
       return bad("must be ID=HOST:PEERPORT,ID=HOST:PEERPORT,...; '" + one + "' is not");
-    if (!members.emplace(NodeId(static_cast<uint32_t>(id)), address).second)
+    if (!members.emplace(NodeId(static_cast<uint32_t>(id)), address->ToString()).second)
       return bad("lists member " + std::to_string(id) + " twice");
   }
   if (members.empty() || members.size() > 7)

@@ -136,10 +136,10 @@ class Machine {
   // Checks what was loaded; kInternal with a detail if it does not fit together.
   Status FinishLoad();
 
-  // Makes what was loaded the state that a new cluster begins with (docs/api.md, "Backup"): applied
-  // is slot 1, for which no log entry exists, so that whoever has not this state cannot take the
-  // new cluster's log for its own beginning. Leases end with all that hangs on them, the history
-  // and the recorded answers are gone, nobody is a member, and all counters are far ahead.
+  // Makes what was loaded the state that a new cluster begins with (docs/api.md, "Backups"):
+  // applied is slot 1, for which no log entry exists, so that whoever has not this state cannot
+  // take the new cluster's log for its own beginning. Leases end with all that hangs on them, the
+  // history and the recorded answers are gone, nobody is a member, and all counters are far ahead.
   void BeginNewCluster();
 
   void CheckInvariants() const;

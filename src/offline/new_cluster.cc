@@ -113,6 +113,7 @@ Result<NewNode> Restore(const RestoreOptions& options,
   identity.node_uuid = options.entropy;
   identity.member_id = options.member;
   identity.members = options.members;
+  for (const auto& [id, address] : options.members) identity.membership.voters.push_back(id);
   return WriteNode(fs, options.data_dir, identity, loaded->machine, options.segment_bytes,
                    progress);
 }
@@ -161,6 +162,7 @@ Result<Recovered> RecoverAlone(const RecoverOptions& options,
   const auto own = old.members.find(old.member_id);
   recovered.peer_address = own == old.members.end() ? "" : own->second;
   identity.members[identity.member_id] = recovered.peer_address;
+  identity.membership.voters.push_back(identity.member_id);
   Result<NewNode> written =
       WriteNode(fs, options.new_data_dir, identity, *machine, options.segment_bytes, progress);
   if (!written)

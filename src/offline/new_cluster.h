@@ -8,7 +8,8 @@
 // Errors        kInvalidRequest: a directory that is not empty. Else what could not be read or
 //               written.
 // Thread        Any.
-// Source        docs/operations.md, "Backups" and "The quorum is gone".
+// Source        docs/operations.md, "Backups" and "The quorum is gone"; docs/formats.md, "New
+//               clusters".
 #ifndef SYNOD_OFFLINE_NEW_CLUSTER_H_
 #define SYNOD_OFFLINE_NEW_CLUSTER_H_
 

@@ -136,5 +136,21 @@ TEST(PlainCallsTest, EachPathHasItsKind) {
       EXPECT_EQ(Expect<PlainCall>(Parse(method, target)).kind, kind) << target;
 }
 
+TEST(SnapshotCallTest, TakesATimeoutAndNothingElse) {
+  EXPECT_EQ(Expect<SnapshotCall>(Parse("GET", "/v1/snapshot?timeout_ms=70")).timeout_ms, 70);
+  EXPECT_EQ(Verdict(Parse("GET", "/v1/snapshot", {{"if-match", "\"3\""}})), "400 invalid_request");
+}
+
+TEST(SnapshotCallTest, TheHeadNamesTheRevisionAndAFile) {
+  Context context;
+  context.revision = Revision(25);
+  const net::HttpResponse head = RenderSnapshotHead({}, context);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.content_type, "application/octet-stream");
+  EXPECT_TRUE(head.body.empty());
+  EXPECT_EQ(HeaderOf(head, "Synod-Revision"), "25");
+  EXPECT_EQ(HeaderOf(head, "Content-Disposition"), "attachment; filename=\"synod-25.snap\"");
+}
+
 }  // namespace
 }  // namespace synod::api

@@ -77,6 +77,8 @@ TEST_F(NewClusterTest, EveryNodeBeginsWithTheSameStateInOneNewCluster) {
     EXPECT_EQ(started->identity.member_id, NodeId(member));
     EXPECT_EQ(started->identity.node_uuid, (Hash128{50, member}));
     EXPECT_EQ(started->identity.members.size(), 3U);
+    EXPECT_EQ(started->identity.membership.voters.size(), 3U);
+    EXPECT_EQ(started->machine.membership().version, 0U);
     EXPECT_EQ(started->machine.digest(), first->digest);
     EXPECT_EQ(started->machine.applied(), Slot(1));
     EXPECT_GT(started->machine.revision().value, lost.revision().value + 1'000'000'000);
@@ -202,6 +204,7 @@ TEST_F(RecoverTest, IsTheOnlyMemberUnderANumberThatNobodyHad) {
   EXPECT_EQ(started->identity.cluster_id, (Hash128{70, 71}));
   EXPECT_EQ(started->identity.member_id, NodeId(4));
   EXPECT_EQ(started->identity.members, (std::map<NodeId, std::string>{{NodeId(4), "h2:2"}}));
+  EXPECT_EQ(started->identity.membership.voters, std::vector<NodeId>{NodeId(4)});
   EXPECT_TRUE(started->machine.members().empty());
 }
 
