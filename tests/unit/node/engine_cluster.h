@@ -92,8 +92,10 @@ class EngineCluster {
         changes_.emplace(std::pair(id, done.call), std::move(done.answer));
       for (ReadReady& ready : out.reads)
         reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
-      if (out.checkpoint)
+      if (out.checkpoint) {
+        checkpoints_[id] = out.checkpoint->slot;
         engine->Checkpointed(out.checkpoint->slot, Slot(1));
+      }
       if (out.lost)
         lost_[id] = *out.lost;
     }
@@ -137,6 +139,7 @@ class EngineCluster {
     return it->second;
   }
   int64_t now() const { return now_; }
+  Slot CheckpointOf(uint32_t id) { return checkpoints_[NodeId(id)]; }
   // The most entries that the node applied in one turn so far.
   uint64_t largest_apply(uint32_t id) const { return largest_apply_.at(NodeId(id)); }
   std::set<NodeId> frozen_;
@@ -174,6 +177,7 @@ class EngineCluster {
 
   std::vector<NodeId> voters_;
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;
+  std::map<NodeId, Slot> checkpoints_;
   std::map<NodeId, uint64_t> gens_;
   std::deque<std::pair<NodeId, Frame>> wire_;
   std::set<std::pair<NodeId, NodeId>> cut_;

@@ -45,6 +45,18 @@ TEST(EngineTest, AClusterOfOneAnswersAChange) {
   EXPECT_EQ(ValueAt(cluster.node(1), "/a"), "x");
 }
 
+TEST(EngineTest, ACheckpointThatIsAskedForComesBeforeItIsDue) {
+  EngineCluster cluster(1);
+  ASSERT_EQ(cluster.Elect(), 1U);
+  ASSERT_TRUE(cluster.node(1).Change(EngineCluster::PutCommand("/a", "x"), 5000));
+  cluster.Settle();
+  const Slot applied = cluster.node(1).machine().applied();
+  ASSERT_LT(cluster.CheckpointOf(1), applied);
+  cluster.node(1).AskCheckpoint();
+  cluster.Settle();
+  EXPECT_EQ(cluster.CheckpointOf(1), applied);
+}
+
 TEST(EngineTest, AFollowerHandsAChangeToTheLeaderAndAnswersIt) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
