@@ -16,8 +16,10 @@ constexpr uint64_t kBehindSlots = 1000;
 
 void Replica::Core::StartPreVote() {
   election_.Restart(now_, commit_.value > log_.learned().value + kBehindSlots);
-  if (!membership_.IsVoter(config_.self))
+  if (!MayCampaign()) {
+    AskAnyMember();
     return;
+  }
   phase_ = Phase::kPreVote;
   election_.StartPreVote();
   const Ballot ballot = election_.pre_vote_ballot();
@@ -35,10 +37,13 @@ void Replica::Core::StartPreVote() {
 void Replica::Core::On(NodeId from, const PreVote& m) {
   if (m.ballot.node != from)
     return;
+  if (KnowsBetter(from, m.config_version)) {
+    RefuseStale(from, m.ballot, m.config_version, m.learned);
+    return;
+  }
   // The round of a pre-vote is a wish, not a fact: it is not observed, or two nodes could drive
   // each other's rounds up without end.
-  const bool granted =
-      membership_.IsVoter(from) && m.ballot > acceptor_.promised() && !IsSticky(from);
+  const bool granted = m.ballot > acceptor_.promised() && !IsSticky(from);
   outbox_.To(from, PreVoteReply{.ballot = m.ballot,
                                 .granted = granted,
                                 .promised = acceptor_.promised(),
@@ -73,11 +78,20 @@ void Replica::Core::StartPrepare(bool transfer) {
   takeover_.emplace(ballot, from);
   own_promise_ = acceptor_.Report(from, CurrentHardState(), log_, config_.message_bytes_max);
   outbox_.Note("prepare", ballot.round);
+  PrepareToMissing();
+}
+
+void Replica::Core::PrepareTo(NodeId voter) {
+  // Held until the own promise is durable: it is what makes the ballot unique over a restart.
+  outbox_.ToAfter(
+      voter, Prepare{takeover_->ballot(), takeover_->from(), membership_.version, by_transfer_},
+      acceptor_.promise_persist(), journal_);
+}
+
+void Replica::Core::PrepareToMissing() {
   for (const NodeId voter : membership_.voters) {
-    // Held until the own promise is durable: it is what makes the ballot unique over a restart.
-    if (voter != config_.self)
-      outbox_.ToAfter(voter, Prepare{ballot, from, membership_.version, transfer},
-                      acceptor_.promise_persist(), journal_);
+    if (voter != config_.self && !takeover_->IsComplete(voter))
+      PrepareTo(voter);
   }
 }
 
@@ -90,23 +104,20 @@ void Replica::Core::TickCandidate() {
   }
   if (phase_ != Phase::kPrepare || now_ % config_.heartbeat_ticks != 0)
     return;
-  for (const NodeId voter : membership_.voters) {
-    if (voter != config_.self && !takeover_->IsComplete(voter))
-      outbox_.ToAfter(
-          voter, Prepare{takeover_->ballot(), takeover_->from(), membership_.version, by_transfer_},
-          acceptor_.promise_persist(), journal_);
-  }
+  PrepareToMissing();
 }
 
 void Replica::Core::On(NodeId from, const Prepare& m) {
   if (m.ballot.node != from || !election_.Observe(m.ballot))
     return;
-  if (!membership_.IsVoter(from)) {
-    NackTo(from, m.ballot, NackReason::kConfigStale);
-    return;
-  }
   if (m.ballot < acceptor_.promised()) {
     NackTo(from, m.ballot, NackReason::kStale);
+    return;
+  }
+  // Promising is always safe; but who was removed must not disturb those who are left. The leader
+  // of our ballot may be one that hands over.
+  if (m.ballot > acceptor_.promised() && KnowsBetter(from, m.config_version)) {
+    RefuseStale(from, m.ballot, m.config_version, m.from - 1);
     return;
   }
   if (m.ballot > acceptor_.promised()) {
@@ -149,6 +160,10 @@ void Replica::Core::On(NodeId from, const Promise& m) {
     CheckPromises();
   else if (takeover_->IsComplete(from))
     leader_->Promised(from, now_);
+  if (phase_ == Phase::kFetch)
+    LeadIfFetched();
+  else if (phase_ == Phase::kLead)
+    TryEndSwitch();
 }
 
 void Replica::Core::CheckPromises() {
@@ -166,29 +181,45 @@ void Replica::Core::CheckPromises() {
 }
 
 void Replica::Core::LeadIfFetched() {
-  if (log_.learned() >= takeover_->chosen_through())
+  // What was fetched may have changed who must have promised.
+  const size_t promised = takeover_->CountComplete(membership_.voters);
+  if (promised >= membership_.Majority() && log_.learned() >= takeover_->chosen_through())
     Lead();
 }
 
 void Replica::Core::Lead() {
   const Ballot ballot = takeover_->ballot();
   SYNOD_CHECK(acceptor_.promised() == ballot);
-  const Slot base = log_.learned() + 1;
-  const auto empty = std::make_shared<const std::string>();
-  leader_->Begin(base);
-  const Slot last = std::max(takeover_->highest_vote(), log_.learned());
-  SYNOD_CHECK(log_.end() <= last + 1);  // the own votes were among the promises
-  for (Slot s = base; s <= last; ++s) {
-    const Entry* bound = takeover_->Bound(s);
-    // Its origin stays: whoever applies it can tell that an older leader proposed it.
-    const Entry entry = bound != nullptr ? *bound : Entry{EntryKind::kNoop, ballot, empty};
-    leader_->Propose(entry, &log_, &journal_);
-  }
-  leader_->set_start_slot(
-      leader_->Propose({EntryKind::kLeaderStart, ballot, empty}, &log_, &journal_));
-  takeover_.reset();
+  leader_->Begin(log_.learned() + 1);
   phase_ = Phase::kLead;
   outbox_.Note("became_leader", ballot.round);
+  ProposeBound();
+}
+
+void Replica::Core::ProposeBound() {
+  const Ballot ballot = leader_->ballot();
+  const auto empty = std::make_shared<const std::string>();
+  const Slot last = std::max(takeover_->highest_vote(), log_.learned());
+  SYNOD_CHECK(log_.end() <= last + 1);  // the own votes were among the promises
+  switch_at_ = Slot{};
+  while (leader_->next() <= last && switch_at_.value == 0) {
+    const Slot slot = leader_->next();
+    const Entry* bound = takeover_->Bound(slot);
+    // Its origin stays: whoever applies it can tell that an older leader proposed it.
+    const Entry entry = bound != nullptr ? *bound : Entry{EntryKind::kNoop, ballot, empty};
+    // Who votes above it is known once it is chosen: the rest waits for the promises of those.
+    if (entry.kind == EntryKind::kConfig)
+      switch_at_ = slot;
+    leader_->Propose(entry, &log_, &journal_);
+  }
+  takeover_.reset();
+  if (switch_at_.value != 0)
+    return;
+  const bool started = leader_->start_slot().value != 0;
+  const EntryKind kind = started ? EntryKind::kNoop : EntryKind::kLeaderStart;
+  const Slot slot = leader_->Propose({kind, ballot, empty}, &log_, &journal_);
+  if (!started)
+    leader_->set_start_slot(slot);
 }
 
 void Replica::Core::StepDown(const char* why) {
@@ -200,6 +231,7 @@ void Replica::Core::StepDown(const char* why) {
   own_promise_.clear();
   leader_.reset();
   transfer_to_ = NodeId{};
+  switch_at_ = Slot{};
   reads_.FailAsked(&outbox_);
   election_.ForgetLeader();
   election_.Restart(now_);
@@ -208,7 +240,7 @@ void Replica::Core::StepDown(const char* why) {
 void Replica::Core::On(NodeId from, const TimeoutNow& m) {
   // Late or repeated: somebody has promised another ballot since.
   if (m.ballot.node != from || m.ballot != acceptor_.promised() || leader_.has_value() ||
-      !membership_.IsVoter(config_.self))
+      !MayCampaign())
     return;
   outbox_.Note("asked_to_lead", from.value);
   StartPrepare(true);

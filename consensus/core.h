@@ -1,9 +1,11 @@
 // Core: the parts of a replica and how an input runs through them. Private to replica.cc,
-// campaign.cc (phase 1) and steady.cc (phase 2, learning, reads).
+// campaign.cc (phase 1), steady.cc (phase 2, learning, reads) and membership.cc.
 //
 // Contract      replica.h has it; this is where its parts meet.
 // Phases        follower -> pre-vote -> prepare -> fetch -> lead. A majority of promises ends
 //               prepare; fetch gets values that are chosen but not held here; lead proposes.
+//               A leader whose membership entry was chosen runs phase 1 again, in the same ballot
+//               and above that slot, with the new voters, while it stays in the phase lead.
 // Thread        Core thread only.
 #ifndef SYNOD_CONSENSUS_CORE_H_
 #define SYNOD_CONSENSUS_CORE_H_
@@ -35,6 +37,7 @@ class Replica::Core {
   Output TakeOutput();
   Result<Slot> Propose(EntryKind kind, SharedBytes payload);
   bool CanPropose(size_t bytes) const;
+  bool CanProposeConfig() const;
   void PeerGone(NodeId peer);
   Status Transfer(NodeId to);
   void PersistLearned();
@@ -53,6 +56,10 @@ class Replica::Core {
   void CheckPromises();
   void LeadIfFetched();
   void Lead();
+  // Phase 1 is done for every slot from the leader's next one on: proposes what it found.
+  void ProposeBound();
+  void PrepareTo(NodeId voter);
+  void PrepareToMissing();
   void StepDown(const char* why);
   void TickCandidate();
   void On(NodeId from, const PreVote& m);
@@ -60,6 +67,19 @@ class Replica::Core {
   void On(NodeId from, const Prepare& m);
   void On(NodeId from, const Promise& m);
   void On(NodeId from, const TimeoutNow& m);
+
+  // -- membership.cc
+  void TakeConfigs();
+  void OnMembership();
+  void StartSwitch();
+  void TryEndSwitch();
+  void HandOver();
+  void AskAnyMember();
+  bool IsFetching() const;
+  bool HasStarted() const;
+  bool MayCampaign() const;
+  bool KnowsBetter(NodeId from, uint64_t config_version) const;
+  void RefuseStale(NodeId to, Ballot refused, uint64_t config_version, Slot learned);
 
   // -- steady.cc
   void On(NodeId from, const Accept& m);
@@ -83,7 +103,9 @@ class Replica::Core {
 
   const Config config_;
   Membership membership_;
-  uint64_t now_ = 0;  // ticks
+  uint64_t held_version_;  // of the memberships that the learned prefix holds, the newest
+  Slot configs_taken_;     // learned slots up to here were looked at for memberships
+  uint64_t now_ = 0;       // ticks
   Phase phase_ = Phase::kFollower;
   Slot commit_;  // highest slot known chosen without a gap, held or not
   Slot first_slot_;
@@ -104,12 +126,16 @@ class Replica::Core {
   Learner learner_;
   Outbox outbox_;
 
-  std::optional<Takeover> takeover_;             // prepare, fetch
+  std::optional<Takeover> takeover_;             // prepare, fetch; lead: of a switch
   std::vector<consensus::Promise> own_promise_;  // waits for its persist
   std::vector<NodeId> refused_by_;               // in this prepare, for stickiness
   bool by_transfer_ = false;                     // the last leader asked for this campaign
   uint64_t fetch_progress_at_ = 0;
   std::optional<Leader> leader_;  // fetch, lead
+
+  // Leader: the membership entry above which nothing is proposed before its switch has passed; 0:
+  // none.
+  Slot switch_at_;
 
   NodeId transfer_to_;  // 0: none
   uint64_t transfer_deadline_ = 0;

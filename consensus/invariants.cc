@@ -33,19 +33,33 @@ void Replica::Core::CheckInvariants() const {
       SYNOD_CHECK(record->ballot <= acceptor_.promised());
   }
   // (4) Phase and parts agree.
-  SYNOD_CHECK(takeover_.has_value() == (phase_ == Phase::kPrepare || phase_ == Phase::kFetch));
+  const bool switching =
+      phase_ == Phase::kLead && switch_at_.value != 0 && log_.learned() >= switch_at_;
+  SYNOD_CHECK(takeover_.has_value() ==
+              (phase_ == Phase::kPrepare || phase_ == Phase::kFetch || switching));
   SYNOD_CHECK(leader_.has_value() == (phase_ == Phase::kFetch || phase_ == Phase::kLead));
   if (takeover_.has_value())
     SYNOD_CHECK(takeover_->ballot() == acceptor_.promised());
+  // (5) Every membership in the learned prefix is taken; who campaigns has a vote in the newest,
+  // and that is not one that was only told.
+  SYNOD_CHECK(configs_taken_ == log_.learned());
+  SYNOD_CHECK(held_version_ <= membership_.version);
+  if (phase_ == Phase::kPreVote || phase_ == Phase::kPrepare || phase_ == Phase::kFetch)
+    SYNOD_CHECK(MayCampaign());
   if (phase_ != Phase::kLead) {
     SYNOD_CHECK(transfer_to_.value == 0);
+    SYNOD_CHECK(switch_at_.value == 0);
     return;
   }
-  // (5) A leader holds its promise, and every open slot carries its own vote in its own ballot.
+  // (6) Nothing is proposed above a membership entry before its switch has passed.
+  SYNOD_CHECK(held_version_ == membership_.version);
+  if (switch_at_.value != 0)
+    SYNOD_CHECK(leader_->next() == std::max(switch_at_, log_.learned()) + 1);
+  // (7) A leader holds its promise, and every open slot carries its own vote in its own ballot.
   SYNOD_CHECK(leader_->ballot() == acceptor_.promised());
   SYNOD_CHECK(leader_->base() <= log_.learned() + 1);
-  SYNOD_CHECK(leader_->start_slot() >= leader_->base());
-  SYNOD_CHECK(leader_->next() == log_.end());
+  SYNOD_CHECK(switch_at_.value != 0 || leader_->start_slot() >= leader_->base());
+  SYNOD_CHECK(switch_at_.value != 0 || leader_->next() == log_.end());
   for (Slot s = log_.learned() + 1; s < leader_->next(); ++s) {
     const Record* record = log_.Find(s);
     SYNOD_CHECK(record != nullptr);

@@ -11,31 +11,53 @@
 namespace synod::consensus {
 namespace {
 
-constexpr size_t kVotersMax = 32;  // one bit each in Record::votes
+constexpr size_t kMembersMax = 32;  // one bit each in Record::votes
 constexpr size_t kRoundsRemembered = 1024;
 
 }  // namespace
 
 Leader::Leader(const Config& config, const Membership& membership, Ballot ballot, uint64_t now)
-    : config_(config),
-      config_version_(membership.version),
-      ballot_(ballot),
-      self_votes_(membership.IsVoter(config.self)),
-      majority_(static_cast<int>(membership.Majority())) {
-  SYNOD_CHECK(membership.voters.size() <= kVotersMax);
-  uint32_t bit = 1;
-  for (const NodeId voter : membership.voters) {
-    if (voter == config.self)
-      self_bit_ = bit;
-    else
-      peers_.push_back({.id = voter, .bit = bit, .learned = {}, .durable_learned = {}});
-    bit <<= 1;
-  }
-  for (const NodeId learner : membership.learners) {
-    if (learner != config.self)
-      peers_.push_back({.id = learner, .bit = 0, .learned = {}, .durable_learned = {}});
-  }
+    : config_(config), config_version_(membership.version), ballot_(ballot) {
+  Adopt(membership, 0);
   StartRound(now);
+}
+
+void Leader::Adopt(const Membership& membership, uint64_t now) {
+  SYNOD_CHECK(membership.voters.size() + membership.learners.size() <= kMembersMax);
+  const std::vector<Peer> before = std::exchange(peers_, {});
+  config_version_ = membership.version;
+  majority_ = static_cast<int>(membership.Majority());
+  self_bit_ = 0;
+  voter_bits_ = 0;
+  uint32_t bit = 1;
+  const auto add = [&](NodeId id, bool voter) {
+    voter_bits_ |= voter ? bit : 0;
+    if (id != config_.self) {
+      const auto old =
+          std::find_if(before.begin(), before.end(), [&](const Peer& p) { return p.id == id; });
+      Peer& peer = peers_.emplace_back(
+          old != before.end() ? *old : Peer{.id = id, .learned = {}, .durable_learned = {}});
+      peer.bit = bit;
+      if (voter && !peer.voter)
+        peer.heard_at = std::max(peer.heard_at, now);
+      peer.voter = voter;
+    } else if (voter) {
+      self_bit_ = bit;
+    }
+    bit <<= 1;
+  };
+  for (const NodeId voter : membership.voters) add(voter, true);
+  for (const NodeId learner : membership.learners) add(learner, false);
+}
+
+void Leader::Dismiss(const Membership& membership,
+                     const Log& log,
+                     uint64_t now,
+                     Outbox* outbox) const {
+  for (const Peer& p : peers_) {
+    if (!membership.IsMember(p.id))
+      outbox->To(p.id, Frame(log, now));
+  }
 }
 
 const Leader::Peer* Leader::Find(NodeId id) const {
@@ -71,6 +93,14 @@ Slot Leader::Propose(const Entry& entry, Log* log, Journal* journal) {
   open_bytes_ += entry.ByteSize();
   log->Vote(slot, ballot_, entry, journal->Put({slot, ballot_, false, entry}));
   return slot;
+}
+
+void Leader::SkipTo(Slot learned) {
+  SYNOD_CHECK(next_ <= learned + 1);
+  next_ = learned + 1;
+  own_next_ = next_;
+  unsent_ = next_;
+  open_bytes_ = 0;
 }
 
 bool Leader::OnAccepted(NodeId from, const Accepted& answer, Log* log) {
@@ -116,7 +146,7 @@ bool Leader::AdvanceCommit(Log* log) {
     const Record* record = log->Find(log->learned() + 1);
     SYNOD_CHECK(record != nullptr);
     SYNOD_CHECK(record->ballot == ballot_);
-    if (std::popcount(record->votes) < majority_)
+    if (std::popcount(record->votes & voter_bits_) < majority_)
       break;
     open_bytes_ -= record->entry.ByteSize();
     log->ChooseNext();
@@ -139,22 +169,32 @@ uint64_t Leader::SentAt(uint64_t read_seq) const {
   return read_seq < sent_first_ ? 0 : sent_at_[read_seq - sent_first_];
 }
 
-uint64_t Leader::MajorityReached(uint64_t own, uint64_t Peer::*field) const {
-  std::array<uint64_t, kVotersMax> values{};
+template <typename Reached>
+uint64_t Leader::MajorityReached(uint64_t own, Reached reached) const {
+  std::array<uint64_t, kMembersMax> values{};
   size_t count = 0;
-  if (self_votes_)
+  if (self_bit_ != 0)
     values[count++] = own;
   for (const Peer& p : peers_) {
-    if (p.bit != 0)
-      values[count++] = p.*field;
+    if (p.voter)
+      values[count++] = reached(p);
   }
   std::sort(values.begin(), values.begin() + count, std::greater<>());
   return values[static_cast<size_t>(majority_ - 1)];
 }
 
-uint64_t Leader::ConfirmedRound() const { return MajorityReached(read_seq_, &Peer::read_seq); }
+uint64_t Leader::ConfirmedRound() const {
+  return MajorityReached(read_seq_, [](const Peer& p) { return p.read_seq; });
+}
 
-uint64_t Leader::QuorumContact(uint64_t now) const { return MajorityReached(now, &Peer::heard_at); }
+uint64_t Leader::QuorumContact(uint64_t now) const {
+  return MajorityReached(now, [](const Peer& p) { return p.heard_at; });
+}
+
+Slot Leader::MajorityLearned(Slot own_durable) const {
+  return Slot(
+      MajorityReached(own_durable.value, [](const Peer& p) { return p.durable_learned.value; }));
+}
 
 void Leader::Heartbeat(uint64_t now) {
   StartRound(now);

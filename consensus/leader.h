@@ -3,9 +3,10 @@
 // Contract      Puts entries into slots, sends Accepts, counts votes slot by slot, and keeps what
 //               it knows of every peer. Before Begin() it only sends heartbeats (values are
 //               fetched).
-// Safety        One value per slot in this ballot. A vote counts for the slot and ballot it names;
-//               the leader's own vote counts once it is durable. Commit moves over a contiguous
-//               prefix.
+// Safety        One value per slot in this ballot. A vote counts for the slot and ballot it names,
+//               if its sender votes in the membership of that slot; the leader's own counts once it
+//               is durable. Commit moves over a contiguous prefix.
+// Membership    All open slots are of one membership: Adopt() is called when none is open.
 // Flow          At most window_slots slots and window_bytes bytes are open. Accepts that a peer did
 //               not answer are sent again with the heartbeat, at most one message a peer.
 // Thread        Core thread only.
@@ -26,7 +27,8 @@ class Leader {
  public:
   struct Peer {
     NodeId id;
-    uint32_t bit = 0;  // its vote; 0: a learner
+    uint32_t bit = 0;    // marks its vote in Record::votes
+    bool voter = false;  // or a learner: gets everything, is never counted
     Slot learned;
     Slot durable_learned;
     uint64_t heard_at = 0;      // tick at which the newest message it answered was sent; 0: never
@@ -37,6 +39,11 @@ class Leader {
   Leader(const Config& config, const Membership& membership, Ballot ballot, uint64_t now);
 
   Ballot ballot() const { return ballot_; }
+  // From the next slot on this membership counts; whoever is new counts as heard just now.
+  void Adopt(const Membership& membership, uint64_t now);
+  // Tells those who are no longer members that everything up to here is chosen: the last that they
+  // hear of this leader.
+  void Dismiss(const Membership& membership, const Log& log, uint64_t now, Outbox* outbox) const;
   // The peer promised just now: counts as contact.
   void Promised(NodeId peer, uint64_t now);
 
@@ -49,6 +56,8 @@ class Leader {
   bool HasRoom(size_t bytes, const Log& log) const;
   uint64_t InFlight(const Log& log) const { return next_.value - 1 - log.learned().value; }
   Slot Propose(const Entry& entry, Log* log, Journal* journal);
+  // Slots up to `learned` were chosen by others and learned: the next proposal goes above them.
+  void SkipTo(Slot learned);
 
   // Takes the votes of an answer; false if the sender is no peer.
   bool OnAccepted(NodeId from, const Accepted& answer, Log* log);
@@ -60,6 +69,8 @@ class Leader {
   uint64_t StartRound(uint64_t now);
   // The newest round that a majority answered.
   uint64_t ConfirmedRound() const;
+  // Up to where a majority holds everything, durably.
+  Slot MajorityLearned(Slot own_durable) const;
   // The tick of the newest moment at which a majority was known to follow.
   uint64_t QuorumContact(uint64_t now) const;
   void Heartbeat(uint64_t now);
@@ -73,7 +84,8 @@ class Leader {
 
  private:
   // The greatest value that a majority of the voters, the leader with `own`, has reached.
-  uint64_t MajorityReached(uint64_t own, uint64_t Peer::*field) const;
+  template <typename Reached>
+  uint64_t MajorityReached(uint64_t own, Reached reached) const;
   Accept Frame(const Log& log, uint64_t now) const;
   void Broadcast(const Accept& accept, Outbox* outbox) const;
   void SendNew(Log* log, uint64_t now, Outbox* outbox);
@@ -85,9 +97,9 @@ class Leader {
   uint64_t config_version_;
   Ballot ballot_;
   std::vector<Peer> peers_;
-  bool self_votes_;
-  uint32_t self_bit_ = 0;
-  int majority_;
+  uint32_t self_bit_ = 0;  // 0: it does not vote
+  uint32_t voter_bits_ = 0;
+  int majority_ = 0;
 
   Slot base_;
   Slot next_;

@@ -12,6 +12,8 @@ namespace synod::consensus {
 Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
     : config_(config),
       membership_(config.membership),
+      held_version_(config.membership_held),
+      configs_taken_(applied),
       commit_(std::max(disk.hard_state.learned, disk.hard_state.commit_hint)),
       first_slot_(disk.hard_state.first_slot),
       handed_out_(applied),
@@ -26,6 +28,8 @@ Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
   SYNOD_CHECK(config.heartbeat_ticks > 0);
   SYNOD_CHECK(config.window_slots > 0 && config.window_slots < kHoleCap);
   SYNOD_CHECK(!membership_.voters.empty());
+  SYNOD_CHECK(held_version_ <= membership_.version);
+  TakeConfigs();
   // Nobody to wait for.
   if (membership_.voters.size() == 1 && membership_.IsVoter(config.self))
     election_.DueIn(now_, 1);
@@ -57,6 +61,7 @@ void Replica::Core::Persisted(PersistId upto) {
   if (phase_ == Phase::kLead) {
     leader_->CountOwnVotes(&log_, journal_);
     Commit();
+    TryEndSwitch();
   }
 }
 
@@ -92,7 +97,12 @@ Output Replica::Core::TakeOutput() {
 }
 
 bool Replica::Core::CanPropose(size_t bytes) const {
-  return phase_ == Phase::kLead && transfer_to_.value == 0 && leader_->HasRoom(bytes, log_);
+  return phase_ == Phase::kLead && transfer_to_.value == 0 && switch_at_.value == 0 &&
+         leader_->HasRoom(bytes, log_);
+}
+
+bool Replica::Core::CanProposeConfig() const {
+  return CanPropose(0) && leader_->InFlight(log_) == 0 && HasStarted();
 }
 
 Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
@@ -100,9 +110,17 @@ Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
   SYNOD_CHECK(kind == EntryKind::kCommand || kind == EntryKind::kConfig);
   if (phase_ != Phase::kLead || transfer_to_.value != 0)
     return Error{.code = Errc::kNoLeader, .detail = "not the leader"};
-  if (kind == EntryKind::kConfig)
-    return Error{.code = Errc::kNotImplemented, .detail = "membership changes"};
+  if (switch_at_.value != 0)
+    return Error{.code = Errc::kOverloaded, .detail = "the membership changes"};
   const Entry entry{kind, leader_->ballot(), std::move(payload)};
+  if (kind == EntryKind::kConfig) {
+    if (!CanProposeConfig())
+      return Error{.code = Errc::kOverloaded, .detail = "open slots lie below"};
+    const Result<Membership> next = Membership::OfEntry(*entry.payload);
+    SYNOD_CHECK(next.has_value());
+    SYNOD_CHECK(next->version == membership_.version + 1);
+    switch_at_ = leader_->next();
+  }
   if (!leader_->HasRoom(entry.ByteSize(), log_))
     return Error{.code = Errc::kOverloaded, .detail = "too many open slots"};
   return leader_->Propose(entry, &log_, &journal_);
@@ -155,6 +173,8 @@ bool Replica::Core::InstallSnapshot(Slot slot, const Membership& membership) {
   handed_out_ = slot;
   first_slot_ = slot + 1;
   commit_ = std::max(commit_, slot);
+  configs_taken_ = slot;
+  held_version_ = std::max(held_version_, membership.version);
   if (membership.version > membership_.version)
     membership_ = membership;
   learner_.Progressed();
@@ -162,6 +182,7 @@ bool Replica::Core::InstallSnapshot(Slot slot, const Membership& membership) {
   // Votes above it that the leader's commit covers are known now.
   log_.AdvanceTo(followed_, followed_commit_);
   commit_ = std::max(commit_, log_.learned());
+  TakeConfigs();
   journal_.Dirty();
   outbox_.Note("snapshot_installed", slot.value);
   return true;
@@ -204,6 +225,8 @@ Result<Slot> Replica::Propose(EntryKind kind, SharedBytes payload) {
 }
 
 bool Replica::CanPropose() const { return core_->CanPropose(0); }
+bool Replica::CanProposeConfig() const { return core_->CanProposeConfig(); }
+bool Replica::MembershipChanging() const { return core_->switch_at_.value != 0; }
 
 void Replica::ReadIndex(uint64_t read_id) { core_->reads_.Ask(read_id, core_->now_); }
 void Replica::SetStamp(int64_t stamp) { core_->stamp_ = stamp; }

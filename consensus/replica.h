@@ -33,9 +33,14 @@ namespace synod::consensus {
 
 struct Config {
   NodeId self;
-  Membership membership;  // in force until a chosen kConfig entry says otherwise
-  uint64_t seed = 0;      // for election jitter
-  uint64_t boot_id = 0;   // differs at every start of the process: names the reads it asks a leader
+  // The newest membership that this node knows of, be it told by others; in force until a chosen
+  // kConfig entry says otherwise.
+  Membership membership;
+  // The version that its state machine holds. While that is older, the node knows who its members
+  // are but not yet what they agreed on: it does not campaign.
+  uint64_t membership_held = 0;
+  uint64_t seed = 0;     // for election jitter
+  uint64_t boot_id = 0;  // differs at every start of the process: names the reads it asks a leader
   // In ticks; the driver ticks every 10 ms. Defaults: heartbeat 50 ms, election 500 to 1000 ms.
   uint32_t heartbeat_ticks = 5;
   uint32_t election_ticks_min = 50;
@@ -76,10 +81,11 @@ struct LoadRequest {
 //               follows, leader_gone, asked_to_lead (node)
 //   ended       stepped_down or campaign_ended (round), followed by why: lost_quorum, refused,
 //               promised_to_another, another_leads, campaign_failed, fetch_failed, transferred,
-//               learned_a_foreign_value, installs_snapshot
+//               learned_a_foreign_value, installs_snapshot, removed
 //   transfer    transfer_started, transfer_sent, transfer_failed (node)
 //   learning    ignored_commit_of_other_ballot (slot), needs_snapshot (first slot to be had),
 //               peer_needs_snapshot (node), snapshot_installed (its slot)
+//   membership  membership (version), switch_passed (slot), refused_stale_config (node)
 //   input       ignored_accept (node): malformed, of a stranger, or of an implausible round
 struct Event {
   const char* what = "";
@@ -111,10 +117,17 @@ class Replica {
   void Persisted(PersistId upto);
 
   // Leader only: puts an entry (origin = the current ballot) into the next slot. kNoLeader if not
-  // the leader with its LeaderStart proposed, kOverloaded if the window is full: nothing happened.
+  // the leader, kOverloaded if the window is full or the membership changes: nothing happened.
+  // A kConfig entry (its payload begins with the next membership) needs CanProposeConfig().
   Result<Slot> Propose(EntryKind kind, SharedBytes payload);
   // True if Propose(kCommand) would be accepted now.
   bool CanPropose() const;
+  // True if Propose(kConfig) would be accepted now: this ballot's LeaderStart is chosen, and so is
+  // everything else that was proposed. Nothing is proposed above the entry until a majority of its
+  // voters has promised this ballot again and holds everything up to it.
+  bool CanProposeConfig() const;
+  // From a membership entry's proposal until entries above it may be proposed (leader).
+  bool MembershipChanging() const;
 
   // Starts a linearizable read on any node; ids are unique for the life of the process. The answer
   // is a ReadGrant or an entry in reads_failed in a later output. Calls of one turn share one
@@ -159,7 +172,8 @@ class Replica {
   Slot durable_learned() const;          // the part of it that is on disk
   Slot first_slot() const;
   const Membership& membership() const;
-  // Leader only: the highest durable learned slot each peer reported, and ticks since it was heard.
+  // Leader only: the highest durable learned slot each peer reported, and ticks since it was heard;
+  // voters and learners.
   struct PeerProgress {
     NodeId peer;
     Slot learned;

@@ -25,14 +25,18 @@ bool IsWellFormed(const Accept& m) {
 }  // namespace
 
 void Replica::Core::On(NodeId from, const Accept& m) {
-  if (m.ballot.node != from || !membership_.IsVoter(from) || !IsWellFormed(m) ||
-      !IsPlausible(m.commit) || !election_.Observe(m.ballot)) {
+  if (m.ballot.node != from || !IsWellFormed(m) || !IsPlausible(m.commit) ||
+      !election_.Observe(m.ballot)) {
     outbox_.Note("ignored_accept", from.value);
     return;
   }
   if (m.ballot < acceptor_.promised()) {
     // The sender lost an election it has not heard of: our promise tells it at once.
     NackTo(from, m.ballot, NackReason::kStale);
+    return;
+  }
+  if (m.ballot > acceptor_.promised() && KnowsBetter(from, m.config_version)) {
+    RefuseStale(from, m.ballot, m.config_version, m.commit);
     return;
   }
   Follow(from, m);
@@ -79,8 +83,10 @@ void Replica::Core::Follow(NodeId leader, const Accept& m) {
 void Replica::Core::TakeCommit(const Accept& m) {
   commit_ = std::max(commit_, m.commit);
   followed_commit_ = std::max(followed_commit_, m.commit);
-  if (log_.AdvanceTo(m.ballot, followed_commit_))
+  if (log_.AdvanceTo(m.ballot, followed_commit_)) {
     learner_.Progressed();
+    TakeConfigs();
+  }
   commit_ = std::max(commit_, log_.learned());
   // "The commit covers this slot and I voted there" does not make my vote the chosen value: it was
   // cast in another ballot. The value must be learned.
@@ -91,17 +97,22 @@ void Replica::Core::TakeCommit(const Accept& m) {
 void Replica::Core::On(NodeId from, const Accepted& m) {
   if (!leader_.has_value() || m.ballot != leader_->ballot())
     return;
-  if (leader_->OnAccepted(from, m, &log_) && phase_ == Phase::kLead)
-    Commit();
+  if (!leader_->OnAccepted(from, m, &log_) || phase_ != Phase::kLead)
+    return;
+  Commit();
+  TryEndSwitch();
 }
 
 void Replica::Core::Commit() {
-  const bool started_before = log_.learned() >= leader_->start_slot();
+  const bool started_before = HasStarted();
   if (!leader_->AdvanceCommit(&log_))
     return;
   commit_ = std::max(commit_, log_.learned());
-  if (!started_before && log_.learned() >= leader_->start_slot())
+  if (!started_before && HasStarted())
     outbox_.Note("leader_start_chosen", leader_->start_slot().value);
+  TakeConfigs();
+  if (log_.learned() == switch_at_ && !takeover_.has_value())
+    StartSwitch();
 }
 
 void Replica::Core::On(NodeId from, const Nack& m) {
@@ -130,7 +141,7 @@ void Replica::Core::TickLeader() {
     StepDown("lost_quorum");
     return;
   }
-  if (phase_ == Phase::kFetch && now_ - fetch_progress_at_ >= config_.election_ticks_max) {
+  if (IsFetching() && now_ - fetch_progress_at_ >= config_.election_ticks_max) {
     StepDown("fetch_failed");
     return;
   }
@@ -138,14 +149,17 @@ void Replica::Core::TickLeader() {
     outbox_.Note("transfer_failed", transfer_to_.value);
     transfer_to_ = NodeId{};
   }
-  if (now_ % config_.heartbeat_ticks == 0)
-    leader_->Heartbeat(now_);
+  if (now_ % config_.heartbeat_ticks != 0)
+    return;
+  leader_->Heartbeat(now_);
+  if (takeover_.has_value())
+    PrepareToMissing();
 }
 
 void Replica::Core::FlushLeader() {
   // Two rounds at a time: what comes meanwhile shares the next one. By what is held and not by
   // commit_, which rests on what others claim.
-  const bool may_read = phase_ == Phase::kLead && log_.learned() >= leader_->start_slot();
+  const bool may_read = phase_ == Phase::kLead && switch_at_.value == 0 && HasStarted();
   if (may_read && reads_.HasWaiting() && reads_.rounds() < 2)
     reads_.StartRound(leader_->StartRound(now_), log_.learned(), stamp_, now_);
   if (transfer_to_.value != 0)
@@ -157,7 +171,7 @@ void Replica::Core::FlushLeader() {
 }
 
 void Replica::Core::FlushTransfer() {
-  if (leader_->InFlight(log_) > 0 || log_.learned() < leader_->start_slot())
+  if (leader_->InFlight(log_) > 0 || switch_at_.value != 0 || !HasStarted())
     return;
   const Leader::Peer* target = leader_->Find(transfer_to_);
   SYNOD_CHECK(target != nullptr);
@@ -173,10 +187,11 @@ void Replica::Core::FlushTransfer() {
 }
 
 void Replica::Core::AskForMissing() {
-  if (phase_ == Phase::kLead || commit_ <= log_.learned() || !learner_.MayAsk(now_))
+  const bool leads = phase_ == Phase::kLead || phase_ == Phase::kFetch;
+  if ((leads && !IsFetching()) || commit_ <= log_.learned() || !learner_.MayAsk(now_))
     return;
   std::optional<NodeId> source = election_.leader();
-  if (phase_ == Phase::kFetch)
+  if (leads)
     source = takeover_->SourceAbove(log_.learned(), learner_.attempts());
   if (source.has_value() && *source != config_.self)
     learner_.Ask(*source, log_.learned() + 1, now_, &outbox_);
@@ -191,18 +206,19 @@ void Replica::Core::On(NodeId from, const LearnResp& m) {
   if (!membership_.IsMember(from) || !IsPlausible(m.commit))
     return;
   if (phase_ == Phase::kLead) {
-    // Leaders do not ask. A value chosen in one of our slots that is not the one we proposed: a
-    // later leader chose it, and our vote counts mean nothing any more.
+    // A value chosen in one of our slots that is not the one we proposed: a later leader chose it,
+    // and our vote counts mean nothing any more.
     for (const Chosen& c : m.entries) {
       const Record* own = log_.Find(c.slot);
-      const bool ours =
-          c.slot <= log_.learned() || (own != nullptr && own->entry.SameValue(c.entry));
+      const bool ours = c.slot <= log_.learned() || (IsFetching() && c.slot >= leader_->next()) ||
+                        (own != nullptr && own->entry.SameValue(c.entry));
       if (!ours) {
         StepDown("learned_a_foreign_value");
         break;
       }
     }
-    if (phase_ == Phase::kLead)
+    // Leaders do not ask, but for what new voters had learned before a switch.
+    if (phase_ == Phase::kLead && !IsFetching())
       return;
   }
   const uint64_t taken = learner_.Take(m, acceptor_.promised(), &log_, &journal_);
@@ -212,6 +228,9 @@ void Replica::Core::On(NodeId from, const LearnResp& m) {
     fetch_progress_at_ = now_;
     // Votes above the gap that the leader's commit covers become known now.
     log_.AdvanceTo(followed_, followed_commit_);
+    if (phase_ == Phase::kLead)
+      leader_->SkipTo(log_.learned());
+    TakeConfigs();
   } else if (m.entries.empty() && m.first_available > log_.learned() + 1) {
     outbox_.Note("needs_snapshot", m.first_available.value);
     needs_snapshot_ = m.first_available;
@@ -219,6 +238,8 @@ void Replica::Core::On(NodeId from, const LearnResp& m) {
   commit_ = std::max(commit_, std::max(m.commit, log_.learned()));
   if (phase_ == Phase::kFetch)
     LeadIfFetched();
+  else if (phase_ == Phase::kLead)
+    TryEndSwitch();
 }
 
 void Replica::Core::On(NodeId from, const ReadIndexReq& m) {

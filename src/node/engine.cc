@@ -39,6 +39,14 @@ machine::LogEntry ToLogEntry(const consensus::Chosen& chosen) {
   return entry;
 }
 
+// The newer of what the node was told and of what its state machine holds.
+consensus::Config WithMembership(consensus::Config config, const Membership& held) {
+  config.membership_held = held.version;
+  if (held.version > config.membership.version)
+    config.membership = held;
+  return config;
+}
+
 }  // namespace
 
 Engine::Core::Core(const EngineConfig& c,
@@ -50,7 +58,8 @@ Engine::Core::Core(const EngineConfig& c,
       config(c),
       machine(std::move(m)),
       witness(c.self.id, disk.gen, c.lost),
-      replica(c.consensus, std::move(disk), machine.applied()),
+      replica(
+          WithMembership(c.consensus, machine.membership()), std::move(disk), machine.applied()),
       reads(static_cast<int64_t>(c.consensus.election_ticks_max) * c.tick_ms),
       now_ms(now),
       checkpoint_at_ms_(now),
@@ -230,6 +239,7 @@ void Engine::Core::OnLeaderStart(Ballot origin) {
 void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committed) {
   const machine::Observer self{config.self.id, config.boot};
   for (const consensus::Chosen& chosen : committed) {
+    ReleaseAnswers(chosen.slot);
     machine::Applied applied;
     const Ballot before = machine.leader_start();
     machine.Apply(ToLogEntry(chosen), self, &applied);
@@ -237,7 +247,12 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
     counters.commands_applied += applied.commands;
     // Entry by entry: a LeaderStart right behind proves only of what was not applied before it that
     // it never will be.
-    for (machine::Completion& completion : applied.completions) Complete(std::move(completion));
+    for (machine::Completion& completion : applied.completions) {
+      if (chosen.entry.kind == consensus::EntryKind::kConfig)
+        held_answers_.push_back({chosen.slot, std::move(completion)});
+      else
+        Complete(std::move(completion));
+    }
     for (const uint64_t seq : applied.waiting) changes.Waits(seq);
     std::move(applied.revisions.begin(), applied.revisions.end(),
               std::back_inserter(out.revisions));
@@ -255,6 +270,7 @@ void Engine::Core::DrainReplica() {
   }
   HandleSends(std::move(o.send));
   ApplyCommitted(o.committed);
+  ReleaseAnswers(machine.applied());
   for (const consensus::ReadGrant& grant : o.reads) reads.Granted(grant);
   for (const uint64_t round : o.reads_failed) reads.Failed(round);
   std::move(o.load.begin(), o.load.end(), std::back_inserter(out.load));

@@ -7,6 +7,13 @@
 
 namespace synod::node {
 
+Lane LaneOf(const machine::Operation& operation) {
+  if (std::holds_alternative<machine::LeaseKeepAlive>(operation))
+    return Lane::kKeepAlives;
+  return std::holds_alternative<machine::ChangeMembers>(operation) ? Lane::kMembers
+                                                                   : Lane::kCommands;
+}
+
 PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
   bytes_ += change.command.size();
   const auto [it, fresh] = changes_.emplace(seq, std::move(change));

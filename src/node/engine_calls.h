@@ -21,11 +21,15 @@
 
 namespace synod::node {
 
+// What waits for the leader to propose it, each kind by its own rule.
+enum class Lane : uint8_t { kCommands, kKeepAlives, kMembers };
+Lane LaneOf(const machine::Operation& operation);
+
 struct PendingChange {
   Bytes command;
   int64_t deadline_ms = 0;
   bool internal = false;  // nobody waits: proposed by the node itself
-  bool keepalive = false;
+  Lane lane = Lane::kCommands;
   bool acquire = false;    // may wait in the state machine
   bool cancelled = false;  // the caller has gone
   bool sent = false;

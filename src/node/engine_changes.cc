@@ -28,7 +28,7 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   command.id = {config.self.id, config.boot, call};
   PendingChange change;
   change.deadline_ms = now_ms + timeout_ms;
-  change.keepalive = std::holds_alternative<machine::LeaseKeepAlive>(command.operation);
+  change.lane = LaneOf(command.operation);
   change.acquire = std::holds_alternative<machine::Acquire>(command.operation);
   change.command = machine::Encode(command);
   changes.Add(call, std::move(change));
@@ -43,7 +43,7 @@ void Engine::Core::Submit(machine::Operation operation) {
   PendingChange change;
   change.deadline_ms = now_ms + kInternalTimeoutMs;
   change.internal = true;
-  change.keepalive = std::holds_alternative<machine::LeaseKeepAlive>(operation);
+  change.lane = LaneOf(operation);
   command.operation = std::move(operation);
   change.command = machine::Encode(command);
   changes.Add(call, std::move(change));
@@ -77,7 +77,7 @@ void Engine::Core::Route() {
   }
   for (const uint64_t seq : changes.SendQueued(ballot, now_ms)) {
     const PendingChange* c = changes.Find(seq);
-    EnterInbox(c->command, c->keepalive);
+    EnterInbox(c->command, c->lane);
   }
 }
 
@@ -104,14 +104,18 @@ void Engine::Core::OpenInbox() {
   inbox_ballot_ = replica.ballot();
   inbox_.clear();
   keepalives_.clear();
+  member_changes_.clear();
   inbox_bytes_ = 0;
   forwarded_.clear();
 }
 
-void Engine::Core::EnterInbox(Bytes command, bool keepalive) {
+void Engine::Core::EnterInbox(Bytes command, Lane lane) {
   OpenInbox();
   inbox_bytes_ += command.size();
-  (keepalive ? keepalives_ : inbox_).push_back(std::move(command));
+  std::deque<Bytes>& queue = lane == Lane::kKeepAlives ? keepalives_
+                             : lane == Lane::kMembers  ? member_changes_
+                                                       : inbox_;
+  queue.push_back(std::move(command));
 }
 
 void Engine::Core::OnForward(NodeId from, const Forward& forward) {
@@ -143,8 +147,7 @@ void Engine::Core::OnForward(NodeId from, const Forward& forward) {
       if (full)
         reject.numbers.push_back(item.number);
       else
-        EnterInbox(Bytes(item.command),
-                   std::holds_alternative<machine::LeaseKeepAlive>(command->operation));
+        EnterInbox(Bytes(item.command), LaneOf(command->operation));
     }
   }
   if (reject.numbers.empty())
@@ -167,6 +170,8 @@ void Engine::Core::OnReject(const Reject& reject) {
 }
 
 void Engine::Core::Propose() {
+  if (replica.IsLeader() && ProposeMembers())
+    return;
   if (!replica.IsLeader() || inbox_ballot_ != replica.ballot()) {
     ProposeTick();
     return;
@@ -190,7 +195,7 @@ void Engine::Core::Propose() {
       inbox_.pop_front();
     }
     inbox_bytes_ -= bytes;
-    const ClusterTime time = std::max(clock.time(), machine.time());
+    const ClusterTime time = ProposalTime();
     const Result<Slot> slot =
         replica.Propose(consensus::EntryKind::kCommand,
                         std::make_shared<const Bytes>(machine::EncodeBatch(time, batch)));

@@ -6,10 +6,12 @@
 #ifndef SYNOD_NODE_ENGINE_CORE_H_
 #define SYNOD_NODE_ENGINE_CORE_H_
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -102,7 +104,15 @@ class Engine::Core {
   void FailChange(uint64_t seq, Error error);
   void ExpireChanges();
   void OpenInbox();
-  void EnterInbox(Bytes command, bool keepalive);
+  void EnterInbox(Bytes command, Lane lane);
+  ClusterTime ProposalTime() const { return std::max(clock.time(), machine.time()); }
+
+  // engine_members.cc: changes of the membership
+  bool ProposeMembers();
+  void ProposeMembership(const Membership& membership, const Bytes& command);
+  void RefuseMembers(const std::string& why);
+  std::string WhyNot(const Membership& after, const machine::ChangeMembers& change) const;
+  void ReleaseAnswers(Slot applying);
 
   // engine_trust.cc: whether this node may promise and vote
   void Receive(NodeId from, consensus::Message& message);
@@ -146,6 +156,7 @@ class Engine::Core {
   std::deque<Bytes> inbox_;
   size_t inbox_bytes_ = 0;
   std::deque<Bytes> keepalives_;
+  std::deque<Bytes> member_changes_;
   int64_t keepalives_flushed_ms_ = 0;
   Ballot inbox_ballot_;
   struct Forwarded {
@@ -155,6 +166,12 @@ class Engine::Core {
   std::map<std::pair<NodeId, uint64_t>, Forwarded> forwarded_;  // by process
   int64_t proposed_ms_ = 0;
   ClusterTime proposed_time_;
+
+  struct HeldAnswer {
+    Slot slot;
+    machine::Completion completion;
+  };
+  std::deque<HeldAnswer> held_answers_;  // to changes of the membership, ascending
 
   int64_t upkeep_ms_ = 0;
   int64_t reported_ms_ = 0;

@@ -84,7 +84,7 @@ void Engine::Core::AnnounceMembers() {
   const auto announce = [&](const machine::MemberView& m) {
     const auto it = std::find_if(known.begin(), known.end(),
                                  [&](const machine::MemberView& k) { return k.id == m.id; });
-    if (it != known.end() && !it->uuid.empty())
+    if ((it != known.end() && !it->uuid.empty()) || machine.WasRemoved(m.uuid))
       return;
     // Who entered a learner has said what it is called and where it is.
     const machine::MemberView& told = it == known.end() ? m : *it;

@@ -3,6 +3,8 @@
 #include <bit>
 #include <utility>
 
+#include "src/machine/members.h"
+
 namespace synod::sim {
 namespace {
 
@@ -28,8 +30,9 @@ machine::LogEntry ToLogEntry(Slot slot, const consensus::Entry& entry) {
   e.origin = entry.origin;
   if (entry.kind == EntryKind::kLeaderStart)
     e.kind = machine::LogEntry::Kind::kLeaderStart;
-  if (entry.kind == EntryKind::kCommand) {
-    e.kind = machine::LogEntry::Kind::kCommand;
+  if (entry.kind == EntryKind::kCommand || entry.kind == EntryKind::kConfig) {
+    const bool config = entry.kind == EntryKind::kConfig;
+    e.kind = config ? machine::LogEntry::Kind::kConfig : machine::LogEntry::Kind::kCommand;
     e.payload = *entry.payload;
   }
   return e;
@@ -121,8 +124,10 @@ void Observer::ApplyChosen() {
     machine_.Apply(ToLogEntry(slot, entry), machine::Observer{}, &applied);
     chosen_.push_back(chosen);
     digests_.push_back(machine_.digest());
-    if (entry.kind == EntryKind::kCommand)
+    if (entry.kind == EntryKind::kCommand || entry.kind == EntryKind::kConfig)
       RecordCommands(slot, entry, applied.effective);
+    SIM_REQUIRE(entry.kind != EntryKind::kConfig || applied.effective,
+                "a membership that is not the next one is chosen");
     for (const store::RevisionRef& r : applied.revisions) revisions_.push_back(r);
     if (hook_)
       hook_(slot, applied);
@@ -134,9 +139,18 @@ void Observer::RecordCommands(Slot slot, const consensus::Entry& entry, bool eff
     ++ignored_entries_;
     return;
   }
-  const Result<machine::Batch> batch = machine::DecodeBatch(*entry.payload);
-  SIM_REQUIRE(batch.has_value(), "a chosen batch that cannot be decoded");
-  for (const std::string_view command : batch->commands) {
+  std::vector<std::string_view> commands;
+  if (entry.kind == EntryKind::kConfig) {
+    const auto config = machine::DecodeConfigEntry(*entry.payload);
+    SIM_REQUIRE(config.has_value(), "a chosen membership that cannot be decoded");
+    if (!config->command.empty())
+      commands.push_back(config->command);
+  } else {
+    const Result<machine::Batch> batch = machine::DecodeBatch(*entry.payload);
+    SIM_REQUIRE(batch.has_value(), "a chosen batch that cannot be decoded");
+    commands = batch->commands;
+  }
+  for (const std::string_view command : commands) {
     const Result<RequestId> id = machine::DecodeRequestId(command);
     SIM_REQUIRE(id.has_value(), "a chosen command without a request id");
     const auto [first, fresh] = effective_.emplace(*id, slot);

@@ -10,19 +10,30 @@ namespace synod::consensus {
 
 SharedBytes Payload(const std::string& text) { return std::make_shared<const std::string>(text); }
 
-Cluster::Cluster(uint32_t size, uint64_t seed, const std::function<void(Config*)>& adjust) {
-  Membership membership;
-  for (uint32_t n = 1; n <= size; ++n) membership.voters.push_back(NodeId(n));
-  nodes_.resize(size);
-  for (uint32_t n = 1; n <= size; ++n) {
-    Config& config = At(n).config;
-    config.self = NodeId(n);
-    config.membership = membership;
-    config.seed = seed * 1000 + n;
-    if (adjust)
-      adjust(&config);
-    Restart(n);
-  }
+SharedBytes Payload(const Membership& membership) {
+  std::string bytes;
+  Writer(&bytes).String(membership.Encode());
+  return Payload(bytes);
+}
+
+Cluster::Cluster(uint32_t size, uint64_t seed, const std::function<void(Config*)>& adjust)
+    : adjust_(adjust), seed_(seed) {
+  Membership founders;
+  for (uint32_t n = 1; n <= size; ++n) founders.voters.push_back(NodeId(n));
+  memberships_[Slot(1)] = founders;
+  for (uint32_t n = 1; n <= size; ++n) AddNode(founders);
+}
+
+uint32_t Cluster::AddNode(const Membership& told) {
+  const uint32_t n = size() + 1;
+  Config& config = nodes_.emplace_back().config;
+  config.self = NodeId(n);
+  config.membership = told;
+  config.seed = seed_ * 1000 + n;
+  if (adjust_)
+    adjust_(&config);
+  Restart(n);
+  return n;
 }
 
 void Cluster::Fault(const std::string& what) {
@@ -85,7 +96,19 @@ void Cluster::Restart(uint32_t node) {
   const Slot applied(learned < 3 ? 0 : learned - 3);
   n.applied.resize(std::min<size_t>(n.applied.size(), applied.value));
   SYNOD_CHECK(n.applied.size() == applied.value);
-  n.replica.emplace(n.config, std::move(recovered), applied);
+  // As the driver does: the newer of what it was told and what the state machine holds.
+  Config config = n.config;
+  for (const Chosen& c : n.applied) {
+    if (c.entry.kind != EntryKind::kConfig)
+      continue;
+    const auto membership = Membership::OfEntry(*c.entry.payload);
+    if (membership->version != config.membership_held + 1)
+      continue;
+    config.membership_held = membership->version;
+    if (membership->version > config.membership.version)
+      config.membership = *membership;
+  }
+  n.replica.emplace(config, std::move(recovered), applied);
   Pump(node);
 }
 
@@ -94,6 +117,14 @@ bool Cluster::Propose(uint32_t node, const std::string& payload) {
   const bool accepted = slot.has_value();
   Pump(node);
   return accepted;
+}
+
+bool Cluster::ProposeMembership(uint32_t node, const Membership& membership) {
+  const bool can = replica(node).CanProposeConfig();
+  const auto slot = replica(node).Propose(EntryKind::kConfig, Payload(membership));
+  SYNOD_CHECK(slot.has_value() == can);
+  Pump(node);
+  return can;
 }
 
 void Cluster::Read(uint32_t node, uint64_t id) {
@@ -199,6 +230,30 @@ void Cluster::CheckChosen(Slot slot, const Entry& entry, const std::string& who)
   const auto [it, fresh] = chosen_.try_emplace(slot, entry);
   if (!fresh && !it->second.SameValue(entry))
     Fault("two values chosen for slot " + std::to_string(slot.value) + ", second seen by " + who);
+  for (auto next = chosen_.find(all_chosen_ + 1); next != chosen_.end();
+       next = chosen_.find(all_chosen_ + 1)) {
+    ++all_chosen_;
+    if (next->second.kind != EntryKind::kConfig)
+      continue;
+    const auto membership = Membership::OfEntry(*next->second.payload);
+    if (membership->version == CurrentMembership().version + 1)
+      memberships_[all_chosen_ + 1] = *membership;
+  }
+}
+
+// A slot's votes can be counted once its membership is known: votes above a slot that is not known
+// chosen wait.
+void Cluster::CountVotes() {
+  while (!uncounted_.empty() && uncounted_.begin()->first <= all_chosen_ + 1) {
+    const std::pair<Slot, Ballot> key = *uncounted_.begin();
+    uncounted_.erase(uncounted_.begin());
+    const Membership& membership = std::prev(memberships_.upper_bound(key.first))->second;
+    const Votes& votes = durable_votes_[key];
+    size_t count = 0;
+    for (const uint32_t voter : votes.voters) count += membership.IsVoter(NodeId(voter)) ? 1 : 0;
+    if (count >= membership.Majority())
+      CheckChosen(key.first, votes.entry, "the votes on disk");
+  }
 }
 
 void Cluster::TakeCommitted(uint32_t node, const std::vector<Chosen>& committed) {
@@ -223,11 +278,13 @@ void Cluster::CountDurableVotes(uint32_t node, const PersistRequest& request) {
         Fault("a value was learned that no majority has on disk");
       continue;
     }
-    auto& voters = durable_votes_[{e.slot, e.ballot}];
-    voters.insert(node);
-    if (voters.size() >= At(node).config.membership.Majority())
-      CheckChosen(e.slot, e.entry, "the votes on disk");
+    Votes& votes = durable_votes_[{e.slot, e.ballot}];
+    if (votes.voters.empty())
+      votes.entry = e.entry;
+    votes.voters.insert(node);
+    uncounted_.insert({e.slot, e.ballot});
   }
+  CountVotes();
 }
 
 // -- the network

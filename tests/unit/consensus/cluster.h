@@ -30,7 +30,7 @@ struct Packet {
 
 class Cluster {
  public:
-  // Nodes 1 to `size`, all voters. `adjust` may change each node's configuration.
+  // Nodes 1 to `size`, all voters, version 0. `adjust` may change each node's configuration.
   explicit Cluster(uint32_t size,
                    uint64_t seed = 1,
                    const std::function<void(Config*)>& adjust = {});
@@ -43,6 +43,11 @@ class Cluster {
   void Crash(uint32_t node);  // unsynced requests are lost
   void Restart(uint32_t node);
   bool Propose(uint32_t node, const std::string& payload);
+  // A membership entry; false if the node would not take it now.
+  bool ProposeMembership(uint32_t node, const Membership& membership);
+  // A node more, empty, that was told the leader's membership and may be a learner in it. Returns
+  // its number.
+  uint32_t AddNode(const Membership& told);
   void Read(uint32_t node, uint64_t id);
   void PeerGone(uint32_t node, uint32_t peer);
   Status Transfer(uint32_t node, uint32_t to);
@@ -91,6 +96,8 @@ class Cluster {
   std::vector<uint64_t> TakeFailedReads(uint32_t node);
   std::vector<std::string> TakeEvents(uint32_t node);
   size_t CountEvents(const std::string& what) const;
+  // Of the newest slot known chosen without a gap.
+  const Membership& CurrentMembership() const { return memberships_.rbegin()->second; }
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
   // First broken promise of the group, empty if none.
   const std::string& fault() const { return fault_; }
@@ -130,13 +137,25 @@ class Cluster {
   std::set<std::pair<uint32_t, uint32_t>> cuts_;
   std::set<std::pair<uint32_t, uint32_t>> one_way_;
   std::map<Slot, Entry> chosen_;
-  std::map<std::pair<Slot, Ballot>, std::set<uint32_t>> durable_votes_;
+  struct Votes {
+    Entry entry;
+    std::set<uint32_t> voters;
+  };
+  void CountVotes();
+  std::map<std::pair<Slot, Ballot>, Votes> durable_votes_;
+  std::set<std::pair<Slot, Ballot>> uncounted_;
+  Slot all_chosen_;                         // every slot up to it is known chosen
+  std::map<Slot, Membership> memberships_;  // by the first slot that they govern
+  std::function<void(Config*)> adjust_;
+  uint64_t seed_ = 0;
   Slot acknowledged_;
   std::map<std::string, size_t> event_counts_;
   std::string fault_;
 };
 
 SharedBytes Payload(const std::string& text);
+// The payload of a membership entry, as far as consensus reads it.
+SharedBytes Payload(const Membership& membership);
 
 }  // namespace synod::consensus
 

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/unit/consensus/cluster.h"
 
@@ -12,7 +14,7 @@ namespace synod::consensus {
 namespace {
 
 struct Mix {  // chances in percent, drawn per seed, so that runs differ in kind
-  double drop, duplicate, crash, cut, heal, transfer, gone, save, tick, persist;
+  double drop, duplicate, crash, cut, heal, transfer, gone, save, tick, persist, member;
 };
 
 class RandomRun {
@@ -26,7 +28,7 @@ class RandomRun {
     mix_ = {some(20), some(10), some(0.5), some(0.5), 1.0, some(0.3), some(0.3), some(0.5),
             // Many ticks to few deliveries: candidates duel. Few syncs: long pipelines are lost.
             static_cast<double>(random_.Between(3, 35)),
-            static_cast<double>(random_.Between(4, 20))};
+            static_cast<double>(random_.Between(4, 20)), some(2)};
   }
 
   void Disturb(int steps) {
@@ -40,26 +42,30 @@ class RandomRun {
       if (!cluster_.IsUp(n))
         cluster_.Restart(n);
     }
-    ASSERT_NE(cluster_.Elect(1500), 0u);
     const bool passed = cluster_.RunUntil(
         [&] {
           const uint32_t leader = cluster_.Leader();
           return leader != 0 && cluster_.Propose(leader, "last");
         },
-        500);
-    ASSERT_TRUE(passed);
+        2000);
+    ASSERT_TRUE(passed) << Describe();
     const bool same = cluster_.RunUntil(
         [&] {
+          const uint32_t leader = cluster_.Leader();
+          if (leader == 0)
+            return false;
           for (uint32_t n = 1; n <= cluster_.size(); ++n) {
+            if (!cluster_.CurrentMembership().IsMember(NodeId(n)))
+              continue;
             const auto commands = cluster_.Commands(n);
             if (commands.empty() || commands.back() != "last" ||
-                cluster_.Applied(n).size() != cluster_.Applied(1).size())
+                cluster_.Applied(n).size() != cluster_.Applied(leader).size())
               return false;
           }
           return true;
         },
         1500);
-    ASSERT_TRUE(same);
+    ASSERT_TRUE(same) << Describe();
   }
 
   Cluster& cluster() { return cluster_; }
@@ -73,6 +79,26 @@ class RandomRun {
     config->window_slots = random.Between(1, 24);
     config->message_bytes_max = random.Between(40, 400);
     config->cache_bytes = random.Chance(50) ? 300 : 100000;
+  }
+
+  std::string Describe() {
+    std::string text;
+    for (uint32_t n = 1; n <= cluster_.size(); ++n) {
+      const Replica& replica = cluster_.replica(n);
+      const Membership& m = replica.membership();
+      text += "node " + std::to_string(n) + ": role " +
+              std::to_string(static_cast<int>(replica.role())) + ", ballot " +
+              std::to_string(replica.ballot().round) + "." +
+              std::to_string(replica.ballot().node.value) + ", learned " +
+              std::to_string(replica.learned().value) + " of " +
+              std::to_string(replica.commit().value) + ", membership " + std::to_string(m.version) +
+              " (";
+      for (const NodeId id : m.voters) text += " " + std::to_string(id.value);
+      text += " |";
+      for (const NodeId id : m.learners) text += " " + std::to_string(id.value);
+      text += " )" + std::string(replica.MembershipChanging() ? " changing" : "") + "\n";
+    }
+    return text;
   }
 
   uint32_t AnyNode() { return static_cast<uint32_t>(random_.Between(1, cluster_.size())); }
@@ -96,6 +122,47 @@ class RandomRun {
       cluster_.Read(node, next_++);
     else
       MovePacket();
+  }
+
+  // What the membership may become next, as seen by a leader: ids are never used again.
+  Membership NextMembership(const Membership& now) {
+    Membership next = now;
+    ++next.version;
+    next.next_member = NodeId(100);
+    const auto take = [&](std::vector<NodeId>* from) {
+      const size_t index = random_.Below(from->size());
+      const NodeId id = (*from)[index];
+      from->erase(from->begin() + static_cast<ptrdiff_t>(index));
+      return id;
+    };
+    const auto vote = [&](NodeId id) {
+      next.voters.insert(std::upper_bound(next.voters.begin(), next.voters.end(), id), id);
+    };
+    const uint64_t kind = random_.Below(8);
+    if (kind < 3 && cluster_.size() < 9) {
+      next.learners.push_back(NodeId(cluster_.size() + 1));
+      cluster_.AddNode(random_.Chance(50) ? next : now);
+    } else if (kind < 5 && !next.learners.empty()) {
+      do {
+        vote(take(&next.learners));
+      } while (!next.learners.empty() && random_.Chance(60));
+    } else if (kind == 5 && !next.learners.empty()) {
+      const NodeId with = take(&next.learners);
+      take(&next.voters);
+      vote(with);
+    } else if (kind == 6 && next.voters.size() > 1) {
+      do {
+        take(&next.voters);
+      } while (next.voters.size() > 1 && random_.Chance(20));
+    } else if (kind == 7 && !next.learners.empty()) {
+      take(&next.learners);
+    }
+    return next;
+  }
+
+  void ChangeMembership(uint32_t node) {
+    if (cluster_.replica(node).CanProposeConfig())
+      cluster_.ProposeMembership(node, NextMembership(cluster_.replica(node).membership()));
   }
 
   // At any node that believes it leads, deposed or not.
@@ -124,6 +191,8 @@ class RandomRun {
       return;
     if (random_.Chance(mix_.transfer))
       std::ignore = cluster_.Transfer(node, AnyNode());
+    if (random_.Chance(mix_.member))
+      ChangeMembership(node);
     if (random_.Chance(mix_.gone))
       cluster_.PeerGone(node, AnyNode());
     if (random_.Chance(mix_.save))

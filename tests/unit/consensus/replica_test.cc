@@ -302,8 +302,8 @@ TEST(ReplicaTest, StrangersAreNotHeard) {
   const Ballot ballot = cluster.replica(leader).ballot();
   const Ballot theirs = B(ballot.round + 1, 9);
   for (uint32_t n = 1; n <= 3; ++n) {
-    cluster.Give(9, n, PreVote{theirs, Slot(100), 1});
-    cluster.Give(9, n, Prepare{theirs, Slot(1), 1, true});
+    cluster.Give(9, n, PreVote{theirs, Slot(100), 0});
+    cluster.Give(9, n, Prepare{theirs, Slot(1), 0, true});
     cluster.Give(9, n, MakeAccept(theirs, {{1, "theirs"}}, 1));
     cluster.Give(9, n, TimeoutNow{ballot, Slot(1)});
     cluster.Give(9, n, ReadIndexReq{1, 1});

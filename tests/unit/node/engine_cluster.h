@@ -115,15 +115,26 @@ class EngineCluster {
       for (int i = 0; i < 4; ++i) Turn();
     }
   }
-  // Runs until somebody leads and has begun; gives its id.
+  // Runs until somebody leads, has begun and takes commands (the first leader of all gives the log
+  // its membership before); gives its id.
   uint32_t Elect() {
     for (int i = 0; i < 1000; ++i) {
       Run(10);
       for (auto& [id, engine] : nodes_)
-        if (engine->replica().IsLeader() && engine->Ready() && engine->replica().leader() == id)
+        if (engine->replica().IsLeader() && engine->Ready() && IsSteady(*engine))
           return id.value;
     }
     return 0;
+  }
+
+  // An empty node that was told this membership, with all it needs to be connected.
+  void Join(uint32_t id, const Membership& told) {
+    Start(NodeId(id), 0, {}, told);
+    for (auto& [other, engine] : nodes_)
+      if (other != NodeId(id)) {
+        Connect(NodeId(id), other);
+        Connect(other, NodeId(id));
+      }
   }
 
   std::optional<Result<machine::Answer>> Answer(uint32_t id, CallId call) {
@@ -155,13 +166,18 @@ class EngineCluster {
   }
 
  private:
-  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}) {
+  static bool IsSteady(const Engine& engine) {
+    return engine.machine().membership().version > 0 && !engine.replica().MembershipChanging();
+  }
+  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}, const Membership& told = {}) {
     EngineConfig config;
     config.self = {id, "uuid-" + std::to_string(id.value), "node-" + std::to_string(id.value), "",
                    ""};
     config.boot = 100 + id.value;
     config.consensus.self = id;
-    config.consensus.membership.voters = voters_;
+    config.consensus.membership = told;
+    if (told.version == 0)
+      config.consensus.membership.voters = voters_;
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
     config.lost = std::move(lost);

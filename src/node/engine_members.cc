@@ -1,0 +1,131 @@
+// Changes of the membership: admitted or refused here, by the leader, and proposed alone.
+//
+// What is decided here stands on everything that this leader has proposed, applied: so it finds the
+// membership, the idempotency records and the locks exactly as the entry will. What it refuses goes
+// the way of ordinary commands, so that a repeat finds the same answer.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/machine/members.h"
+#include "src/node/engine_core.h"
+
+namespace synod::node {
+namespace {
+
+constexpr uint64_t kBehindMax = 1000;  // slots that a new voter may lack
+
+std::string NameOf(NodeId id) { return "member " + std::to_string(id.value); }
+
+}  // namespace
+
+// True: nothing else may be proposed now.
+bool Engine::Core::ProposeMembers() {
+  OpenInbox();
+  const uint64_t version = machine.membership().version;
+  if (version > 0 && member_changes_.empty())
+    return false;
+  if (replica.MembershipChanging()) {
+    while (!member_changes_.empty()) RefuseMembers("another change of the membership is under way");
+    return true;
+  }
+  const bool all_applied =
+      clock.leading() && replica.InFlight() == 0 && machine.applied() == replica.learned();
+  if (!all_applied || !replica.CanProposeConfig())
+    return true;
+  if (version == 0) {
+    Membership founders = replica.membership();
+    ++founders.version;
+    founders.next_member = std::max(founders.next_member, founders.voters.back() + 1);
+    ProposeMembership(founders, {});
+    return true;
+  }
+  while (!member_changes_.empty()) {
+    const Result<machine::Command> command = machine::DecodeCommand(member_changes_.front());
+    const auto& change = std::get<machine::ChangeMembers>(command->operation);
+    const Result<Membership> planned = machine::PlanChange(machine.membership(), change);
+    const std::string why = planned ? WhyNot(*planned, change) : std::string();
+    if (!planned || !why.empty() || !machine.WouldRun(*command, ProposalTime())) {
+      RefuseMembers(why);
+      continue;
+    }
+    ProposeMembership(*planned, member_changes_.front());
+    inbox_bytes_ -= member_changes_.front().size();
+    member_changes_.pop_front();
+    return true;
+  }
+  return false;
+}
+
+void Engine::Core::ProposeMembership(const Membership& membership, const Bytes& command) {
+  const ClusterTime time = ProposalTime();
+  const Result<Slot> slot = replica.Propose(
+      consensus::EntryKind::kConfig,
+      std::make_shared<const Bytes>(machine::EncodeConfigEntry(membership, time, command)));
+  SYNOD_CHECK(slot.has_value());
+  ++counters.proposals;
+  counters.proposed_commands += command.empty() ? 0 : 1;
+  proposed_ms_ = now_ms;
+  proposed_time_ = time;
+}
+
+// The oldest change goes on as a command that says why it was not admitted; the state machine finds
+// by itself what is wrong with the request.
+void Engine::Core::RefuseMembers(const std::string& why) {
+  const Bytes bytes = std::move(member_changes_.front());
+  member_changes_.pop_front();
+  inbox_bytes_ -= bytes.size();
+  Result<machine::Command> command = machine::DecodeCommand(bytes);
+  std::get<machine::ChangeMembers>(command->operation).refused = why;
+  inbox_.push_back(machine::Encode(*command));
+  inbox_bytes_ += inbox_.back().size();
+}
+
+// Why the quorum would be at risk; empty: it is not.
+std::string Engine::Core::WhyNot(const Membership& after,
+                                 const machine::ChangeMembers& change) const {
+  if (change.kind == machine::ChangeMembers::Kind::kAdd) {
+    for (const machine::MemberView& member : machine.members()) {
+      if (!change.peer_address.empty() && member.peer_address == change.peer_address)
+        return NameOf(member.id) + " has the peer address " + change.peer_address + " already";
+    }
+    return {};
+  }
+  const Membership& before = machine.membership();
+  size_t fresh = after.IsVoter(config.self.id) ? 1 : 0;
+  for (const consensus::Replica::PeerProgress& peer : replica.Progress()) {
+    if (!after.IsVoter(peer.peer))
+      continue;
+    const bool heard = peer.ticks_silent < config.consensus.election_ticks_min;
+    fresh += heard ? 1 : 0;
+    if (before.IsVoter(peer.peer))
+      continue;
+    if (!heard)
+      return NameOf(peer.peer) + " does not answer";
+    const uint64_t behind =
+        replica.learned().value - std::min(replica.learned(), peer.learned).value;
+    if (behind > kBehindMax)
+      return NameOf(peer.peer) + " is " + std::to_string(behind) + " slots behind, more than " +
+             std::to_string(kBehindMax);
+  }
+  if (after.voters != before.voters && fresh < after.Majority())
+    return "only " + std::to_string(fresh) + " of the " + std::to_string(after.voters.size()) +
+           " voters that would be left answer, and " + std::to_string(after.Majority()) +
+           " are needed";
+  return {};
+}
+
+// The one who asked hears of it when the old members are not needed any more: an entry above the
+// change is chosen by the new ones alone. A node that the change removed does not see that entry;
+// if it led, it stepped down only when the others had everything.
+void Engine::Core::ReleaseAnswers(Slot applying) {
+  const bool removed = !machine.membership().IsMember(config.self.id) && !replica.IsLeader();
+  while (!held_answers_.empty() && (removed || held_answers_.front().slot < applying)) {
+    machine::Completion completion = std::move(held_answers_.front().completion);
+    held_answers_.pop_front();
+    Complete(std::move(completion));
+  }
+}
+
+}  // namespace synod::node
