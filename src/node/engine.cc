@@ -70,6 +70,13 @@ Engine::Core::Core(const EngineConfig& c,
   CheckWitness();
 }
 
+bool Engine::Core::IsConnected(NodeId member) const {
+  if (member == config.self.id)
+    return true;
+  const auto it = peers.find(member);
+  return it != peers.end() && it->second.connected;
+}
+
 bool Engine::Core::LeaderKnown() const {
   if (!witness.trusted())
     return false;
@@ -407,12 +414,7 @@ std::optional<NodeId> Engine::LeaderBegun() const {
 }
 Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
-bool Engine::IsConnected(NodeId peer) const {
-  if (peer == core_->config.self.id)
-    return true;
-  const auto it = core_->peers.find(peer);
-  return it != core_->peers.end() && it->second.connected;
-}
+bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }
 Slot Engine::AppliedOf(NodeId member) const {
   if (member == core_->config.self.id)
     return core_->machine.applied();

@@ -107,6 +107,7 @@ class Engine::Core {
   void EnterInbox(Bytes command, Lane lane);
   ClusterTime ProposalTime() const { return std::max(clock.time(), machine.time()); }
 
+  bool IsConnected(NodeId member) const;
   // engine_members.cc: changes of the membership
   bool ProposeMembers();
   void ProposeMembership(const Membership& membership, const Bytes& command);

@@ -86,9 +86,12 @@ void Engine::Core::RefuseMembers(const std::string& why) {
 std::string Engine::Core::WhyNot(const Membership& after,
                                  const machine::ChangeMembers& change) const {
   if (change.kind == machine::ChangeMembers::Kind::kAdd) {
+    // Who takes a dead one's place may do so at its address.
     for (const machine::MemberView& member : machine.members()) {
-      if (!change.peer_address.empty() && member.peer_address == change.peer_address)
-        return NameOf(member.id) + " has the peer address " + change.peer_address + " already";
+      if (!change.peer_address.empty() && member.peer_address == change.peer_address &&
+          IsConnected(member.id))
+        return NameOf(member.id) + ", which is connected, has the peer address " +
+               change.peer_address;
     }
     return {};
   }
@@ -97,7 +100,9 @@ std::string Engine::Core::WhyNot(const Membership& after,
   for (const consensus::Replica::PeerProgress& peer : replica.Progress()) {
     if (!after.IsVoter(peer.peer))
       continue;
-    const bool heard = peer.ticks_silent < config.consensus.election_ticks_min;
+    // A connection that has ended is seen before the silence is.
+    const bool heard =
+        peer.ticks_silent < config.consensus.election_ticks_min && IsConnected(peer.peer);
     fresh += heard ? 1 : 0;
     if (before.IsVoter(peer.peer))
       continue;

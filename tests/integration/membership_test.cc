@@ -111,6 +111,178 @@ class MembershipTest : public testing::Test {
   std::unique_ptr<Cluster> cluster_;
 };
 
+TEST_F(MembershipTest, GrowsFromOneToFiveAndShrinksToThreeUnderLoadWithoutLosingAWrite) {
+  Found(1);
+  for (int n = 0; n < 4; ++n) cluster().Add();
+  Writers writers(cluster(), 2);
+  const auto progress = [&] {
+    const size_t before = writers.acknowledged();
+    return Eventually(kSoon, [&] { return writers.acknowledged() >= before + 20; });
+  };
+  ASSERT_TRUE(progress());
+  for (const int n : {2, 3}) StartJoiner(n).AwaitReady();
+  EXPECT_EQ(Ids(1, true), std::set<int64_t>{1});
+  Promote(1, {2, 3});
+  ASSERT_TRUE(AwaitVoters(3, {1, 2, 3}));
+  ASSERT_TRUE(progress());
+  for (const int n : {4, 5}) StartJoiner(n, 2).AwaitReady();
+  Promote(4, {4, 5});
+  ASSERT_TRUE(AwaitVoters(5, {1, 2, 3, 4, 5}));
+  ASSERT_TRUE(progress());
+  // Two of five may go at once now.
+  node(1).Kill();
+  node(2).Kill();
+  ASSERT_TRUE(progress());
+  Change(4, "DELETE", kMembers + "/1");
+  Change(4, "DELETE", kMembers + "/2");
+  ASSERT_TRUE(AwaitVoters(5, {3, 4, 5}));
+  node(3).Kill();
+  ASSERT_TRUE(progress());
+  node(3).StartAgain();
+  node(3).AwaitReady();
+  writers.Stop();
+  for (const int n : {3, 4, 5}) {
+    const std::set<std::string> found = AllPaths(port(n));
+    for (const std::string& path : writers.paths())
+      ASSERT_TRUE(found.contains(path)) << path << " was acknowledged and is gone from node " << n;
+  }
+  // Who was away when it was removed learns it from its old peers.
+  node(1).StartAgain();
+  ExpectRemoved(1);
+}
+
+TEST_F(MembershipTest, AVoterThatLostItsDiskIsReplacedByANewMember) {
+  Found(3);
+  ASSERT_EQ(Http(port(1), "PUT", "/v1/kv/a", {.body = "kept"}).status, 201);
+  const int victim = cluster().Other(cluster().Leader());
+  const int other = cluster().Leader();
+  node(victim).Kill();
+  node(victim).Wipe();
+  // With its old flags it may not even start, and says what to do instead.
+  node(victim).StartAgain();
+  EXPECT_EQ(node(victim).AwaitExit(kSoon), 3);
+  const std::string log = node(victim).Log();
+  EXPECT_NE(log.find("--join http://127.0.0.1:"), std::string::npos) << log;
+  EXPECT_NE(log.find("member replace " + std::to_string(victim) + " --with"), std::string::npos);
+
+  StartJoiner(victim, other).AwaitReady();
+  EXPECT_EQ(NumberOf(victim), 4);
+  EXPECT_EQ(node(victim).Status()->at("role").as_string(), "learner");
+  const std::string target = kMembers + "/" + std::to_string(victim) + "/replace";
+  Change(other, "POST", target, R"({"with":4})");
+  std::set<int64_t> voters = {1, 2, 3, 4};
+  voters.erase(victim);
+  ASSERT_TRUE(AwaitVoters(victim, voters));
+  EXPECT_EQ(Http(port(victim), "GET", "/v1/kv/a").Text("value"), "kept");
+  // It counts now: with the third one down there is still a majority.
+  const int third = 6 - victim - other;
+  node(third).Kill();
+  EXPECT_EQ(PutUntilDone(cluster(), "/v1/kv/b", "new").status, 201);
+}
+
+TEST_F(MembershipTest, ALeaderThatIsRemovedHandsOverAndSaysThatItIsGone) {
+  Found(3);
+  const int leader = cluster().Leader();
+  const Answer removed = Change(leader, "DELETE", kMembers + "/" + std::to_string(leader));
+  EXPECT_EQ(removed.Json().at("voters").as_array().size(), 2U);
+  ExpectRemoved(leader);
+  const int other = cluster().Other(leader);
+  EXPECT_EQ(Http(port(other), "PUT", "/v1/kv/a", {.body = "x"}).status, 201);
+  const Answer gone = Http(port(other), "DELETE", kMembers + "/" + std::to_string(leader));
+  EXPECT_EQ(gone.Code(), "not_found") << gone.body;
+  // The same after a restart; and nobody is disturbed by it.
+  EXPECT_EQ(node(leader).Stop(), 0);
+  const json::value ballot = node(other).Status()->at("ballot");
+  node(leader).StartAgain();
+  ExpectRemoved(leader);
+  EXPECT_EQ(node(other).Status()->at("ballot"), ballot);
+}
+
+TEST_F(MembershipTest, WhatWouldLoseTheQuorumIsRefusedWithTheReason) {
+  Found(3);
+  const int leader = cluster().Leader();
+  const int dead = cluster().Other(leader);
+  const int third = 6 - leader - dead;
+  Join(leader);
+  node(4).Kill();
+  node(dead).Kill();
+  // Until the leader sees it, nobody can tell.
+  ASSERT_TRUE(Eventually(kSoon, [&] {
+    const auto members = Members(leader);
+    return members.contains(4) && !members.at(4).at("healthy").as_bool() &&
+           !members.at(dead).at("healthy").as_bool();
+  }));
+  const auto refused = [&](const std::string& method, const std::string& target,
+                           const std::string& body) {
+    Answer answer;
+    // What is dead is known to be after a moment.
+    EXPECT_TRUE(Eventually(kSoon,
+                           [&] {
+                             answer = Http(port(leader), method, kMembers + target, {.body = body});
+                             return answer.status == 409;
+                           }))
+        << method << " " << target << ": " << answer.status << " " << answer.body;
+    EXPECT_EQ(answer.Code(), "membership_refused") << answer.body;
+    EXPECT_EQ(answer.Text("outcome"), "not_applied");
+    EXPECT_GT(answer.Text("detail").size(), 10U) << answer.body;
+  };
+  refused("POST", "/4/promote", "");
+  refused("POST", "/" + std::to_string(dead) + "/replace", R"({"with":4})");
+  refused("DELETE", "/" + std::to_string(third), "");
+  EXPECT_EQ(Ids(leader, true), (std::set<int64_t>{1, 2, 3}));
+  EXPECT_EQ(Http(port(leader), "PUT", "/v1/kv/a", {.body = "x"}).status, 201);
+  // The dead one may go: the two that are left are a majority of two.
+  Change(leader, "DELETE", kMembers + "/" + std::to_string(dead));
+  EXPECT_TRUE(AwaitVoters(third, {leader, third}));
+}
+
+TEST_F(MembershipTest, BadRequestsAndUnknownMembersAreToldApart) {
+  Found(1);
+  struct Case {
+    std::string method, target, body, code, word;
+  };
+  const Case cases[] = {
+      {"POST", "", "{}", "invalid_request", "peer_url"},
+      {"POST", "", R"({"peer_url":"nowhere","client_url":"http://a:1"})", "invalid_request",
+       "peer_url"},
+      {"POST", "", R"({"peer_url":"a:1","client_url":"a:1"})", "invalid_request", "client_url"},
+      {"POST", "/promote", R"({"ids":[]})", "invalid_request", "ids"},
+      {"POST", "/promote", R"({"ids":[9]})", "not_found", "9"},
+      {"POST", "/9/promote", "", "not_found", "9"},
+      {"POST", "/1/promote", "", "membership_refused", "voter"},
+      {"POST", "/1/replace", R"({"with":9})", "not_found", "9"},
+      {"POST", "/1/replace", "{}", "invalid_request", "with"},
+      {"PATCH", "/9", R"({"name":"x"})", "not_found", "9"},
+      {"PATCH", "/1", R"({"name":"a\nb"})", "invalid_request", "name"},
+      {"DELETE", "/9", "", "not_found", "9"},
+      {"DELETE", "/1", "", "membership_refused", "voter"},
+  };
+  for (const Case& c : cases) {
+    const Answer answer = Http(port(1), c.method, kMembers + c.target, {.body = c.body});
+    EXPECT_EQ(answer.Code(), c.code) << c.method << " " << c.target << ": " << answer.body;
+    EXPECT_NE(answer.Text("detail").find(c.word), std::string::npos) << answer.body;
+    EXPECT_EQ(answer.Text("outcome"), "not_applied") << answer.body;
+  }
+}
+
+TEST_F(MembershipTest, AnAdditionRepeatedUnderItsKeyAddsOnce) {
+  Found(1);
+  Call call{.body = R"({"name":"two","peer_url":"127.0.0.1:1","client_url":"http://a:1"})"};
+  Answer first;
+  // The cluster may still be entering its founder; a refusal is recorded as well.
+  int key = 0;
+  ASSERT_TRUE(Eventually(kSoon, [&] {
+    call.headers = {{"Idempotency-Key", std::to_string(++key)}};
+    first = Http(port(1), "POST", kMembers, call);
+    return first.status == 201;
+  })) << first.body;
+  EXPECT_EQ(first.Number("id"), 2);
+  const Answer again = Http(port(1), "POST", kMembers, call);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_EQ(again.Header("synod-replayed"), "true");
+  EXPECT_EQ(Ids(1, false), std::set<int64_t>{2});
+}
+
 TEST_F(MembershipTest, AMemberThatMovesIsFoundAtItsNewAddress) {
   Found(3);
   EXPECT_EQ(node(3).Stop(), 0);
@@ -140,6 +312,94 @@ TEST_F(MembershipTest, AMemberThatMovesIsFoundAtItsNewAddress) {
     const auto status = node(3).Status();
     return status && status->at("node").at("name").as_string() == "three";
   }));
+}
+
+TEST_F(MembershipTest, AJoinerKilledAtAnyMomentEntersOnce) {
+  Found(1);
+  cluster().Add();
+  std::mt19937 random(7);
+  for (int round = 0; round < 8; ++round) {
+    StartJoiner(2);
+    // Not a wait for anything: the moment is the point.
+    node(2).AwaitExit(Milliseconds(random() % 300));
+    node(2).Kill();
+  }
+  StartJoiner(2).AwaitReady();
+  EXPECT_EQ(NumberOf(2), 2);
+  EXPECT_EQ(Ids(1, true), std::set<int64_t>{1});
+  EXPECT_EQ(Ids(1, false), std::set<int64_t>{2});
+  EXPECT_EQ(node(2).Status()->at("role").as_string(), "learner");
+  // Again, while there is nobody to ask: still a learner, and no leader of its own.
+  node(2).Kill();
+  node(1).Pause();
+  node(2).StartAgain();
+  ASSERT_TRUE(Eventually(kSoon, [&] { return node(2).Status().has_value(); }));
+  EXPECT_EQ(node(2).Status()->at("role").as_string(), "learner");
+  EXPECT_FALSE(node(2).Ready());
+  EXPECT_NE(node(2).Log().find("--join is ignored"), std::string::npos);
+  node(1).Resume();
+  node(2).AwaitReady();
+}
+
+TEST_F(MembershipTest, AJoinerWaitsForItsClusterAndSaysSo) {
+  Found(1);
+  EXPECT_EQ(node(1).Stop(), 0);
+  cluster().Add();
+  StartJoiner(2);
+  ASSERT_TRUE(Eventually(
+      kSoon, [&] { return node(2).Log().find("not in the cluster yet") != std::string::npos; }));
+  const Answer ready = Http(port(2), "GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_NE(ready.body.find("entering the cluster of " + node(1).url()), std::string::npos)
+      << ready.body;
+  EXPECT_EQ(Http(port(2), "GET", "/livez").status, 200);
+  EXPECT_EQ(Http(port(2), "GET", "/v1/kv/a").Code(), "not_ready");
+  node(1).StartAgain();
+  node(2).AwaitReady();
+  // It may also be told to go while it waits.
+  node(1).Kill();
+  node(2).Kill();
+  node(2).Wipe();
+  StartJoiner(2);
+  ASSERT_TRUE(Eventually(kSoon, [&] { return node(2).Status().has_value(); }));
+  EXPECT_EQ(node(2).Stop(), 0);
+}
+
+TEST_F(MembershipTest, TheCommandLineWalksThroughTheLifeOfAMember) {
+  Found(1);
+  Node& two = cluster().Add();
+  const auto run = [&](const Arguments& arguments, int code) {
+    const Finished done = cluster().Synod(arguments);
+    EXPECT_EQ(done.exit_code, code) << done.out << done.err;
+    return done.out + done.err;
+  };
+  EXPECT_NE(run({"member", "--help"}, 0).find("synod member replace 3 --with 4"),
+            std::string::npos);
+  EXPECT_NE(run({"member", "promote", "2"}, 3).find("not_found"), std::string::npos);
+  EXPECT_NE(run({"member", "remove", "1"}, 4).find("membership_refused"), std::string::npos);
+  run({"member", "add", "--name", "two"}, 2);
+  run({"member", "add", "--peer-url", "x", "--client-url", "y"}, 2);
+  run({"member", "promote", "x"}, 2);
+  // Entered by the operator first; the node then takes that place.
+  EXPECT_NE(run({"member", "add", "--name", "n2", "--peer-url", two.peer_address(), "--client-url",
+                 two.url()},
+                0)
+                .find("member 2"),
+            std::string::npos);
+  StartJoiner(2).AwaitReady();
+  EXPECT_EQ(NumberOf(2), 2);
+  const std::string list = run({"member", "list"}, 0);
+  EXPECT_NE(list.find("n2"), std::string::npos) << list;
+  EXPECT_NE(list.find("false"), std::string::npos) << list;
+  ASSERT_TRUE(Eventually(kSoon, [&] {
+    return cluster().Synod({"member", "promote", "2"}).exit_code == 0;
+  }));
+  EXPECT_NE(run({"member", "update", "2", "--name", "second"}, 0).find("1,2"), std::string::npos);
+  const json::value members = json::parse(run({"-o", "json", "member", "list"}, 0));
+  EXPECT_EQ(members.at("members").as_array().size(), 2U);
+  EXPECT_EQ(members.at("members").as_array()[1].at("name").as_string(), "second");
+  EXPECT_NE(run({"member", "remove", "2"}, 0).find("1"), std::string::npos);
+  ExpectRemoved(2);
 }
 
 }  // namespace

@@ -81,9 +81,27 @@ TEST_F(EngineMembersTest, AnAdditionIsAnsweredWithTheNewId) {
   const auto& body = std::get<machine::MembersAnswer>(answer->body);
   EXPECT_EQ(body.ids, std::vector{N(4)});
   EXPECT_EQ(body.membership.learners, std::vector{N(4)});
-  machine::Command other = Add("d:1");
-  std::get<machine::ChangeMembers>(other.operation).name = "other";
-  EXPECT_EQ(WhyRefused(leader_, other), "member 4 has the peer address d:1 already");
+  // The same wish again, while that node was never met, is the same learner.
+  const auto again = Ask(leader_, Add("d:1"));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(std::get<machine::MembersAnswer>(again->body).ids, std::vector{N(4)});
+  EXPECT_EQ(Now(leader_).version, 2U);
+}
+
+TEST_F(EngineMembersTest, TheAddressOfAMemberIsFreeOnceItIsGone) {
+  AddLearner();
+  EXPECT_EQ(WhyRefused(leader_, Add("d:1")),
+            "member 4, which is connected, has the peer address d:1");
+  cluster_.node(leader_).PeerDown(N(4), true);
+  const auto answer = Ask(leader_, Add("d:1"));
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(std::get<machine::MembersAnswer>(answer->body).ids, std::vector{N(5)});
+}
+
+TEST_F(EngineMembersTest, AMemberWhoseConnectionEndedIsNotCountedOn) {
+  AddLearner();
+  cluster_.node(leader_).PeerDown(N(4), true);
+  EXPECT_EQ(WhyRefused(leader_, Promote(4)), "member 4 does not answer");
 }
 
 TEST_F(EngineMembersTest, ALearnerThatKeepsUpIsPromotedAndOthersAreNot) {
