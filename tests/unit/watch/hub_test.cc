@@ -272,7 +272,7 @@ TEST_F(HubTest, GoesOnInTheHistoryOfAStateThatTookThePlace) {
   store::Tree later;
   const auto put = [&](std::string_view path, std::string_view value) {
     store::Edit edit = later.Begin(later.last_revision() + 1);
-    EXPECT_TRUE(edit.Put(path, std::make_shared<const std::string>(value), std::nullopt, {}));
+    EXPECT_TRUE(edit.Put(path, store::Value(value), std::nullopt, {}));
     edit.Commit(ClusterTime(0));
   };
   put("/a", "1");
@@ -293,7 +293,7 @@ TEST_F(HubTest, IsOverWhereTheNewHistoryDoesNotReachBack) {
   store::Tree later;
   for (int i = 0; i < 5; ++i) {
     store::Edit edit = later.Begin(later.last_revision() + 1);
-    EXPECT_TRUE(edit.Put("/a", std::make_shared<const std::string>("x"), std::nullopt, {}));
+    EXPECT_TRUE(edit.Put("/a", store::Value("x"), std::nullopt, {}));
     edit.Commit(ClusterTime(0));
   }
   later.Compact(Revision(3));
