@@ -6,7 +6,7 @@
 namespace synod::node {
 
 Witness::Witness(NodeId self, uint64_t gen, std::string lost)
-    : self_(self), gen_(gen), lost_(std::move(lost)) {}
+    : self_(self), gen_at_start_(gen), gen_(gen), lost_(std::move(lost)) {}
 
 void Witness::Saw(NodeId member, uint64_t gen) {
   if (member == self_)
@@ -57,9 +57,11 @@ void Witness::Appended(uint64_t gen) { gen_ = std::max(gen_, gen); }
 
 void Witness::SawMe(NodeId member, uint64_t gen) {
   // Nothing of this process says more than its log has, so whoever saw more saw an earlier one.
-  if (gen > gen_ && lost_.empty())
+  // Until it is trusted nothing of it leaves at all: what it has written since counts for nothing.
+  const uint64_t has = trusted_ ? gen_ : gen_at_start_;
+  if (gen > has && lost_.empty())
     lost_ = "member " + std::to_string(member.value) + " saw " + std::to_string(gen) +
-            " records of this node's acceptor log, which has " + std::to_string(gen_);
+            " records of this node's acceptor log, which has " + std::to_string(has);
 }
 
 void Witness::Told(NodeId member, const Statement& statement) {

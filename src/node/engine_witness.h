@@ -66,6 +66,7 @@ class Witness {
 
  private:
   NodeId self_;
+  const uint64_t gen_at_start_;
   uint64_t gen_;
   std::string lost_;
   bool trusted_ = false;

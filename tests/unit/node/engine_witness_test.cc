@@ -57,6 +57,15 @@ TEST(WitnessTest, WhoSawMoreThanTheLogHasProvesALoss) {
   EXPECT_FALSE(witness.trusted());
 }
 
+TEST(WitnessTest, RecordsWrittenSinceTheStartDoNotHideWhatIsGone) {
+  Witness witness(NodeId(1), 7, "");
+  witness.Appended(8);
+  witness.Told(NodeId(2), Says(8));
+  witness.Judge(1, kThree);
+  EXPECT_FALSE(witness.trusted());
+  EXPECT_THAT(witness.lost(), HasSubstr("saw 8 records"));
+}
+
 TEST(WitnessTest, ALateWitnessIsHeardToo) {
   Witness witness(NodeId(1), 7, "");
   witness.Told(NodeId(2), Says(7));
