@@ -123,6 +123,13 @@ Status SetString(const std::string& text, std::string* out) {
   return Done();
 }
 
+Status SetAdvertisedPeer(const std::string& text, std::string* out) {
+  if (Result<HostPort> parsed = ParseHostPort(text); !parsed)
+    return parsed.error();
+  *out = text;
+  return Done();
+}
+
 using Setter = std::function<Status(NodeConfig*, const std::string&)>;
 
 const std::map<std::string, Setter>& Setters() {
@@ -136,11 +143,8 @@ const std::map<std::string, Setter>& Setters() {
       {"advertise_client",
        [](NodeConfig* c, const std::string& v) { return SetUrl(v, &c->advertise_client); }},
       {"advertise_peer",
-       [](NodeConfig* c, const std::string& v) -> Status {
-         if (Result<HostPort> parsed = ParseHostPort(v); !parsed)
-           return parsed.error();
-         c->advertise_peer = v;
-         return Done();
+       [](NodeConfig* c, const std::string& v) {
+         return SetAdvertisedPeer(v, &c->advertise_peer);
        }},
       {"initial_cluster",
        [](NodeConfig* c, const std::string& v) {
@@ -180,6 +184,18 @@ const std::map<std::string, Setter>& Setters() {
       {"acceptor_log.segment_bytes",
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint64_t>(v, 64 << 10, uint64_t{1} << 30, &c->acceptor_log_segment_bytes);
+       }},
+      {"disk.soft_limit_bytes",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 1, uint64_t{1} << 50, &c->disk.soft_bytes);
+       }},
+      {"disk.hard_limit_bytes",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 1, uint64_t{1} << 50, &c->disk.hard_bytes);
+       }},
+      {"disk.reserve_bytes",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 0, uint64_t{1} << 40, &c->disk.reserve_bytes);
        }},
       {"log.level",
        [](NodeConfig* c, const std::string& v) { return SetLogLevel(v, &c->log_level); }},
@@ -289,6 +305,8 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("--initial-cluster does not list this node's id " + std::to_string(config->id));
   if (config->election_timeout_ms < 4 * config->heartbeat_ms)
     return Bad("election_timeout_ms must be at least four times heartbeat_ms");
+  if (config->disk.soft_bytes != 0 && config->disk.hard_bytes > config->disk.soft_bytes)
+    return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
   if (!config->insecure_open &&
       (!IsLoopback(config->client.host) || !IsLoopback(config->peer.host)))
     return Bad(

@@ -16,6 +16,7 @@
 #include "src/base/address.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
+#include "src/node/disk_limits.h"
 #include "src/node/log.h"
 
 namespace synod::node {
@@ -40,6 +41,7 @@ struct NodeConfig {
   uint32_t connections_max = 0;  // 0: as many as the descriptor limit allows, at most 20 000
   uint64_t acceptor_log_keep_bytes = uint64_t{1} << 30;
   uint64_t acceptor_log_segment_bytes = uint64_t{64} << 20;
+  DiskLimits disk;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

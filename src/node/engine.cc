@@ -78,7 +78,7 @@ bool Engine::Core::IsConnected(NodeId member) const {
 }
 
 bool Engine::Core::LeaderKnown() const {
-  if (!witness.trusted())
+  if (!Participates())
     return false;
   const std::optional<NodeId> leader = replica.leader();
   if (!leader)
@@ -114,7 +114,7 @@ void Engine::Core::Advance(int64_t now) {
     return;
   touched = true;
   ticked_ms_ += ticks * config.tick_ms;
-  for (ticks = std::min(ticks, kTicksAtOnceMax); ticks > 0 && witness.trusted(); --ticks)
+  for (ticks = std::min(ticks, kTicksAtOnceMax); ticks > 0 && Participates(); --ticks)
     replica.Tick();
   ExpireChanges();
   reads.Expire(now_ms, LeaderKnown(), &out.reads);
@@ -136,6 +136,8 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
       Receive(from, *message);
     else if (const auto* statement = std::get_if<Witness::Statement>(&item))
       OnStatement(from, *statement);
+    else if (const auto* standing = std::get_if<Standing>(&item))
+      peers[from].standing = *standing;
     else if (const auto* forward = std::get_if<Forward>(&item))
       OnForward(from, *forward);
     else if (const auto* reject = std::get_if<Reject>(&item))
@@ -183,6 +185,8 @@ Status Engine::Core::HandOver() {
   Slot furthest;
   for (const auto& [id, peer] : peers) {
     if (!peer.connected || !replica.membership().IsVoter(id) || (best && peer.applied <= furthest))
+      continue;
+    if (!peer.standing.takes_part || peer.standing.disk_level >= uint8_t{2})
       continue;
     best = id;
     furthest = peer.applied;
@@ -353,6 +357,7 @@ void Engine::PeerUp(const machine::MemberView& peer, uint64_t boot) {
 void Engine::PeerDown(NodeId peer, bool process_gone) {
   core_->touched = true;
   core_->peers[peer].connected = false;
+  core_->peers[peer].standing = {};
   if (process_gone)
     core_->replica.PeerGone(peer);
 }
@@ -412,6 +417,8 @@ std::optional<NodeId> Engine::LeaderBegun() const {
     return std::nullopt;
   return leader;
 }
+void Engine::SetDisk(DiskLevel level) { core_->SetDisk(level); }
+bool Engine::MayGrow() const { return core_->MayGrow(); }
 Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
 bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }

@@ -33,6 +33,9 @@
 
 namespace synod::node {
 
+// How full this node's disk is. Low: it should not grow. Full: the node should not be needed.
+enum class DiskLevel : uint8_t { kOk = 0, kLow = 1, kFull = 2 };
+
 struct EngineConfig {
   machine::MemberView self;     // id, uuid, name, addresses, as announced to the others
   uint64_t boot = 0;            // differs at every start of the process
@@ -185,6 +188,12 @@ class Engine {
   std::optional<uint64_t> snapshot_percent() const;  // of the one being received
   // Cluster time as well as this node knows it: its clock while leading, else the machine's.
   ClusterTime Now() const;
+  // How full the disk is. While a majority of the voters is not known to have room, changes that
+  // grow the state are refused everywhere (kStorageFull); deletes, leases and settings pass. With a
+  // full disk this node hands leadership over and stands aside, as long as the others suffice.
+  void SetDisk(DiskLevel level);
+  bool MayGrow() const;
+
   // This node promises, votes and campaigns. Else the error says why not, and what to do.
   Status TakesPart() const;
   bool quarantined() const;  // and never will again

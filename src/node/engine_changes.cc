@@ -14,6 +14,22 @@ constexpr int64_t kKeepAliveEveryMs = 100;
 constexpr int64_t kTickEveryMs = 500;
 constexpr int64_t kInternalTimeoutMs = 10'000;
 
+bool IsGrowth(const machine::TxnOp& op) {
+  return std::holds_alternative<machine::TxnPut>(op) ||
+         std::holds_alternative<machine::TxnCreate>(op);
+}
+
+// What leaves the state larger. The rest makes it smaller, or keeps leases and members going.
+bool GrowsState(const machine::Operation& operation) {
+  if (const auto* txn = std::get_if<machine::Txn>(&operation))
+    return std::any_of(txn->then_ops.begin(), txn->then_ops.end(), IsGrowth) ||
+           std::any_of(txn->else_ops.begin(), txn->else_ops.end(), IsGrowth);
+  return std::holds_alternative<machine::Put>(operation) ||
+         std::holds_alternative<machine::CreateSequential>(operation) ||
+         std::holds_alternative<machine::Acquire>(operation) ||
+         std::holds_alternative<machine::Proclaim>(operation);
+}
+
 }  // namespace
 
 Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms) {
@@ -22,6 +38,10 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
     return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
   if (!witness.lost().empty())
     return TakesPart().error();
+  if (GrowsState(command.operation) && !MayGrow())
+    return Error{Errc::kStorageFull, Outcome::kNotApplied,
+                 "the disks of the members are nearly full: only what does not grow the state is "
+                 "taken until there is room again"};
   if (changes.bytes() >= config.pending_bytes_max)
     return Error{Errc::kOverloaded, Outcome::kNotApplied, "too many changes wait at this node"};
   const CallId call = ++last_call;

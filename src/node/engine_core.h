@@ -45,6 +45,9 @@ class Engine::Core {
   Status AskToLead(NodeId to);
   Status HandOver();
   Status TakesPart() const;
+  bool Participates() const { return witness.trusted() && !aside; }
+  void SetDisk(DiskLevel level);
+  bool MayGrow() const;
 
   // engine_install.cc: snapshots
   void InstallSnapshot(machine::Machine next);
@@ -61,6 +64,8 @@ class Engine::Core {
   EngineConfig config;
   machine::Machine machine;
   Witness witness;
+  DiskLevel disk_level = DiskLevel::kOk;
+  bool aside = false;  // for its full disk
   consensus::Replica replica;
   PendingChanges changes;
   PendingReads reads;
@@ -79,6 +84,7 @@ class Engine::Core {
     bool connected = false;
     Slot applied;  // as it last reported
     int64_t gens_told_ms = 0;
+    Standing standing;  // as it last said
   };
   std::map<NodeId, Peer> peers;
   void OnPeerUp(NodeId peer);
@@ -122,6 +128,9 @@ class Engine::Core {
   void CheckWitness();
   void AddGens(NodeId to, consensus::Message* message);
   void AskWitnesses();
+  void TellStanding();
+  void JudgeStanding();
+  size_t VotersWith(DiskLevel at_most, bool with_self) const;
   void Dispatch(NodeId to, consensus::Message message);
   // engine_install.cc
   void MoveSnapshots();
@@ -150,6 +159,8 @@ class Engine::Core {
   std::optional<CheckpointJob> checkpoint_;  // taken, waits for `learned` to be durable
   bool checkpoint_out_ = false;
   bool lost_reported_ = false;
+  int64_t standing_told_ms_ = 0;
+  int64_t hand_over_ms_ = 0;
   int64_t checkpoint_at_ms_ = 0;
   int64_t ticked_ms_ = 0;
 

@@ -14,6 +14,7 @@ enum class ItemType : uint8_t {
   kReport = 4,
   kMoveLeader = 5,
   kStatement = 8,
+  kStanding = 9,
   kSnapshotRequest = 16,
   kSnapshotChunk = 17,
   kSnapshotRefusal = 18,
@@ -178,6 +179,13 @@ void AppendItem(const SnapshotRefusal& refusal, Bytes* frame) {
   });
 }
 
+void AppendItem(const Standing& standing, Bytes* frame) {
+  AppendTyped(ItemType::kStanding, frame, [&](Writer& w) {
+    w.U8(standing.disk_level);
+    w.Bool(standing.takes_part);
+  });
+}
+
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
   std::vector<FrameItem> items;
   Reader r(frame);
@@ -207,6 +215,9 @@ Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
       items.emplace_back(ReadSnapshotChunk(&body));
     } else if (type == ItemType::kSnapshotRefusal) {
       items.emplace_back(ReadSnapshotRefusal(&body));
+    } else if (type == ItemType::kStanding) {
+      const uint8_t level = body.U8();
+      items.emplace_back(Standing{level, body.Bool()});
     }
     if (!body.ok())
       return Malformed();

@@ -53,6 +53,12 @@ struct MoveLeader {
   NodeId to;
 };
 
+// What the sender is good for.
+struct Standing {
+  uint8_t disk_level = 0;  // DiskLevel
+  bool takes_part = true;
+};
+
 using FrameItem = std::variant<consensus::Message,
                                Forward,
                                Reject,
@@ -61,7 +67,8 @@ using FrameItem = std::variant<consensus::Message,
                                Witness::Statement,
                                SnapshotRequest,
                                SnapshotChunk,
-                               SnapshotRefusal>;
+                               SnapshotRefusal,
+                               Standing>;
 
 void AppendItem(const consensus::Message& message, Bytes* frame);
 void AppendItem(const Forward& forward, Bytes* frame);
@@ -72,6 +79,7 @@ void AppendItem(const Witness::Statement& statement, Bytes* frame);
 void AppendItem(const SnapshotRequest& request, Bytes* frame);
 void AppendItem(const SnapshotChunk& chunk, Bytes* frame);
 void AppendItem(const SnapshotRefusal& refusal, Bytes* frame);
+void AppendItem(const Standing& standing, Bytes* frame);
 
 // kInvalidRequest if anything is malformed: the sender is broken, drop the connection.
 Result<std::vector<FrameItem>> ParseFrame(std::string_view frame);

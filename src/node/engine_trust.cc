@@ -7,12 +7,18 @@ namespace synod::node {
 namespace {
 
 constexpr int64_t kGensEveryMs = 50;  // the whole table, to each peer
+constexpr int64_t kStandingEveryMs = 500;
+constexpr int64_t kHandOverEveryMs = 1000;
 
 }  // namespace
 
 Status Engine::Core::TakesPart() const {
-  if (witness.trusted())
+  if (Participates())
     return Done();
+  if (witness.trusted())
+    return Error{Errc::kNotReady, Outcome::kNotApplied,
+                 "the disk is nearly full: this node stands aside while the others suffice, until "
+                 "there is room again"};
   if (witness.lost().empty())
     return Error{Errc::kNotReady, Outcome::kNotApplied,
                  "waiting for a majority of the members to say what they saw of this node's log; " +
@@ -48,7 +54,7 @@ void Engine::Core::Receive(NodeId from, consensus::Message& message) {
   }
   // Until it is trusted this node must be as good as absent: even the answer to a heartbeat says
   // that no higher ballot was promised.
-  if (witness.trusted())
+  if (Participates())
     replica.Receive(from, message);
 }
 
@@ -86,12 +92,80 @@ void Engine::Core::AddGens(NodeId to, consensus::Message* message) {
 }
 
 void Engine::Core::Dispatch(NodeId to, consensus::Message message) {
-  if (!witness.trusted())
+  if (!Participates())
     return;
   AddGens(to, &message);
   Bytes item;
   AppendItem(message, &item);
   Post(to, std::move(item));
+}
+
+// How many voters take part and have at most this level, as they last said. One that is away counts
+// as none.
+size_t Engine::Core::VotersWith(DiskLevel at_most, bool with_self) const {
+  size_t count = 0;
+  for (const NodeId voter : replica.membership().voters) {
+    if (voter == config.self.id) {
+      count += with_self && witness.trusted() && disk_level <= at_most ? 1 : 0;
+      continue;
+    }
+    const auto peer = peers.find(voter);
+    if (peer == peers.end() || !peer->second.connected)
+      continue;
+    const Standing& said = peer->second.standing;
+    const bool fits = said.disk_level <= static_cast<uint8_t>(at_most);
+    // Who stands aside for its disk says so by its level.
+    count += fits && (said.takes_part || said.disk_level > 0) ? 1 : 0;
+  }
+  return count;
+}
+
+bool Engine::Core::MayGrow() const {
+  bool low = disk_level > DiskLevel::kOk && replica.membership().IsVoter(config.self.id);
+  for (const NodeId voter : replica.membership().voters) {
+    const auto peer = peers.find(voter);
+    low |= peer != peers.end() && peer->second.standing.disk_level > 0;
+  }
+  return !low || VotersWith(DiskLevel::kOk, true) >= replica.membership().Majority();
+}
+
+void Engine::Core::SetDisk(DiskLevel level) {
+  if (std::exchange(disk_level, level) == level)
+    return;
+  touched = true;
+  standing_told_ms_ = 0;
+  out.events.push_back({"disk_level", static_cast<uint64_t>(level)});
+  JudgeStanding();
+}
+
+// A node with a full disk is of use as long as the others are no majority without it: better a vote
+// that may still find room than none.
+void Engine::Core::JudgeStanding() {
+  const bool others_suffice = VotersWith(DiskLevel::kLow, false) >= replica.membership().Majority();
+  const bool should = disk_level == DiskLevel::kFull && others_suffice;
+  if (should && !aside && replica.IsLeader() && now_ms - hand_over_ms_ >= kHandOverEveryMs) {
+    hand_over_ms_ = now_ms;
+    (void)HandOver();  // tried again until it succeeds
+  }
+  const bool now = should && (aside || replica.role() == consensus::Role::kFollower);
+  if (std::exchange(aside, now) == now)
+    return;
+  standing_told_ms_ = 0;
+  out.events.push_back({now ? "stands_aside" : "takes_part_again", 0});
+}
+
+void Engine::Core::TellStanding() {
+  JudgeStanding();
+  if (standing_told_ms_ != 0 && now_ms - standing_told_ms_ < kStandingEveryMs)
+    return;
+  standing_told_ms_ = now_ms;
+  for (const auto& [id, peer] : peers) {
+    if (!peer.connected)
+      continue;
+    Bytes item;
+    AppendItem(Standing{static_cast<uint8_t>(disk_level), Participates()}, &item);
+    Post(id, std::move(item));
+  }
 }
 
 // An answer may be lost with its connection, or with a peer's full queue.

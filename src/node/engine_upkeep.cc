@@ -20,6 +20,7 @@ void Engine::Core::Upkeep() {
   if (shutting_down)
     return;
   AskWitnesses();
+  TellStanding();
   ReportProgress();
   SendAgain();
   RenewWaitingLeases();

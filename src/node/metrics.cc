@@ -194,6 +194,27 @@ void AddDisk(const DiskThreads::Stats& disk, Families* f) {
              D(disk.checkpoint_micros) * 1e-6);
 }
 
+void AddSpace(const Metrics::Sources& sources, Families* f) {
+  const DiskGuard::View& view = sources.guard->view();
+  f->Gauge("synod_disk_free_bytes", "Bytes free where the data directory is.", D(view.space.free));
+  f->Gauge("synod_disk_bytes", "Size of that file system.", D(view.space.total));
+  const std::string name = "synod_disk_limit_bytes";
+  const std::string help =
+      "Free bytes below which the node saves space (soft), stands aside (hard).";
+  f->Gauge(name, help, D(view.soft), {{"limit", "soft"}});
+  f->Gauge(name, help, D(view.hard), {{"limit", "hard"}});
+  f->Gauge("synod_disk_level", "0: there is room, 1: below the soft limit, 2: below the hard one.",
+           static_cast<double>(sources.disk_level));
+  f->Gauge("synod_disk_reserve", "1 if the reserve for a start on a full disk is there.",
+           view.has_reserve ? 1 : 0);
+  const bool no_segment = sources.disk != nullptr && sources.disk->stats().log.storage_full;
+  const bool refuses = sources.engine != nullptr && !sources.engine->MayGrow();
+  f->Gauge("synod_storage_full",
+           "1 while changes that grow the state are refused, or the log finds no room for its next "
+           "segment.",
+           refuses || no_segment ? 1 : 0);
+}
+
 void AddSockets(const net::HttpCounters& http, const net::PeerCounters& peers, Families* f) {
   f->Gauge("synod_http_connections", "Client connections open.", D(http.connections));
   f->Counter("synod_http_connections_total", "Client connections accepted.", D(http.accepted));
@@ -241,6 +262,8 @@ std::string Metrics::Render(const Sources& sources) const {
   }
   if (sources.disk != nullptr)
     AddDisk(sources.disk->stats(), &f);
+  if (sources.guard != nullptr)
+    AddSpace(sources, &f);
   const ProcessUsage usage = ReadProcessUsage();
   f.Counter("process_cpu_seconds_total", "CPU time used by the process.", usage.cpu_seconds);
   f.Gauge("process_resident_memory_bytes", "Resident memory.", D(usage.resident_bytes));

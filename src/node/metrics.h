@@ -11,6 +11,7 @@
 
 #include "src/net/http_server.h"
 #include "src/net/peer_transport.h"
+#include "src/node/disk_guard.h"
 #include "src/node/disk_threads.h"
 #include "src/node/engine.h"
 #include "src/node/service.h"
@@ -22,6 +23,8 @@ class Metrics {
   struct Sources {
     const Engine* engine = nullptr;     // null: no cluster yet
     const DiskThreads* disk = nullptr;  // likewise
+    const DiskGuard* guard = nullptr;
+    DiskLevel disk_level = DiskLevel::kOk;
     const Service* service = nullptr;
     const net::HttpServer* http = nullptr;
     const net::PeerTransport* peers = nullptr;

@@ -90,6 +90,9 @@ Status Server::Start() {
     StartJoining();
   else
     StartFounding();
+  guard_ =
+      std::make_unique<DiskGuard>(io_, storage::PosixFileSystem(), config_.data_dir, config_.disk,
+                                  [this](const DiskSpace& space) { OnDiskSpace(space); });
   ScheduleTick();
   return Done();
 }
@@ -101,6 +104,9 @@ Status Server::OpenData() {
   options.accept_data_loss = config_.accept_data_loss;
   options.keep_bytes = config_.acceptor_log_keep_bytes;
   options.segment_bytes = config_.acceptor_log_segment_bytes;
+  if (fs.Exists(config_.data_dir))
+    if (Result<bool> room = DiskGuard::MakeRoom(fs, config_.data_dir, config_.disk); !room)
+      return room.error();
   Result<std::unique_ptr<storage::DataDir>> dir =
       storage::DataDir::Open(fs, config_.data_dir, {Entropy64(), Entropy64()}, options);
   if (!dir)
@@ -414,6 +420,26 @@ void Server::Pump() {
     Touch();
 }
 
+void Server::OnDiskSpace(const DiskSpace& space) {
+  const DiskLevel level = LevelOf(space, config_.disk, disk_level_);
+  if (level != disk_level_) {
+    const DiskGuard::View& view = guard_->view();
+    const char* what = level == DiskLevel::kOk ? "there is room on the disk again"
+                       : level == DiskLevel::kLow
+                           ? "the disk is below its soft limit: what grows the state is refused "
+                             "while a majority of the members has no more room than this"
+                           : "the disk is below its hard limit: this node gives up leadership and "
+                             "stands aside while the others suffice; free space";
+    Log(level == DiskLevel::kOk ? LogLevel::kInfo : LogLevel::kError, what,
+        {{"free_bytes", space.free}, {"soft_limit", view.soft}, {"hard_limit", view.hard}});
+  }
+  disk_level_ = level;
+  if (engine_) {
+    engine_->SetDisk(level);
+    Touch();
+  }
+}
+
 void Server::Quarantine(const std::string& why) {
   LogError(
       "this node may have forgotten a promise or a vote: it is quarantined and takes no part "
@@ -468,6 +494,8 @@ std::string Server::MetricsText() {
   Metrics::Sources sources;
   sources.engine = engine_.get();
   sources.disk = disk_.get();
+  sources.guard = guard_.get();
+  sources.disk_level = disk_level_;
   sources.service = &service_;
   sources.http = http_.get();
   sources.peers = peers_.get();
@@ -535,6 +563,7 @@ void Server::FinishStop() {
     peers_->Goodbye();
     http_->Close();
     tick_timer_.cancel();
+    guard_.reset();
     disk_.reset();  // waits for what was handed to it
     LogInfo("stopped");
     done();

@@ -21,6 +21,7 @@
 #include "src/net/http_server.h"
 #include "src/net/peer_transport.h"
 #include "src/node/config.h"
+#include "src/node/disk_guard.h"
 #include "src/node/disk_threads.h"
 #include "src/node/engine.h"
 #include "src/node/founding.h"
@@ -80,6 +81,7 @@ class Server : public net::PeerHandler {
   void Touch();  // run Pump() once at the end of this turn of the loop
   void Pump();
   void Quarantine(const std::string& why);
+  void OnDiskSpace(const DiskSpace& space);
   void LogEvents(const std::vector<consensus::Event>& events);
   void HandOver();
   void FinishStop();
@@ -127,6 +129,8 @@ class Server : public net::PeerHandler {
 
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<DiskThreads> disk_;
+  std::unique_ptr<DiskGuard> guard_;
+  DiskLevel disk_level_ = DiskLevel::kOk;
   std::unique_ptr<net::PeerTransport> peers_;
   Service service_;
   std::unique_ptr<net::HttpServer> http_;

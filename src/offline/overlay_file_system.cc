@@ -161,4 +161,8 @@ Result<uint64_t> OverlayFileSystem::FreeBytes(const std::string& dir) {
   return below_.FreeBytes(dir);
 }
 
+Result<uint64_t> OverlayFileSystem::TotalBytes(const std::string& dir) {
+  return below_.TotalBytes(dir);
+}
+
 }  // namespace synod::offline

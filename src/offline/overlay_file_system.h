@@ -34,6 +34,7 @@ class OverlayFileSystem final : public storage::FileSystem {
   Status SyncDirectory(const std::string& dir) override;
   Result<std::unique_ptr<storage::File>> Lock(const std::string& path) override;
   Result<uint64_t> FreeBytes(const std::string& dir) override;
+  Result<uint64_t> TotalBytes(const std::string& dir) override;
 
  private:
   class LayeredFile;

@@ -49,6 +49,7 @@ class FileSystem {
   // Takes an exclusive lock that lives as long as the returned File. kNotReady if another has it.
   virtual Result<std::unique_ptr<File>> Lock(const std::string& path) = 0;
   virtual Result<uint64_t> FreeBytes(const std::string& dir) = 0;
+  virtual Result<uint64_t> TotalBytes(const std::string& dir) = 0;  // of the whole file system
 };
 
 // Removes a directory and the files in it, if it is there. Not durable: do it again at the start.

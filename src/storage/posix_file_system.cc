@@ -191,6 +191,13 @@ class RealFileSystem final : public FileSystem {
       return ErrnoError("cannot stat file system of", dir, errno);
     return static_cast<uint64_t>(s.f_bavail) * s.f_frsize;
   }
+
+  Result<uint64_t> TotalBytes(const std::string& dir) override {
+    struct statvfs s {};
+    if (::statvfs(dir.c_str(), &s) != 0)
+      return ErrnoError("cannot stat file system of", dir, errno);
+    return static_cast<uint64_t>(s.f_blocks) * s.f_frsize;
+  }
 };
 
 }  // namespace

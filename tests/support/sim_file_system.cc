@@ -244,6 +244,11 @@ Result<uint64_t> SimFileSystem::FreeBytes(const std::string&) {
   return used >= *budget_ ? 0 : *budget_ - used;
 }
 
+Result<uint64_t> SimFileSystem::TotalBytes(const std::string&) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return budget_.value_or(uint64_t{1} << 40);
+}
+
 uint64_t SimFileSystem::UsedBytes() const {
   uint64_t used = 0;
   for (const auto& [path, inode] : names_) used += inode->cached.size();

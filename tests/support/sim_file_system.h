@@ -49,6 +49,7 @@ class SimFileSystem final : public FileSystem {
   Status SyncDirectory(const std::string& dir) override;
   Result<std::unique_ptr<File>> Lock(const std::string& path) override;
   Result<uint64_t> FreeBytes(const std::string& dir) override;
+  Result<uint64_t> TotalBytes(const std::string& dir) override;
 
   // The power cut, and the power back: see above. kKeepAll is a killed process on a live machine.
   void Crash(Random& random, Unsynced unsynced = Unsynced::kRandom);
