@@ -18,9 +18,12 @@ std::string IdBody(int id) { return "{\"id\":" + std::to_string(id) + "}"; }
 // They have told each other their addresses.
 bool EveryoneKnowsEveryone(Cluster& cluster) {
   return Eventually(Milliseconds(10'000), [&] {
-    for (int id = 1; id <= cluster.size(); ++id)
-      if (Http(cluster.port(id), "GET", "/v1/cluster").Json().at("members").as_array().size() < 3)
-        return false;
+    for (int id = 1; id <= cluster.size(); ++id) {
+      const boost::json::value known = Http(cluster.port(id), "GET", "/v1/cluster").Json();
+      for (const boost::json::value& member : known.at("members").as_array())
+        if (member.at("client_url").as_string().empty())
+          return false;
+    }
     return true;
   });
 }
