@@ -86,7 +86,8 @@ void PendingReads::Expire(int64_t now_ms, bool leader_known, std::vector<ReadRea
     const bool round_pending = c.needs_round && !c.granted;
     const int64_t leaderless_since = std::max(leader_seen_ms_, c.started_ms);
     std::optional<Error> error;
-    if (round_pending && c.request.max_age_ms && now_ms - c.started_ms >= *c.request.max_age_ms) {
+    // Granted or not: what the round proved is as old as the call.
+    if (c.request.max_age_ms && now_ms - c.started_ms >= *c.request.max_age_ms) {
       error = Fail(Errc::kNotReady, "this replica is not proven to be as fresh as max_age_ms asks");
     } else if (round_pending && now_ms - leaderless_since >= leaderless_ms_) {
       error = Fail(Errc::kNoLeader, "no leader is known to this node");

@@ -399,6 +399,24 @@ TEST(EngineTest, ASequentialReadWaitsForItsRevisionOrItsTime) {
   EXPECT_EQ(cluster.ReadAnswer(follower, late)->error().code, Errc::kDeadlineExceeded);
 }
 
+TEST(EngineTest, AReadOfABoundedAgeIsNotServedOnAnOlderProof) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  const uint32_t follower = OtherThan(leader);
+  ReadRequest request;
+  request.consistency = Consistency::kSequential;
+  request.max_age_ms = 100;
+  request.min_revision = cluster.node(leader).machine().revision() + 1;
+  const CallId read = cluster.node(follower).Read(request);
+  cluster.Settle();  // proven fresh, and waits for the revision
+  EXPECT_FALSE(cluster.ReadAnswer(follower, read));
+  cluster.Run(200);
+  const auto answer = cluster.ReadAnswer(follower, read);
+  ASSERT_TRUE(answer);
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, Errc::kNotReady);
+}
+
 TEST(EngineTest, ClusterTimeStandsStillWhileTheLeaderIsCutOff) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
