@@ -57,8 +57,7 @@ void Claims::CheckLeases(Slot slot) {
 void Claims::CheckLocks(Slot slot) {
   const machine::Machine& machine = world_->observer.machine();
   for (auto& [path, lock] : locks_) {
-    const auto found =
-        machine.Read(machine::GetLock{machine::LockKind::kLock, path}, machine.time());
+    const auto found = machine.Read(machine::GetLock{lock.kind, path}, machine.time());
     std::map<FenceToken, Revision> holders;
     if (found)
       for (const machine::Holder& h : std::get<machine::LockResult>(*found).holders)
@@ -73,6 +72,9 @@ void Claims::CheckLocks(Slot slot) {
       lock.last_token = token;
     }
     lock.holders = std::move(holders);
+    if (lock.kind == machine::LockKind::kElection)
+      lock.leaders[machine.revision()] =
+          lock.holders.empty() ? FenceToken() : lock.holders.begin()->first;
   }
 }
 
@@ -110,7 +112,19 @@ void Claims::BelieveNoMore(const std::string& lock, FenceToken token) {
     it->second.until = 0;
 }
 
+void Claims::CheckLeaders() const {
+  for (const Leader& read : leaders_) {
+    const auto& leaders = locks_.at(read.election).leaders;
+    const auto after = leaders.upper_bound(read.revision);
+    const FenceToken token = after == leaders.begin() ? FenceToken() : std::prev(after)->second;
+    SIM_REQUIRE(token == read.token, read.election + ": a read of revision " +
+                                         std::to_string(read.revision.value) + " names " +
+                                         Text(read.token) + ", the log " + Text(token));
+  }
+}
+
 void Claims::Check(const std::vector<store::RevisionRef>& log) const {
+  CheckLeaders();
   std::map<std::string, std::vector<Revision>> deleted;
   for (const store::RevisionRef& revision : log)
     for (const store::Change& change : revision->changes)

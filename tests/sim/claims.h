@@ -5,8 +5,9 @@
 //               since its last acknowledged renewal was sent (clocks run at their own rates: a
 //               leader's fast clock may shorten it by that much); (2) two holders of a lock in the
 //               log; (3) a token that does not rise; (4) two clients that both have reason to
-//               believe they hold one lock; (5) a fenced write that stands in the log outside the
-//               hold of its token.
+//               believe they hold one lock; (5) a fenced write, or a leader's proclamation, that
+//               stands in the log outside the hold of its token; (6) a read that names another
+//               leader than the log. An election is a lock whose holder leads.
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_CLAIMS_H_
 #define SYNOD_TESTS_SIM_CLAIMS_H_
@@ -24,7 +25,7 @@ class Claims {
  public:
   explicit Claims(World* world) : world_(world) {}
 
-  void WatchLock(const std::string& path) { locks_[path]; }
+  void WatchLock(const std::string& path, machine::LockKind kind) { locks_[path].kind = kind; }
   // After every slot of the observer's machine.
   void OnSlot(Slot slot, const machine::Applied& applied);
 
@@ -51,6 +52,13 @@ class Claims {
     bool applied = false;  // false: refused as fenced, judged at `revision`
   };
   void AddFencedWrite(FencedWrite write) { writes_.push_back(std::move(write)); }
+  // A linearizable read of `revision` named this token as the leader's.
+  struct Leader {
+    std::string election;
+    FenceToken token;
+    Revision revision;
+  };
+  void AddLeader(Leader leader) { leaders_.push_back(std::move(leader)); }
   // At the end, with every revision that changed a node.
   void Check(const std::vector<store::RevisionRef>& log) const;
 
@@ -65,8 +73,11 @@ class Claims {
     bool may_end = false;
   };
   struct Lock {
+    machine::LockKind kind = machine::LockKind::kLock;
     std::map<FenceToken, Revision> holders;  // as of the last slot, with since_revision
     FenceToken last_token;
+    // Who held from a revision on, as of whole slots: what reads can see. Elections only.
+    std::map<Revision, FenceToken> leaders;
   };
   struct Belief {
     FenceToken token;
@@ -75,6 +86,7 @@ class Claims {
   };
   void CheckLeases(Slot slot);
   void CheckLocks(Slot slot);
+  void CheckLeaders() const;
 
   World* world_;
   Revision last_revision_;
@@ -85,6 +97,7 @@ class Claims {
   std::map<std::string, Belief> beliefs_;
   std::vector<Hold> holds_;
   std::vector<FencedWrite> writes_;
+  std::vector<Leader> leaders_;
   uint64_t ended_ = 0;
 };
 

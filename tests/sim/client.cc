@@ -59,7 +59,7 @@ void Client::Attempt(const std::shared_ptr<Try>& t) {
 void Client::OnReply(const std::shared_ptr<Try>& t, const Reply& reply) {
   if (reply.kind == Reply::Kind::kAnswer) {
     const machine::Answer& answer = reply.answer;
-    shared_.history->Told(reply.revision);
+    shared_.history->Told(reply.revision, now());
     cluster_time_ = std::max(cluster_time_, reply.time);
     if (answer.replayed)
       ++shared_.stats->replays;
@@ -320,41 +320,58 @@ void RegisterClient::DoRead(bool linearizable) {
   if (!linearizable) {
     request.consistency = node::Consistency::kSequential;
     request.min_revision = random_.Chance(80) ? seen_ : Revision();
+    if (random_.Chance(30))
+      request.max_age_ms = static_cast<int64_t>(random_.Between(5, 2'000));
   }
   const Revision floor = linearizable ? shared_.history->floor() : request.min_revision;
-  const Time sent = now();
   shared_.port->Read(AnyNode(), request, machine::GetNode{path, Revision()},
-                     [this, path, floor, sent, linearizable](const Reply& reply) {
-                       if (reply.kind != Reply::Kind::kAnswer) {
-                         Pause();
-                         return;
-                       }
-                       SIM_REQUIRE(
-                           reply.revision >= floor,
-                           path + ": a read of revision " + std::to_string(reply.revision.value) +
-                               " that had to reflect revision " + std::to_string(floor.value));
-                       shared_.history->Told(reply.revision);
-                       seen_ = std::max(seen_, reply.revision);
-                       cluster_time_ = std::max(cluster_time_, reply.time);
-                       HistoryOp record{path, {}, reply.revision, linearizable};
-                       record.op.called = sent;
-                       record.op.returned = now();
-                       store::NodeRef node;
-                       if (reply.read) {
-                         node = std::get<machine::NodeResult>(*reply.read).node.node;
-                         record.op.outcome = RegisterOp::Outcome::kOk;
-                         record.op.value = node->value.view();
-                         record.op.version = node->version;
-                         record.op.mod_revision = node->mod_revision.value;
-                       } else {
-                         SIM_REQUIRE(reply.read.error().code == Errc::kNotFound,
-                                     path + ": an unexpected read error");
-                         record.op.outcome = RegisterOp::Outcome::kNotFound;
-                       }
-                       Learn(path, node.get());
-                       shared_.history->Add(std::move(record));
+                     [this, path, request, floor, sent = now()](const Reply& reply) {
+                       if (reply.kind == Reply::Kind::kAnswer)
+                         OnRead(path, request, floor, sent, reply);
                        Pause();
                      });
+}
+
+void RegisterClient::OnRead(const std::string& path,
+                            const node::ReadRequest& request,
+                            Revision floor,
+                            Time sent,
+                            const Reply& reply) {
+  SIM_REQUIRE(reply.revision >= floor,
+              path + ": a read of revision " + std::to_string(reply.revision.value) +
+                  " that had to reflect revision " + std::to_string(floor.value));
+  if (request.max_age_ms && !world().swarm.IsOn(Fault::kPause) &&
+      !world().swarm.IsOn(Fault::kFreeze)) {
+    // By the clock of a process that runs, which may be slow, and to within a tick and a turn.
+    const int64_t slowest_ppm = 1'000'000 - world().swarm.clock_spread_ppm;
+    const Time age = *request.max_age_ms * kMillisecond * 1'000'000 / slowest_ppm;
+    const Revision known = shared_.history->FloorAt(reply.served_at - age - 20 * kMillisecond);
+    SIM_REQUIRE(reply.revision >= known,
+                path + ": a read of revision " + std::to_string(reply.revision.value) +
+                    ", at most " + std::to_string(*request.max_age_ms) +
+                    " ms old, where revision " + std::to_string(known.value) + " is older");
+    ++shared_.stats->aged;
+  }
+  shared_.history->Told(reply.revision, now());
+  seen_ = std::max(seen_, reply.revision);
+  cluster_time_ = std::max(cluster_time_, reply.time);
+  const bool linearizable = request.consistency == node::Consistency::kLinearizable;
+  HistoryOp record{path, {}, reply.revision, linearizable};
+  record.op.called = sent;
+  record.op.returned = now();
+  store::NodeRef node;
+  if (reply.read) {
+    node = std::get<machine::NodeResult>(*reply.read).node.node;
+    record.op.outcome = RegisterOp::Outcome::kOk;
+    record.op.value = node->value.view();
+    record.op.version = node->version;
+    record.op.mod_revision = node->mod_revision.value;
+  } else {
+    SIM_REQUIRE(reply.read.error().code == Errc::kNotFound, path + ": an unexpected read error");
+    record.op.outcome = RegisterOp::Outcome::kNotFound;
+  }
+  Learn(path, node.get());
+  shared_.history->Add(std::move(record));
 }
 
 void RegisterClient::DoCompact() {

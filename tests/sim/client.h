@@ -21,7 +21,7 @@ namespace synod::sim {
 
 struct LoadStats {
   uint64_t changes = 0, reads = 0, applied = 0, refused = 0, not_applied = 0, unknown = 0;
-  uint64_t retries = 0, replays = 0, holds = 0, fenced = 0, leases = 0;
+  uint64_t retries = 0, replays = 0, holds = 0, fenced = 0, leases = 0, leads = 0, aged = 0;
 };
 
 // What a change came to, over all its attempts.
@@ -121,6 +121,11 @@ class RegisterClient final : public Client {
   void DoDelete();
   void DoTxn();
   void DoRead(bool linearizable);
+  void OnRead(const std::string& path,
+              const node::ReadRequest& request,
+              Revision floor,
+              Time sent,
+              const Reply& reply);
   void DoCompact();
   std::string PathOf(uint64_t n) const { return "/r/" + std::to_string(n); }
   // Draws a precondition, often one that may hold.

@@ -20,9 +20,16 @@ ClientPort::AttemptRef ClientPort::Begin(NodeId node, int64_t timeout_ms, Done d
   attempt->node = node;
   attempt->done = std::move(done);
   open_[attempt->id] = attempt;
-  world_->scheduler.After(timeout_ms * kMillisecond + kPatience, [this, attempt] {
+  Time patience = timeout_ms * kMillisecond + kPatience;
+  if (world_->swarm.cancels && random_.Chance(8)) {
+    // Often soon: most calls end within a few milliseconds.
+    const Time limit = random_.Chance(70) ? 5 * kMillisecond : timeout_ms * kMillisecond;
+    patience = static_cast<Time>(random_.Below(static_cast<uint64_t>(limit)));
+  }
+  world_->scheduler.After(patience, [this, attempt] {
     if (!open_.contains(attempt->id))
       return;
+    ++world_->stats.cancels;
     NodeHost& host = HostOf(attempt->node);
     if (attempt->arrived && host.running() && host.boot() == attempt->boot && attempt->call != 0)
       host.Cancel(attempt->call);
@@ -100,13 +107,14 @@ void ClientPort::Read(NodeId node,
                       Done done) {
   const AttemptRef attempt = Begin(node, request.timeout_ms, std::move(done));
   Deliver(attempt, [this, attempt, request, query = std::move(query)](NodeHost& host) {
-    host.Read(request, query, [this, attempt](const ReadReply& r) {
+    attempt->call = host.Read(request, query, [this, attempt](const ReadReply& r) {
       Reply reply{.kind = r.served ? Reply::Kind::kAnswer : Reply::Kind::kError};
       if (r.served)
         reply.read = r.result;
       else
         reply.error = r.result.error();
       reply.revision = r.revision;
+      reply.served_at = r.served_at;
       reply.time = r.time;
       Answer(attempt, std::move(reply));
     });

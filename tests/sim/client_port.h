@@ -2,7 +2,8 @@
 //
 // Contract      Every call ends exactly once, with what a client really knows: an answer, an error
 //               of the node, a refused connection (nothing happened), or nothing at all (the
-//               connection was lost, or the client's patience ended).
+//               connection was lost, or the client's patience ended, after the timeout or at any
+//               moment: it closes the connection, and the node cancels the call).
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_CLIENT_PORT_H_
 #define SYNOD_TESTS_SIM_CLIENT_PORT_H_
@@ -29,6 +30,7 @@ struct Reply {
   machine::Answer answer = {};                  // of a change
   Result<machine::QueryResult> read = Error{};  // of a read
   Revision revision = {};
+  Time served_at = 0;  // of a read
   ClusterTime time = {};
 };
 

@@ -36,7 +36,15 @@ std::string Describe(const HistoryOp& op) {
 
 }  // namespace
 
-void History::Told(Revision revision) { told_ = std::max(told_, revision); }
+void History::Told(Revision revision, Time now) {
+  if (revision > floor())
+    told_[now] = revision;
+}
+
+Revision History::FloorAt(Time time) const {
+  const auto after = told_.upper_bound(time);
+  return after == told_.begin() ? Revision() : std::prev(after)->second;
+}
 
 History::Versions History::Index(const std::vector<store::RevisionRef>& log) {
   Versions versions;

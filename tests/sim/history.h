@@ -32,9 +32,11 @@ struct HistoryOp {
 class History {
  public:
   // Somebody was told of this revision now.
-  void Told(Revision revision);
+  void Told(Revision revision, Time now);
   // What a request that is sent now must reflect.
-  Revision floor() const { return told_; }
+  Revision floor() const { return told_.empty() ? Revision() : told_.rbegin()->second; }
+  // What a read that may be so old must reflect.
+  Revision FloorAt(Time time) const;
 
   void Add(HistoryOp op) { ops_.push_back(std::move(op)); }
 
@@ -57,7 +59,7 @@ class History {
   static void CheckAgainstLog(const HistoryOp& op, const Versions& versions);
 
   std::vector<HistoryOp> ops_;
-  Revision told_;
+  std::map<Time, Revision> told_;  // ascending both ways
 };
 
 }  // namespace synod::sim

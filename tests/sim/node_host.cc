@@ -365,11 +365,12 @@ void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
     PendingRead read = std::move(it->second);
     reads_.erase(it);
     if (!ready.time) {
-      read.done({ready.time.error(), false, Revision(), ClusterTime()});
+      read.done({ready.time.error(), false, Revision(), ClusterTime(), 0});
       continue;
     }
     const machine::Machine& machine = engine_->machine();
-    read.done({machine.Read(read.query, *ready.time), true, machine.revision(), *ready.time});
+    read.done({machine.Read(read.query, *ready.time), true, machine.revision(), *ready.time,
+               world_->scheduler.now()});
   }
 }
 
@@ -587,10 +588,12 @@ Result<node::CallId> NodeHost::Change(machine::Command command,
   return call;
 }
 
-void NodeHost::Read(const node::ReadRequest& request, machine::Query query, ReadDone done) {
+node::CallId NodeHost::Read(const node::ReadRequest& request, machine::Query query, ReadDone done) {
   engine_->Advance(NowMs());
-  reads_[engine_->Read(request)] = {std::move(query), std::move(done)};
+  const node::CallId call = engine_->Read(request);
+  reads_[call] = {std::move(query), std::move(done)};
   ScheduleTurn();
+  return call;
 }
 
 void NodeHost::Cancel(node::CallId call) {

@@ -38,7 +38,7 @@ namespace synod::sim {
 struct RunStats {
   uint64_t elections = 0, crashes = 0, restarts = 0, torn_appends = 0, checkpoints = 0;
   uint64_t crashes_at_install = 0;
-  uint64_t appends = 0, requests = 0, loads = 0;
+  uint64_t appends = 0, requests = 0, loads = 0, cancels = 0;
   uint64_t old_disks = 0, damages = 0;     // put in place, done to a log at rest
   uint64_t caught = 0;                     // identities that were found lost, by what peers saw
   uint64_t refused = 0;                    // logs that did not open for their damage
@@ -70,6 +70,7 @@ struct ReadReply {
   bool served = false;  // false: `result` says why the read could not be served
   Revision revision;    // of the state that answered
   ClusterTime time;
+  Time served_at = 0;
 };
 
 class NodeHost final : public Endpoint {
@@ -120,7 +121,7 @@ class NodeHost final : public Endpoint {
   using ChangeDone = std::function<void(const ChangeReply&)>;
   using ReadDone = std::function<void(const ReadReply&)>;
   Result<node::CallId> Change(machine::Command command, int64_t timeout_ms, ChangeDone done);
-  void Read(const node::ReadRequest& request, machine::Query query, ReadDone done);
+  node::CallId Read(const node::ReadRequest& request, machine::Query query, ReadDone done);
   void Cancel(node::CallId call);
   // Runs after the hub has been told of new revisions.
   void SetHubListener(std::function<void()> listener) { hub_listener_ = std::move(listener); }

@@ -134,6 +134,8 @@ void DrawLoad(Random* random, Swarm* s) {
   s->think_max =
       random->Chance(30) ? TimeBetween(random, 500, 10'000) : TimeBetween(random, 10'000, 200'000);
   s->compacts = random->Chance(15);
+  s->election_clients = static_cast<uint32_t>(random->Between(0, 3));
+  s->cancels = random->Chance(30);
 }
 
 }  // namespace
@@ -177,7 +179,8 @@ std::string Describe(const Swarm& s) {
   text += ", window " + std::to_string(s.window_slots);
   text += ", log kept " + std::to_string(s.log_keep_bytes);
   text += ", clients " + std::to_string(s.register_clients) + "+" + std::to_string(s.lock_clients) +
-          "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.watchers);
+          "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.election_clients) + "+" +
+          std::to_string(s.watchers);
   return text;
 }
 

@@ -90,12 +90,14 @@ struct Swarm {
   uint32_t register_clients = 0;
   uint32_t lock_clients = 0;
   uint32_t lease_clients = 0;
+  uint32_t election_clients = 0;
   uint32_t watchers = 0;
   uint32_t paths = 0;
   uint32_t locks = 0;
   uint64_t value_bytes_max = 0;
   Time think_max = 0;
   bool compacts = false;  // clients compact the history now and then
+  bool cancels = false;   // clients close their connection before the answer now and then
 };
 
 Swarm DrawSwarm(uint64_t seed);

@@ -52,6 +52,9 @@ void Totals::Add(const RunReport& r) {
   retries += r.load.retries;
   replays += r.load.replays;
   holds += r.load.holds;
+  leads += r.load.leads;
+  aged += r.load.aged;
+  cancels += r.stats.cancels;
   fenced += r.load.fenced;
   leases += r.load.leases;
   leases_ended += r.leases_ended;
@@ -100,6 +103,8 @@ void Totals::Print(double cpu_seconds) const {
       "holds %llu, fenced off %llu, leases %llu, ended %llu, watch messages %llu, moves %llu\n",
       Llu(holds), Llu(fenced), Llu(leases), Llu(leases_ended), Llu(watch_messages),
       Llu(watch_moves));
+  std::printf("elections won %llu, reads of a bounded age %llu, calls given up %llu\n", Llu(leads),
+              Llu(aged), Llu(cancels));
   std::printf("checked operations %llu, histories left undecided %llu\n", Llu(checked),
               Llu(undecided));
   if (cpu_seconds > 0)

@@ -50,6 +50,18 @@ TEST_F(ReadsTest, ReadsOfOneTurnShareOneRound) {
   EXPECT_EQ(CountWaiting<Accept>(), 2u);
 }
 
+TEST_F(ReadsTest, EveryQuestionToTheLeaderHasANumberOfItsOwn) {
+  Replica& replica = cluster_.replica(follower_);
+  replica.ReadIndex(1);
+  const Output first = replica.TakeOutput();
+  replica.ReadIndex(2);
+  const Output second = replica.TakeOutput();
+  ASSERT_THAT(first.send, SizeIs(1));
+  ASSERT_THAT(second.send, SizeIs(1));
+  EXPECT_NE(std::get<ReadIndexReq>(first.send[0].message).id,
+            std::get<ReadIndexReq>(second.send[0].message).id);
+}
+
 TEST_F(ReadsTest, FollowerAsksTheLeaderOnceForAllReadsOfATurn) {
   cluster_.replica(leader_).SetStamp(-3);
   Replica& replica = cluster_.replica(follower_);
