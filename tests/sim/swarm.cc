@@ -116,7 +116,8 @@ void DrawSnapshots(Random* random, Swarm* s) {
     s->log_keep_sending_bytes = random->Between(0, 1'000'000);
   s->snapshots.chunk_bytes = random->Between(100, 20'000);
   if (random->Chance(30))
-    s->snapshots.bytes_per_second = random->Between(50'000, 5'000'000);
+    // Slower, and a log of no size may be gone each time that a snapshot has arrived.
+    s->snapshots.bytes_per_second = random->Between(250'000, 5'000'000);
   if (random->Chance(30))
     s->snapshots.unused_ms = static_cast<int64_t>(random->Between(300, 5'000));
   if (random->Chance(40))
