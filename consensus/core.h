@@ -40,6 +40,7 @@ class Replica::Core {
   bool CanProposeConfig() const;
   void PeerGone(NodeId peer);
   Status Transfer(NodeId to);
+  void SetMayLead(bool may);
   void PersistLearned();
   void Truncate(Slot first);
   bool InstallSnapshot(Slot slot, const Membership& membership);
@@ -137,6 +138,7 @@ class Replica::Core {
   // none.
   Slot switch_at_;
 
+  bool may_lead_ = true;
   NodeId transfer_to_;  // 0: none
   uint64_t transfer_deadline_ = 0;
   Slot transfer_asked_;  // commit for which the target was asked how far it is

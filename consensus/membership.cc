@@ -124,7 +124,8 @@ void Replica::Core::AskAnyMember() {
 }
 
 bool Replica::Core::MayCampaign() const {
-  return membership_.IsVoter(config_.self) && held_version_ == membership_.version;
+  return may_lead_ && membership_.IsVoter(config_.self) &&
+         held_version_ == membership_.version;
 }
 
 // The sender has no vote, and knows no membership that is newer than ours.

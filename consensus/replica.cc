@@ -150,6 +150,13 @@ Status Replica::Core::Transfer(NodeId to) {
   return Done();
 }
 
+void Replica::Core::SetMayLead(bool may) {
+  may_lead_ = may;
+  const bool campaigns = phase_ != Phase::kFollower && phase_ != Phase::kLead;
+  if (!may && campaigns)
+    StepDown("may_not_lead");
+}
+
 void Replica::Core::PersistLearned() {
   if (journal_.requested_learned() < log_.learned())
     journal_.Dirty();
@@ -232,6 +239,7 @@ void Replica::ReadIndex(uint64_t read_id) { core_->reads_.Ask(read_id, core_->no
 void Replica::SetStamp(int64_t stamp) { core_->stamp_ = stamp; }
 void Replica::PeerGone(NodeId peer) { core_->PeerGone(peer); }
 Status Replica::TransferLeadership(NodeId to) { return core_->Transfer(to); }
+void Replica::SetMayLead(bool may) { core_->SetMayLead(may); }
 void Replica::PersistLearned() { core_->PersistLearned(); }
 void Replica::Truncate(Slot first) { core_->Truncate(first); }
 

@@ -81,7 +81,7 @@ struct LoadRequest {
 //               follows, leader_gone, asked_to_lead (node)
 //   ended       stepped_down or campaign_ended (round), followed by why: lost_quorum, refused,
 //               promised_to_another, another_leads, campaign_failed, fetch_failed, transferred,
-//               learned_a_foreign_value, installs_snapshot, removed
+//               learned_a_foreign_value, installs_snapshot, removed, may_not_lead
 //   transfer    transfer_started, transfer_sent, transfer_failed (node)
 //   learning    ignored_commit_of_other_ballot (slot), needs_snapshot (first slot to be had),
 //               peer_needs_snapshot (node), snapshot_installed (its slot)
@@ -143,6 +143,8 @@ class Replica {
   // kNoLeader if not leading, kInvalidRequest if `to` is no voter, kNotReady while another transfer
   // is under way; progress shows in events.
   Status TransferLeadership(NodeId to);
+  // False: never campaigns, not even when asked to; a leader goes on until it hands over.
+  void SetMayLead(bool may);
   // Makes the current `learned` durable if no later persist will (an idle node, before a
   // checkpoint).
   void PersistLearned();

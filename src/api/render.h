@@ -20,6 +20,7 @@
 #include "src/base/hash.h"
 #include "src/base/types.h"
 #include "src/machine/answer.h"
+#include "src/machine/machine.h"
 #include "src/machine/query.h"
 #include "src/net/http_types.h"
 #include "watch/hub.h"
@@ -94,6 +95,8 @@ struct StatusView {
   Slot applied_slot;
   Slot first_slot;
   Digest digest;
+  machine::DigestCheck digest_check;
+  uint32_t machine_version = 1;
   std::string cluster_id;
   std::string version;
   int64_t uptime_ms = 0;

@@ -21,6 +21,16 @@ void WriteLeader(JsonWriter& writer, const StatusView::Leader& leader) {
   writer.EndObject();
 }
 
+void WriteDigestCheck(JsonWriter& writer, const machine::DigestCheck& check) {
+  writer.BeginObject("digest_check");
+  writer.Number("slot", check.slot.value);
+  writer.Bool("agreed", check.agreed);
+  writer.BeginArray("diverged");
+  for (const NodeId id : check.diverged) writer.NumberElement(id.value);
+  writer.EndArray();
+  writer.EndObject();
+}
+
 void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.BeginObject("node");
   writer.Number("id", status.id.value);
@@ -43,6 +53,8 @@ void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.Number("applied_slot", status.applied_slot.value);
   writer.Number("first_slot", status.first_slot.value);
   writer.Text("digest", status.digest.sum.Hex());
+  WriteDigestCheck(writer, status.digest_check);
+  writer.Number("machine_version", status.machine_version);
   writer.Text("cluster_id", status.cluster_id);
   writer.Text("version", status.version);
   writer.Number("uptime_ms", status.uptime_ms);

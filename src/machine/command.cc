@@ -155,6 +155,17 @@ void Write(Writer& w, const SetMember& op) {
   w.String(op.name);
   w.String(op.peer_address);
   w.String(op.client_url);
+  w.Varint(op.machine_version);
+}
+void Write(Writer& w, const CheckDigests& op) {
+  w.Number(op.slot);
+  w.Varint(op.majority);
+  w.Varint(op.reports.size());
+  for (const auto& [id, digest] : op.reports) {
+    w.Number(id);
+    w.Fixed64(digest.sum.hi);
+    w.Fixed64(digest.sum.lo);
+  }
 }
 
 void Write(Writer& w, const ChangeMembers& op) {
@@ -220,6 +231,13 @@ void ReadLockPath(Reader& r, std::string* path) {
     r.Fail();
   else
     path->assign(s);
+}
+
+void ReadVersion(Reader& r, uint32_t* out) {
+  const uint64_t version = r.Varint();
+  if (version == 0 || version > UINT32_MAX)
+    r.Fail();
+  *out = static_cast<uint32_t>(version);
 }
 
 void ReadDuration(Reader& r, int64_t max, int64_t* out) {
@@ -358,6 +376,21 @@ void Read(Reader& r, SetMember* op) {
   op->name = r.String();
   op->peer_address = r.String();
   op->client_url = r.String();
+  ReadVersion(r, &op->machine_version);
+}
+void Read(Reader& r, CheckDigests* op) {
+  op->slot = r.Number<Slot>();
+  const uint64_t majority = r.Varint();
+  if (majority > UINT32_MAX)
+    r.Fail();
+  op->majority = static_cast<uint32_t>(majority);
+  const uint64_t n = r.Count(17);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) {
+    auto& [id, digest] = op->reports.emplace_back();
+    id = r.Number<NodeId>();
+    digest.sum.hi = r.Fixed64();
+    digest.sum.lo = r.Fixed64();
+  }
 }
 
 void Read(Reader& r, ChangeMembers* op) {
@@ -488,24 +521,32 @@ Result<RequestId> DecodeRequestId(std::string_view command_bytes) {
   return id;
 }
 
-Bytes EncodeBatch(ClusterTime time, std::span<const Bytes> commands) {
+Bytes EncodeBatch(ClusterTime time, std::span<const Bytes> commands, uint32_t machine_version) {
   size_t size = 32;
   for (const Bytes& command : commands) size += command.size() + 5;
   Bytes out;
   out.reserve(size);
   Writer w(&out);
-  w.Varint(kMachineVersion);
+  w.Varint(machine_version);
   w.Number(time);
   w.Varint(commands.size());
   for (const Bytes& command : commands) w.String(command);
   return out;
 }
 
-Result<Batch> DecodeBatch(std::string_view payload) {
+uint32_t VersionOfBatch(std::string_view payload) {
+  Reader r(payload);
+  uint32_t version = 0;
+  ReadVersion(r, &version);
+  return r.ok() ? version : 0;
+}
+
+Result<Batch> DecodeBatch(std::string_view payload, uint32_t known) {
   Reader r(payload);
   Batch batch;
-  const uint64_t version = r.Varint();
-  batch.machine_version = static_cast<uint32_t>(version);
+  ReadVersion(r, &batch.machine_version);
+  if (batch.machine_version > known)
+    return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "unknown machine version"};
   batch.time = r.Number<ClusterTime>();
   const uint64_t n = r.Count(1);
   batch.commands.reserve(static_cast<size_t>(n));
@@ -513,8 +554,6 @@ Result<Batch> DecodeBatch(std::string_view payload) {
   const bool in_range = batch.time.value >= 0 && batch.time.value <= kNumberMax;
   if (!r.Complete() || !in_range)
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "malformed batch"};
-  if (version != kMachineVersion)
-    return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "unknown machine version"};
   return batch;
 }
 

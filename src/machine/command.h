@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,8 @@
 
 namespace synod::machine {
 
-// Raised only when every member supports it; entries carry it (docs/formats.md).
+// The newest rules that this build knows. Entries carry the version whose rules they need; it rises
+// only when every member supports the new one (docs/formats.md).
 inline constexpr uint32_t kMachineVersion = 1;
 
 struct Put {
@@ -160,12 +162,18 @@ struct Adopt {  // that process was not gone after all: its waits go on
   NodeId node;
   uint64_t boot = 0;
 };
-struct SetMember {  // binds an identity to a member number, or updates its addresses
+struct SetMember {  // binds an identity to a member number; again: its machine version
   NodeId id;
   std::string uuid;
   std::string name;
   std::string peer_address;
   std::string client_url;
+  uint32_t machine_version = 1;  // the newest that it supports
+};
+struct CheckDigests {  // what voters computed at `slot`; 0: nothing yet, all are to compute it here
+  Slot slot;
+  uint32_t majority = 0;  // so many equal ones decide
+  std::vector<std::pair<NodeId, Digest>> reports;
 };
 
 // A change of the membership. The leader judges it: what it admits travels in an entry of its own
@@ -204,7 +212,8 @@ using Operation = std::variant<Put,
                                Adopt,
                                SetMember,
                                ChangeMembers,
-                               UpdateMember>;
+                               UpdateMember,
+                               CheckDigests>;
 
 struct Fence {
   std::string path;  // of the lock
@@ -228,12 +237,15 @@ Result<RequestId> DecodeRequestId(std::string_view command_bytes);
 
 // The payload of a kCommand entry: cluster time and commands, in order. No commands: a tick.
 struct Batch {
-  uint32_t machine_version = kMachineVersion;
+  uint32_t machine_version = 1;
   ClusterTime time;
   std::vector<std::string_view> commands;  // point into the payload
 };
-Bytes EncodeBatch(ClusterTime time, std::span<const Bytes> commands);
-Result<Batch> DecodeBatch(std::string_view payload);
+Bytes EncodeBatch(ClusterTime time, std::span<const Bytes> commands, uint32_t machine_version = 1);
+// Refuses versions above `known`: what follows may have another form.
+Result<Batch> DecodeBatch(std::string_view payload, uint32_t known = kMachineVersion);
+// The version alone, whatever follows; 0 if there is none.
+uint32_t VersionOfBatch(std::string_view payload);
 
 }  // namespace synod::machine
 

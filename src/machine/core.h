@@ -62,7 +62,7 @@ struct Call {
 
 class Machine::Core {
  public:
-  explicit Core(const auth::Settings& bootstrap);
+  Core(const auth::Settings& bootstrap, uint32_t supports);
 
   void Apply(const LogEntry& entry, const Observer& observer, Applied* out);
   Result<QueryResult> Read(const Query& query, ClusterTime now) const;
@@ -90,6 +90,9 @@ class Machine::Core {
   Revision revision;
   ClusterTime time;
   Ballot leader_start;
+  const uint32_t supports;
+  uint32_t version = 1;
+  DigestCheck digest_check;
 
  private:
   // One revision in the making.
@@ -113,6 +116,7 @@ class Machine::Core {
 
   // One command (machine.cc).
   void RunBatch(std::string_view payload);
+  void RaiseVersion(uint32_t to);
   void RunCommand(Command* command);
   // What the record of its key says, or what forbids to run it; nullopt: run it.
   std::optional<Answer> FindRecorded(Call* call);
@@ -143,6 +147,7 @@ class Machine::Core {
   AnswerBody Run(Call* call, SetMember* op);
   AnswerBody Run(Call* call, ChangeMembers* op);
   AnswerBody Run(Call* call, UpdateMember* op);
+  AnswerBody Run(Call* call, CheckDigests* op);
 
   // Nodes and transactions (nodes.cc).
   Refusal FromTree(const Error& error, const store::NodeRef& current, std::string_view path) const;
@@ -239,6 +244,8 @@ class Machine::Core {
   bool membership_dirty_ = false;  // and the removed uuids
   // The membership before the entry being applied, if it is one of that kind.
   std::optional<Membership> changed_from_;
+  bool version_dirty_ = false;
+  bool digest_check_dirty_ = false;
   // Where the answers of the entry being applied go.
   const Observer* observer_ = nullptr;
   Applied* out_ = nullptr;

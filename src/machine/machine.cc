@@ -6,6 +6,7 @@
 
 #include "src/base/check.h"
 #include "src/machine/core.h"
+#include "src/machine/members.h"
 
 namespace synod::machine {
 namespace {
@@ -22,6 +23,7 @@ bool IsRecorded(const AnswerBody& body) {
     case Errc::kRateLimited:
     case Errc::kStorageFull:
     case Errc::kRequestExpired:
+    case Errc::kNotReady:
       return false;
     default:
       return true;
@@ -30,12 +32,14 @@ bool IsRecorded(const AnswerBody& body) {
 
 bool IsFromNode(const Operation& operation) {
   return std::holds_alternative<Disown>(operation) || std::holds_alternative<NodeGone>(operation) ||
-         std::holds_alternative<Adopt>(operation) || std::holds_alternative<SetMember>(operation);
+         std::holds_alternative<Adopt>(operation) || std::holds_alternative<SetMember>(operation) ||
+         std::holds_alternative<CheckDigests>(operation);
 }
 
 }  // namespace
 
-Machine::Core::Core(const auth::Settings& bootstrap) : settings(bootstrap) {}
+Machine::Core::Core(const auth::Settings& bootstrap, uint32_t newest)
+    : settings(bootstrap), supports(newest) {}
 
 void Machine::Core::Apply(const LogEntry& entry, const Observer& observer, Applied* out) {
   SYNOD_CHECK_EQ(entry.slot, applied + 1);
@@ -67,8 +71,9 @@ void Machine::Core::Apply(const LogEntry& entry, const Observer& observer, Appli
 }
 
 void Machine::Core::RunBatch(std::string_view payload) {
-  const Result<Batch> batch = DecodeBatch(payload);
+  const Result<Batch> batch = DecodeBatch(payload, supports);
   SYNOD_CHECK(batch.has_value());
+  RaiseVersion(batch->machine_version);
   time = std::max(time, batch->time);
   EndWhatIsDue();
   for (const std::string_view bytes : batch->commands) {
@@ -77,6 +82,11 @@ void Machine::Core::RunBatch(std::string_view payload) {
     RunCommand(&*command);
     ++out_->commands;
   }
+}
+
+void Machine::Core::RaiseVersion(uint32_t to) {
+  version_dirty_ |= to > version;
+  version = std::max(version, to);
 }
 
 bool Machine::Core::IsObserver(const RequestId& id) const {
@@ -182,6 +192,8 @@ void Machine::Core::RefreshLeases(Answer* answer) const {
 
 std::optional<Refusal> Machine::Core::CheckBefore(const Call& call) const {
   const Command& command = *call.command;
+  if (!digest_check.agreed)
+    return Refuse(Errc::kNotReady, "the voters disagree about the state: see /v1/status");
   if (!call.keyed() && command.not_after.value != 0) {
     if (command.not_after < time)
       return Refuse(Errc::kRequestExpired, "Synod-Not-After has passed");
@@ -248,13 +260,52 @@ AnswerBody Machine::Core::Run(Call*, Adopt* op) {
   return NodeAnswer{};
 }
 
+AnswerBody Machine::Core::Run(Call*, CheckDigests* op) {
+  out_->checked_digests = true;
+  if (op->slot <= digest_check.slot)
+    return NodeAnswer{};
+  digest_check_dirty_ = true;
+  digest_check.slot = op->slot;
+  std::map<Digest, uint32_t> votes;
+  for (const auto& [id, digest] : op->reports) ++votes[digest];
+  const auto most = std::find_if(votes.begin(), votes.end(),
+                                 [&](const auto& v) { return v.second >= op->majority; });
+  digest_check.agreed = most != votes.end();
+  // Nobody is right or wrong without a majority: who was known to be wrong still is.
+  if (!digest_check.agreed)
+    return NodeAnswer{};
+  digest_check.digest = most->first;
+  for (const auto& [id, digest] : op->reports) {
+    if (digest == most->first)
+      digest_check.diverged.erase(id);
+    else
+      digest_check.diverged.insert(id);
+  }
+  return NodeAnswer{};
+}
+
 // --- the public class ---
 
-Machine::Machine(const auth::Settings& bootstrap) : core_(std::make_unique<Core>(bootstrap)) {}
+Machine::Machine(const auth::Settings& bootstrap, uint32_t supports)
+    : core_(std::make_unique<Core>(bootstrap, supports)) {}
 Machine::~Machine() = default;
 Machine::Machine(Machine&&) noexcept = default;
 Machine& Machine::operator=(Machine&&) noexcept = default;
 
+uint32_t VersionOf(const LogEntry& entry) {
+  switch (entry.kind) {
+    case LogEntry::Kind::kCommand:
+      return VersionOfBatch(entry.payload);
+    case LogEntry::Kind::kConfig:
+      return VersionOfConfigEntry(entry.payload);
+    default:
+      return 1;
+  }
+}
+
+bool Machine::Understands(const LogEntry& entry) const {
+  return VersionOf(entry) <= core_->supports;
+}
 void Machine::Apply(const LogEntry& entry, const Observer& observer, Applied* out) {
   core_->Apply(entry, observer, out);
 }
@@ -266,6 +317,9 @@ Revision Machine::revision() const { return core_->revision; }
 ClusterTime Machine::time() const { return core_->time; }
 Ballot Machine::leader_start() const { return core_->leader_start; }
 Digest Machine::digest() const { return core_->digest(); }
+const DigestCheck& Machine::digest_check() const { return core_->digest_check; }
+uint32_t Machine::version() const { return core_->version; }
+uint32_t Machine::supports() const { return core_->supports; }
 const store::Tree& Machine::tree() const { return core_->tree; }
 const auth::Settings& Machine::settings() const { return core_->settings; }
 std::optional<ClusterTime> Machine::NextDeadline() const { return core_->NextDeadline(); }

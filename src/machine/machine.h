@@ -15,6 +15,12 @@
 //               and records that are due end (at most 1000 leases or 10 000 nodes an entry, by
 //               deadline and id), then commands run in order. A lease is gone once T >= its
 //               deadline, even if its removal is still pending.
+// Versions      The version rises to that of the highest entry that took effect; what a command
+//               does depends on it and not on the build. An entry above supports() must not be
+//               applied (Understands): the driver stops the node.
+// Digests       A CheckDigests entry judges what the voters computed at an earlier slot. Who was
+//               not with the majority is known as diverged on every node, until a later check
+//               finds it with the majority. While none agrees, commands of clients are refused.
 // Thread        Core thread only.
 // Errors        None: a refused command is an answer. A malformed entry is a bug or damage: it
 //               aborts.
@@ -24,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +55,9 @@ struct LogEntry {
   std::string_view payload;
 };
 
+// Whose rules the entry needs; 0 if it is malformed.
+uint32_t VersionOf(const LogEntry& entry);
+
 // The answer to a command, for the process that waits for it. A wait (acquire) completes at a later
 // entry than the one that carried it.
 struct Completion {
@@ -61,6 +71,7 @@ struct Applied {
   std::vector<uint64_t> waiting;              // observer's acquires that now wait (seq)
   uint32_t commands = 0;                      // run or refused
   bool effective = true;                      // false: an entry of a deposed leader
+  bool checked_digests = false;               // a CheckDigests ran
 };
 
 // Whose answers to hand out. Never influences the state.
@@ -75,15 +86,27 @@ struct MemberView {
   std::string name;
   std::string peer_address;
   std::string client_url;
+  uint32_t machine_version = 1;  // the newest that it supports, as it last said
+};
+
+// The last comparison of digests.
+struct DigestCheck {
+  Slot slot;                  // 0: there was none
+  bool agreed = true;         // a majority had the same
+  Digest digest;              // which
+  std::set<NodeId> diverged;  // as of this and earlier ones
 };
 
 class Machine {
  public:
-  explicit Machine(const auth::Settings& bootstrap);
+  // `supports`: the newest version of the rules; tests play other builds with it.
+  explicit Machine(const auth::Settings& bootstrap, uint32_t supports = kMachineVersion);
   ~Machine();
   Machine(Machine&&) noexcept;
   Machine& operator=(Machine&&) noexcept;
 
+  // False: the entry is of a newer version.
+  bool Understands(const LogEntry& entry) const;
   // `entry.slot` is applied() + 1. Appends to *out.
   void Apply(const LogEntry& entry, const Observer& observer, Applied* out);
 
@@ -100,6 +123,9 @@ class Machine {
   ClusterTime time() const;
   Ballot leader_start() const;  // of the last LeaderStart that counts
   Digest digest() const;
+  const DigestCheck& digest_check() const;
+  uint32_t version() const;   // of the rules in force
+  uint32_t supports() const;  // the newest that this build knows
   const store::Tree& tree() const;
   const auth::Settings& settings() const;
   std::vector<MemberView> members() const;

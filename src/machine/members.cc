@@ -96,28 +96,38 @@ Result<Membership> PlanChange(const Membership& before, const ChangeMembers& cha
   return after;
 }
 
-Bytes EncodeConfigEntry(const Membership& membership, ClusterTime time, std::string_view command) {
+Bytes EncodeConfigEntry(const Membership& membership,
+                        ClusterTime time,
+                        std::string_view command,
+                        uint32_t machine_version) {
   Bytes out;
   Writer w(&out);
   w.String(membership.Encode());
-  w.Varint(kMachineVersion);
+  w.Varint(machine_version);
   w.Number(time);
   w.String(command);
   return out;
 }
 
-Result<ConfigEntry> DecodeConfigEntry(std::string_view payload) {
+uint32_t VersionOfConfigEntry(std::string_view payload) {
+  Reader r(payload);
+  (void)r.String();
+  const uint64_t version = r.Varint();
+  return r.ok() && version <= UINT32_MAX ? static_cast<uint32_t>(version) : 0;
+}
+
+Result<ConfigEntry> DecodeConfigEntry(std::string_view payload, uint32_t known) {
   Reader r(payload);
   ConfigEntry entry;
   Result<Membership> membership = Membership::Decode(r.String());
-  const uint64_t version = r.Varint();
-  entry.machine_version = static_cast<uint32_t>(version);
+  entry.machine_version = VersionOfConfigEntry(payload);
+  if (entry.machine_version == 0 || entry.machine_version > known)
+    return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "unknown machine version"};
+  (void)r.Varint();
   entry.time = r.Number<ClusterTime>();
   entry.command = r.String();
   if (!r.Complete() || !membership || entry.time.value < 0)
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "malformed membership entry"};
-  if (version != kMachineVersion)
-    return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "unknown machine version"};
   entry.membership = std::move(*membership);
   return entry;
 }
@@ -125,11 +135,12 @@ Result<ConfigEntry> DecodeConfigEntry(std::string_view payload) {
 // What consensus takes for the membership must be the membership here, come what may: the entry is
 // judged by its version alone.
 void Machine::Core::RunConfig(std::string_view payload) {
-  Result<ConfigEntry> entry = DecodeConfigEntry(payload);
+  Result<ConfigEntry> entry = DecodeConfigEntry(payload, supports);
   SYNOD_CHECK(entry.has_value());
   out_->effective = entry->membership.version == membership.version + 1;
   if (!out_->effective)
     return;
+  RaiseVersion(entry->machine_version);
   time = std::max(time, entry->time);
   EndWhatIsDue();
   changed_from_ = std::exchange(membership, std::move(entry->membership));
@@ -155,6 +166,8 @@ void Machine::Core::ForgetOthers() {
       removed_uuids_.insert(members[id].uuid);
     DropMember(id);
   }
+  digest_check_dirty_ |=
+      std::erase_if(digest_check.diverged, [&](NodeId id) { return !membership.IsMember(id); }) > 0;
 }
 
 // A learner whose node was never met, entered under the same name and peer address: to enter it
@@ -174,7 +187,7 @@ const MemberView* Machine::Core::FindAwaited(const ChangeMembers& change) const 
 
 bool Machine::Core::WouldRun(const Command& command, ClusterTime at) const {
   const auto* change = std::get_if<ChangeMembers>(&command.operation);
-  if (change != nullptr && FindAwaited(*change) != nullptr)
+  if (!digest_check.agreed || (change != nullptr && FindAwaited(*change) != nullptr))
     return false;
   if (!command.idempotency_key.empty()) {
     const Bytes key = session::RequestKey(command.user, command.idempotency_key);
@@ -235,10 +248,19 @@ AnswerBody Machine::Core::Run(Call*, UpdateMember* op) {
 AnswerBody Machine::Core::Run(Call*, SetMember* op) {
   const bool known = membership.version == 0 || membership.IsMember(op->id);
   const auto bound = members.find(op->id);
-  const bool bound_otherwise =
-      bound != members.end() && !bound->second.uuid.empty() && bound->second.uuid != op->uuid;
-  if (known && !bound_otherwise && !WasRemoved(op->uuid))
-    SaveMember({op->id, op->uuid, op->name, op->peer_address, op->client_url});
+  const bool elsewhere = std::any_of(members.begin(), members.end(), [&](const auto& m) {
+    return m.first != op->id && m.second.uuid == op->uuid;
+  });
+  if (!known || elsewhere || WasRemoved(op->uuid))
+    return NodeAnswer{};
+  if (bound == members.end() || bound->second.uuid.empty()) {
+    SaveMember({op->id, op->uuid, op->name, op->peer_address, op->client_url, op->machine_version});
+  } else if (bound->second.uuid == op->uuid) {
+    // Its name and addresses may have been changed since this was proposed.
+    MemberView member = bound->second;
+    member.machine_version = op->machine_version;
+    SaveMember(std::move(member));
+  }
   return NodeAnswer{};
 }
 

@@ -27,12 +27,17 @@ Result<Membership> PlanChange(const Membership& before, const ChangeMembers& cha
 // The payload of a kConfig entry.
 struct ConfigEntry {
   Membership membership;
-  uint32_t machine_version = kMachineVersion;
+  uint32_t machine_version = 1;
   ClusterTime time;
   std::string_view command;  // a ChangeMembers; empty: nobody asked. Points into the payload
 };
-Bytes EncodeConfigEntry(const Membership& membership, ClusterTime time, std::string_view command);
-Result<ConfigEntry> DecodeConfigEntry(std::string_view payload);
+Bytes EncodeConfigEntry(const Membership& membership,
+                        ClusterTime time,
+                        std::string_view command,
+                        uint32_t machine_version = 1);
+// Versions as in DecodeBatch() and VersionOfBatch().
+Result<ConfigEntry> DecodeConfigEntry(std::string_view payload, uint32_t known = kMachineVersion);
+uint32_t VersionOfConfigEntry(std::string_view payload);
 
 }  // namespace synod::machine
 

@@ -13,6 +13,8 @@ constexpr std::string_view kClockName = "clock";
 constexpr std::string_view kSettingsName = "settings";
 constexpr std::string_view kMembershipName = "membership";
 constexpr std::string_view kRemovedName = "removed";
+constexpr std::string_view kVersionName = "version";
+constexpr std::string_view kDigestCheckName = "digests";
 constexpr size_t kLoadPage = 10'000;
 
 Error Damaged(std::string what) { return {Errc::kInternal, Outcome::kNotApplied, std::move(what)}; }
@@ -30,7 +32,37 @@ Bytes MemberValue(const MemberView& member) {
   w.String(member.name);
   w.String(member.peer_address);
   w.String(member.client_url);
+  w.Varint(member.machine_version);
   return out;
+}
+
+Bytes VersionValue(uint32_t version) {
+  Bytes out;
+  Writer(&out).Varint(version);
+  return out;
+}
+
+Bytes DigestCheckValue(const DigestCheck& check) {
+  Bytes out;
+  Writer w(&out);
+  w.Number(check.slot);
+  w.Bool(check.agreed);
+  w.Fixed64(check.digest.sum.hi);
+  w.Fixed64(check.digest.sum.lo);
+  w.Varint(check.diverged.size());
+  for (const NodeId id : check.diverged) w.Number(id);
+  return out;
+}
+
+DigestCheck ReadDigestCheck(Reader& r) {
+  DigestCheck check;
+  check.slot = r.Number<Slot>();
+  check.agreed = r.Bool();
+  check.digest.sum.hi = r.Fixed64();
+  check.digest.sum.lo = r.Fixed64();
+  const uint64_t n = r.Count(1);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) check.diverged.insert(r.Number<NodeId>());
+  return check;
 }
 
 Bytes SettingsValue(const auth::Settings& settings) {
@@ -78,6 +110,10 @@ Digest Machine::Core::digest() const {
     sum.Add(HashOfRecord(MetaKey(kMembershipName), membership.Encode()));
   if (!removed_uuids_.empty())
     sum.Add(HashOfRecord(MetaKey(kRemovedName), RemovedValue(removed_uuids_)));
+  if (version > 1)
+    sum.Add(HashOfRecord(MetaKey(kVersionName), VersionValue(version)));
+  if (digest_check.slot > Slot())
+    sum.Add(HashOfRecord(MetaKey(kDigestCheckName), DigestCheckValue(digest_check)));
   return sum;
 }
 
@@ -86,6 +122,10 @@ Records Machine::Core::TakeDirty() {
   records.push_back({MetaKey(kClockName), ClockRecord()});
   if (settings_dirty_)
     records.push_back({MetaKey(kSettingsName), SettingsValue(settings)});
+  if (std::exchange(version_dirty_, false))
+    records.push_back({MetaKey(kVersionName), VersionValue(version)});
+  if (std::exchange(digest_check_dirty_, false))
+    records.push_back({MetaKey(kDigestCheckName), DigestCheckValue(digest_check)});
   settings_dirty_ = false;
   if (membership_dirty_) {
     records.push_back({MetaKey(kMembershipName), membership.Encode()});
@@ -103,7 +143,8 @@ Records Machine::Core::TakeDirty() {
 
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
-         locks.tally().dirty_bytes() + member_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0);
+         locks.tally().dirty_bytes() + member_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0) +
+         (version_dirty_ || digest_check_dirty_ ? 64 : 0);
 }
 
 void Machine::Core::ForEachRecord(
@@ -114,6 +155,10 @@ void Machine::Core::ForEachRecord(
     each(MetaKey(kMembershipName), membership.Encode());
   if (!removed_uuids_.empty())
     each(MetaKey(kRemovedName), RemovedValue(removed_uuids_));
+  if (version > 1)
+    each(MetaKey(kVersionName), VersionValue(version));
+  if (digest_check.slot > Slot())
+    each(MetaKey(kDigestCheckName), DigestCheckValue(digest_check));
   tree.ForEachRecord(each);
   leases.ForEachRecord(each);
   idempotency.ForEachRecord(each);
@@ -137,6 +182,7 @@ void Machine::Core::ForgetMembers() {
   while (!members.empty()) DropMember(members.begin()->first);
   membership = Membership();
   removed_uuids_.clear();
+  digest_check = DigestCheck();
 }
 
 Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
@@ -184,6 +230,10 @@ Status Machine::Core::LoadMeta(std::string_view name, std::string_view value) {
   } else if (name == kRemovedName) {
     const uint64_t n = r.Count(1);
     for (uint64_t i = 0; i < n && r.ok(); ++i) removed_uuids_.emplace(r.String());
+  } else if (name == kVersionName) {
+    version = static_cast<uint32_t>(r.Varint());
+  } else if (name == kDigestCheckName) {
+    digest_check = ReadDigestCheck(r);
   } else {
     return Damaged("meta record: unknown name");
   }
@@ -200,7 +250,10 @@ Status Machine::Core::LoadMember(std::string_view key, std::string_view value) {
   member.name = r.String();
   member.peer_address = r.String();
   member.client_url = r.String();
-  if (!r.Complete() || !id.has_value() || *id == 0 || *id > UINT32_MAX)
+  const uint64_t supported = r.Varint();
+  member.machine_version = static_cast<uint32_t>(supported);
+  if (!r.Complete() || supported == 0 || supported > UINT32_MAX || !id.has_value() || *id == 0 ||
+      *id > UINT32_MAX)
     return Damaged("member record: malformed");
   member.id = NodeId(static_cast<uint32_t>(*id));
   if (members.contains(member.id))
@@ -233,6 +286,11 @@ Status Machine::Core::TieNodesBelow(std::string_view root) {
 }
 
 Status Machine::Core::FinishLoad() {
+  if (version > supports)
+    return Damaged("the state is of machine version " + std::to_string(version) +
+                   ", and this build knows " + std::to_string(supports) +
+                   ": it was written by a newer version of synod. Start that version, or a later "
+                   "one; nothing was changed");
   if (Status loaded = tree.FinishLoad(); loaded.has_error())
     return loaded;
   if (Status loaded = locks.FinishLoad(); loaded.has_error())

@@ -27,6 +27,7 @@ void WriteHello(const Hello& hello, Writer& w) {
   w.String(hello.client_url);
   w.Varint(hello.features);
   w.String(hello.payload);
+  w.Varint(hello.machine_version);
 }
 
 // What a later version appends is left unread.
@@ -43,7 +44,9 @@ std::optional<Hello> ReadHello(Reader r) {
   hello.client_url = r.String();
   hello.features = r.Varint();
   hello.payload = r.String();
-  if (!r.ok() || hello.from == NodeId() || hello.boot_id == 0)
+  if (r.ok() && !r.AtEnd())
+    hello.machine_version = static_cast<uint32_t>(r.Varint());
+  if (!r.ok() || hello.from == NodeId() || hello.boot_id == 0 || hello.machine_version == 0)
     return std::nullopt;
   return hello;
 }

@@ -52,6 +52,7 @@ struct Hello {
   std::string client_url;
   uint64_t features = 0;
   Bytes payload;  // the driver's own, see PeerHandler::HelloPayload
+  uint32_t machine_version = 1;  // the newest rules of the state machine that it knows
 };
 
 struct HelloVerdict {

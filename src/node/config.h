@@ -16,6 +16,7 @@
 #include "src/base/address.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
+#include "src/machine/command.h"
 #include "src/node/disk_limits.h"
 #include "src/node/log.h"
 
@@ -34,6 +35,7 @@ struct NodeConfig {
   std::string cluster_token = "synod";
   bool insecure_open = false;
   bool accept_data_loss = false;
+  uint32_t machine_version = machine::kMachineVersion;  // not a setting: what this build knows
   int64_t heartbeat_ms = 50;
   int64_t election_timeout_ms = 500;  // up to twice that, drawn anew each time
   std::vector<std::string> allowed_hosts;

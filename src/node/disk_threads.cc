@@ -73,6 +73,7 @@ DiskThreads::DiskThreads(net::asio::io_context& io, Files files, Callbacks callb
       snapshots_(std::move(files.snapshots)),
       state_dir_for_(std::move(files.state_dir_for)),
       cluster_id_(files.cluster_id),
+      machine_version_(files.machine_version),
       callbacks_(std::move(callbacks)) {
   stats_.append_buckets.resize(AppendBounds().size() + 1);
   stats_.log = log_->stats();
@@ -138,7 +139,7 @@ void DiskThreads::WriteCheckpoint(CheckpointJob job) {
     const auto start = std::chrono::steady_clock::now();
     if (const Status s = state_->Write({shared->slot, shared->digest, std::move(shared->records),
                                         log_->stats().gen, std::move(shared->witness),
-                                        shared->revision, shared->time});
+                                        shared->revision, shared->time, shared->machine_version});
         !s)
       Die("the state cannot be written", s.error());
     {
@@ -264,8 +265,8 @@ Result<std::shared_ptr<BuiltState>> DiskThreads::Build(const Bytes& witness) {
       storage::StateImport::Create(storage::PosixFileSystem(), dir);
   if (!import)
     return import.error();
-  auto built =
-      std::make_shared<BuiltState>(BuiltState{machine::Machine{auth::Settings()}, nullptr});
+  auto built = std::make_shared<BuiltState>(
+      BuiltState{machine::Machine{auth::Settings(), machine_version_}, nullptr});
   const Result<storage::SnapshotHeader> header = LoadSnapshot(
       *snapshots_, cluster_id_,
       [&](std::string_view key, std::string_view value) {
@@ -273,8 +274,15 @@ Result<std::shared_ptr<BuiltState>> DiskThreads::Build(const Bytes& witness) {
       },
       &built->machine);
   if (header) {
-    Result<std::unique_ptr<storage::StateStore>> store = (*import)->Finish(
-        {header->slot, header->digest, {}, log_gen, witness, header->revision, header->time});
+    Result<std::unique_ptr<storage::StateStore>> store =
+        (*import)->Finish({header->slot,
+                           header->digest,
+                           {},
+                           log_gen,
+                           witness,
+                           header->revision,
+                           header->time,
+                           built->machine.version()});
     if (store) {
       built->store = *std::move(store);
       return built;

@@ -64,6 +64,7 @@ class DiskThreads {
     std::unique_ptr<storage::SnapshotStore> snapshots;
     std::function<std::string(Slot)> state_dir_for;
     Hash128 cluster_id;
+    uint32_t machine_version = 1;  // of this build
   };
   struct Callbacks {
     std::function<void(PersistId, uint64_t gen)> persisted;
@@ -120,6 +121,7 @@ class DiskThreads {
   std::unique_ptr<storage::SnapshotStore> snapshots_;
   const std::function<std::string(Slot)> state_dir_for_;
   const Hash128 cluster_id_;
+  const uint32_t machine_version_;
   const Callbacks callbacks_;
   mutable std::mutex mutex_;
   std::vector<consensus::PersistRequest> queued_;  // under mutex_

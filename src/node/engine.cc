@@ -61,6 +61,7 @@ Engine::Core::Core(const EngineConfig& c,
       replica(
           WithMembership(c.consensus, machine.membership()), std::move(disk), machine.applied()),
       reads(static_cast<int64_t>(c.consensus.election_ticks_max) * c.tick_ms),
+      digests(c.self.id, c.digest_every),
       now_ms(now),
       checkpoint_at_ms_(now),
       ticked_ms_(now) {
@@ -68,6 +69,8 @@ Engine::Core::Core(const EngineConfig& c,
   lost_reported_ = !c.lost.empty();
   witness.Remember(c.cluster_id, c.witness);
   CheckWitness();
+  config.self.machine_version = machine.supports();
+  TakeOverDigests();
 }
 
 bool Engine::Core::IsConnected(NodeId member) const {
@@ -89,9 +92,21 @@ bool Engine::Core::LeaderKnown() const {
   return peer != peers.end() && peer->second.connected;
 }
 
-Status Engine::Core::Ready() const {
+Status Engine::Core::Serves() const {
   if (shutting_down)
     return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (diverged)
+    return Diverged();
+  return Done();
+}
+
+Status Engine::Core::Ready() const {
+  if (Status serves = Serves(); !serves)
+    return serves;
+  if (!machine.digest_check().agreed)
+    return Error{Errc::kNotReady, Outcome::kNotApplied,
+                 "the voters disagree about the state at slot " +
+                     std::to_string(machine.digest_check().slot.value) + ": nothing is changed"};
   if (Status part = TakesPart(); !part)
     return part;
   if (!LeaderKnown())
@@ -107,7 +122,9 @@ void Engine::Core::Advance(int64_t now) {
   if (now <= now_ms && now - ticked_ms_ < config.tick_ms)
     return;
   now_ms = std::max(now_ms, now);
-  clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose());
+  // Nobody can renew a lease while commands are refused: time stands still then, too.
+  clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose() &&
+                            machine.digest_check().agreed);
   replica.SetStamp(std::max(clock.time(), machine.time()).value);
   int64_t ticks = (now_ms - ticked_ms_) / config.tick_ms;
   if (ticks == 0)
@@ -145,12 +162,17 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
     else if (const auto* move = std::get_if<MoveLeader>(&item))
       (void)TransferLeadership(move->to);  // the one who asked sees whether it comes about
     else if (const auto* request = std::get_if<SnapshotRequest>(&item))
-      source.OnRequest(from, *request);
+      OnSnapshotRequest(from, *request);
     else if (const auto* report = std::get_if<Report>(&item))
-      peers[from].applied = report->applied;
+      OnReport(from, *report);
     else
       OnSnapshotAnswer(from, item);
   }
+}
+
+void Engine::Core::OnReport(NodeId from, const Report& report) {
+  peers[from].applied = report.applied;
+  digests.Heard(from, report.digests);
 }
 
 Status Engine::Core::TransferLeadership(NodeId to) {
@@ -250,10 +272,18 @@ void Engine::Core::OnLeaderStart(Ballot origin) {
 void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committed) {
   const machine::Observer self{config.self.id, config.boot};
   for (const consensus::Chosen& chosen : committed) {
+    if (stopped_)
+      return;
+    const machine::LogEntry entry = ToLogEntry(chosen);
+    if (!machine.Understands(entry)) {
+      StopAt(entry);
+      return;
+    }
     ReleaseAnswers(chosen.slot);
     machine::Applied applied;
     const Ballot before = machine.leader_start();
-    machine.Apply(ToLogEntry(chosen), self, &applied);
+    const uint32_t version = machine.version();
+    machine.Apply(entry, self, &applied);
     ++counters.entries_applied;
     counters.commands_applied += applied.commands;
     // Entry by entry: a LeaderStart right behind proves only of what was not applied before it that
@@ -269,7 +299,21 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
               std::back_inserter(out.revisions));
     if (machine.leader_start() != before)
       OnLeaderStart(machine.leader_start());
+    if (machine.version() != version)
+      out.events.push_back({"machine_version", machine.version()});
+    NoteDigest(applied);
   }
+}
+
+// Guessing what a newer version means would be a state of its own.
+void Engine::Core::StopAt(const machine::LogEntry& entry) {
+  stopped_ = true;
+  const uint32_t version = machine::VersionOf(entry);
+  out.events.push_back({"needs_newer_version", version});
+  out.stop = "the log has an entry of machine version " + std::to_string(version) + " (slot " +
+             std::to_string(entry.slot.value) + "), and this build knows " +
+             std::to_string(machine.supports()) +
+             ": all members were upgraded. Start a newer build; the data directory is sound";
 }
 
 void Engine::Core::DrainReplica() {
@@ -301,7 +345,7 @@ void Engine::Core::MaybeCheckpoint() {
     checkpoint_ = CheckpointJob{machine.applied(),   machine.digest(),
                                 machine.TakeDirty(), witness.Encode(config.cluster_id),
                                 machine.revision(),  machine.time(),
-                                std::nullopt};
+                                machine.version(),   std::nullopt};
     // It must not cover what this node would not know to be chosen after a crash.
     replica.PersistLearned();
   }
@@ -371,9 +415,8 @@ void Engine::Cancel(CallId call) { core_->Cancel(call); }
 CallId Engine::Read(const ReadRequest& request) {
   core_->touched = true;
   const CallId call = ++core_->last_call;
-  if (core_->shutting_down) {
-    core_->out.reads.push_back(
-        {call, Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"}});
+  if (const Status serves = core_->Serves(); !serves) {
+    core_->out.reads.push_back({call, serves.error()});
     return call;
   }
   if (!core_->witness.lost().empty() && request.consistency == Consistency::kLinearizable) {
@@ -421,6 +464,7 @@ void Engine::SetDisk(DiskLevel level) { core_->SetDisk(level); }
 bool Engine::MayGrow() const { return core_->MayGrow(); }
 Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
+bool Engine::IsDiverged() const { return core_->diverged; }
 bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }
 Slot Engine::AppliedOf(NodeId member) const {
   if (member == core_->config.self.id)

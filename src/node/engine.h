@@ -12,6 +12,8 @@
 //               command may still be in somebody's log.
 // Reads         A ready read is served from machine() before the next input. Linearizable reads of
 //               one turn share one quorum round.
+// Divergence    A node whose digest is not the majority's serves nothing, does not lead and goes on
+//               voting: votes are about the log, not about the state.
 // Cluster time  While this node leads: its own clock, frozen while it could not have proposed,
 //               started at the machine's time plus a grace when its LeaderStart is applied.
 // Thread        Core thread only.
@@ -49,6 +51,7 @@ struct EngineConfig {
   Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;
+  uint64_t digest_every = 10'000;  // slots between two comparisons of the members' states
 };
 
 using CallId = uint64_t;
@@ -84,6 +87,7 @@ struct CheckpointJob {
   Bytes witness;  // what this node saw of the others' logs; opaque
   Revision revision;
   ClusterTime time;
+  uint32_t machine_version = 1;
   // A snapshot of that slot is being sent: keep the log above it if there is room.
   std::optional<Slot> keep_log_above;
 };
@@ -96,12 +100,18 @@ struct EngineOutput {
   std::vector<store::RevisionRef> revisions;
   std::optional<CheckpointJob> checkpoint;  // at most one is out until Checkpointed()
   std::vector<consensus::LoadRequest> load;
-  std::vector<SnapshotJob> snapshots;  // in this order
-  std::vector<consensus::Event> events;
+  std::vector<SnapshotJob> snapshots;    // in this order
+  std::vector<consensus::Event> events;  // those of the replica, and below
   // Once: this identity may have forgotten a promise, for this reason. It takes no part any more;
   // the driver makes that durable.
   std::optional<std::string> lost;
+  bool end_streams = false;         // this node must not show its state any more
+  std::optional<std::string> stop;  // the process must end, and why
 };
+
+// Events of the engine: malformed_frame, malformed_command (node); state_diverged, state_agrees,
+// digests_without_majority, digests_agree (slot that was compared); machine_version,
+// needs_newer_version (version).
 
 // Plain counters, for metrics.
 struct EngineCounters {
@@ -202,6 +212,7 @@ class Engine {
   bool IsConnected(NodeId peer) const;  // true of this node itself
   // The leader that this node follows, or is, once this node has applied its LeaderStart.
   std::optional<NodeId> LeaderBegun() const;
+  bool IsDiverged() const;
   // What the members last said of themselves (twice a second), and the highest of it.
   Slot AppliedOf(NodeId member) const;
   Slot NewestApplied() const;

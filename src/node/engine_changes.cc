@@ -34,14 +34,16 @@ bool GrowsState(const machine::Operation& operation) {
 
 Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms) {
   touched = true;
-  if (shutting_down)
-    return Error{Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"};
+  if (const Status serves = Serves(); !serves)
+    return serves.error();
   if (!witness.lost().empty())
     return TakesPart().error();
   if (GrowsState(command.operation) && !MayGrow())
     return Error{Errc::kStorageFull, Outcome::kNotApplied,
                  "the disks of the members are nearly full: only what does not grow the state is "
                  "taken until there is room again"};
+  if (!machine.digest_check().agreed)
+    return Ready().error();
   if (changes.bytes() >= config.pending_bytes_max)
     return Error{Errc::kOverloaded, Outcome::kNotApplied, "too many changes wait at this node"};
   const CallId call = ++last_call;
@@ -216,9 +218,9 @@ void Engine::Core::Propose() {
     }
     inbox_bytes_ -= bytes;
     const ClusterTime time = ProposalTime();
-    const Result<Slot> slot =
-        replica.Propose(consensus::EntryKind::kCommand,
-                        std::make_shared<const Bytes>(machine::EncodeBatch(time, batch)));
+    const Result<Slot> slot = replica.Propose(
+        consensus::EntryKind::kCommand,
+        std::make_shared<const Bytes>(machine::EncodeBatch(time, batch, Version())));
     SYNOD_CHECK(slot.has_value());
     ++counters.proposals;
     counters.proposed_commands += batch.size();
@@ -235,14 +237,16 @@ void Engine::Core::ProposeTick() {
   if (!replica.IsLeader() || !clock.leading() || !replica.CanPropose())
     return;
   const std::optional<ClusterTime> deadline = machine.NextDeadline();
-  if (!deadline)
+  // An entry raises the version, whatever else it carries.
+  const bool raise = Version() > machine.version();
+  if (!deadline && !raise)
     return;
-  const bool due = clock.time() >= *deadline && replica.InFlight() == 0;
-  if (!due && (now_ms - proposed_ms_ < kTickEveryMs || clock.time() <= proposed_time_))
+  const bool due = (raise || clock.time() >= *deadline) && replica.InFlight() == 0;
+  if (!due && (!deadline || now_ms - proposed_ms_ < kTickEveryMs || clock.time() <= proposed_time_))
     return;
-  const Result<Slot> slot =
-      replica.Propose(consensus::EntryKind::kCommand,
-                      std::make_shared<const Bytes>(machine::EncodeBatch(clock.time(), {})));
+  const Result<Slot> slot = replica.Propose(
+      consensus::EntryKind::kCommand,
+      std::make_shared<const Bytes>(machine::EncodeBatch(clock.time(), {}, Version())));
   if (!slot)
     return;
   ++counters.ticks_proposed;
@@ -285,14 +289,19 @@ void Engine::Core::ExpireChanges() {
   }
 }
 
+void Engine::Core::FailChanges(const Error& error) {
+  std::vector<std::pair<uint64_t, bool>> all;
+  for (const auto& [seq, c] : changes.all())
+    if (!c.internal)
+      all.emplace_back(seq, c.sent);
+  for (const auto& [seq, sent] : all)
+    FailChange(seq, {error.code, sent ? Outcome::kUnknown : Outcome::kNotApplied, error.detail});
+}
+
 void Engine::Core::Shutdown() {
   touched = true;
   shutting_down = true;
-  std::vector<std::pair<uint64_t, bool>> all;
-  for (const auto& [seq, c] : changes.all()) all.emplace_back(seq, c.sent);
-  for (const auto& [seq, sent] : all)
-    FailChange(seq, {Errc::kShuttingDown, sent ? Outcome::kUnknown : Outcome::kNotApplied,
-                     "the node is stopping"});
+  FailChanges({Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"});
   reads.FailAll({Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"}, &out.reads);
 }
 

@@ -18,6 +18,7 @@
 #include "src/node/engine.h"
 #include "src/node/engine_calls.h"
 #include "src/node/engine_clock.h"
+#include "src/node/engine_digests.h"
 #include "src/node/engine_frames.h"
 #include "src/node/engine_reads.h"
 #include "src/node/engine_snapshots.h"
@@ -40,6 +41,8 @@ class Engine::Core {
   EngineOutput Take();
   bool HasOutput() const;
   Status Ready() const;
+  // Calls of clients are taken at all.
+  Status Serves() const;
   bool LeaderKnown() const;
   Status TransferLeadership(NodeId to);
   Status AskToLead(NodeId to);
@@ -69,6 +72,7 @@ class Engine::Core {
   consensus::Replica replica;
   PendingChanges changes;
   PendingReads reads;
+  DigestWatch digests;
   ClusterClock clock;
   EngineCounters counters;
   EngineOutput out;
@@ -77,6 +81,7 @@ class Engine::Core {
   uint64_t last_call = 0;
   bool shutting_down = false;
   bool checkpoint_asked = false;
+  bool diverged = false;
 
   struct Peer {
     machine::MemberView view;
@@ -94,8 +99,11 @@ class Engine::Core {
   void DrainReplica();
   void HandleSends(std::vector<consensus::Send> sends);
   void Post(NodeId to, Bytes item);
+  void StopAt(const machine::LogEntry& entry);
   void ApplyCommitted(const std::vector<consensus::Chosen>& committed);
   void OnLeaderStart(Ballot origin);
+  void OnReport(NodeId from, const Report& report);
+  void OnSnapshotRequest(NodeId from, const SnapshotRequest& request);
   void MaybeCheckpoint();
 
   // engine_changes.cc
@@ -108,7 +116,11 @@ class Engine::Core {
   void ProposeTick();
   void Complete(machine::Completion completion);
   void FailChange(uint64_t seq, Error error);
+  // Those of clients: `error` with what is known of each.
+  void FailChanges(const Error& error);
   void ExpireChanges();
+  // Of the entries that this node proposes.
+  uint32_t Version() const { return std::max(machine.version(), version_to_raise_); }
   void OpenInbox();
   void EnterInbox(Bytes command, Lane lane);
   ClusterTime ProposalTime() const { return std::max(clock.time(), machine.time()); }
@@ -144,6 +156,15 @@ class Engine::Core {
   void RenewWaitingLeases();
   void AnnounceMembers();
   void ReportGoneProcesses();
+  void ChooseVersion();
+
+  // engine_digests.cc
+  void NoteDigest(const machine::Applied& applied);
+  void JudgeOwnState();
+  void CompareDigests();
+  // The state is another than before: what was computed of the old one says nothing of it.
+  void TakeOverDigests();
+  Error Diverged() const;
 
   friend class Engine;
 
@@ -184,6 +205,9 @@ class Engine::Core {
     machine::Completion completion;
   };
   std::deque<HeldAnswer> held_answers_;  // to changes of the membership, ascending
+  bool digests_agreed_ = true;
+  bool stopped_ = false;           // an entry was not understood: nothing more is applied
+  uint32_t version_to_raise_ = 0;  // leader: what all members support
 
   int64_t upkeep_ms_ = 0;
   int64_t reported_ms_ = 0;

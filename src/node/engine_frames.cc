@@ -103,6 +103,19 @@ SnapshotRefusal ReadSnapshotRefusal(Reader* r) {
   return refusal;
 }
 
+Report ReadReport(Reader* r) {
+  Report report;
+  report.applied = r->Number<Slot>();
+  const uint64_t count = r->Count(17);
+  report.digests.resize(count);
+  for (SlotDigest& told : report.digests) {
+    told.slot = r->Number<Slot>();
+    told.digest.sum.hi = r->Fixed64();
+    told.digest.sum.lo = r->Fixed64();
+  }
+  return report;
+}
+
 Error Malformed() {
   return {Errc::kInvalidRequest, Outcome::kNotApplied, "malformed frame from a peer"};
 }
@@ -137,7 +150,15 @@ void AppendItem(const Reject& reject, Bytes* frame) {
 }
 
 void AppendItem(const Report& report, Bytes* frame) {
-  AppendTyped(ItemType::kReport, frame, [&](Writer& w) { w.Number(report.applied); });
+  AppendTyped(ItemType::kReport, frame, [&](Writer& w) {
+    w.Number(report.applied);
+    w.Varint(report.digests.size());
+    for (const SlotDigest& told : report.digests) {
+      w.Number(told.slot);
+      w.Fixed64(told.digest.sum.hi);
+      w.Fixed64(told.digest.sum.lo);
+    }
+  });
 }
 
 void AppendItem(const MoveLeader& move, Bytes* frame) {
@@ -204,7 +225,7 @@ Result<std::vector<FrameItem>> ParseFrame(std::string_view frame) {
     } else if (type == ItemType::kReject) {
       items.emplace_back(ReadReject(&body));
     } else if (type == ItemType::kReport) {
-      items.emplace_back(Report{body.Number<Slot>()});
+      items.emplace_back(ReadReport(&body));
     } else if (type == ItemType::kMoveLeader) {
       items.emplace_back(MoveLeader{body.Number<NodeId>()});
     } else if (type == ItemType::kStatement) {

@@ -15,6 +15,7 @@
 
 #include "consensus/message.h"
 #include "src/base/error.h"
+#include "src/base/hash.h"
 #include "src/base/types.h"
 #include "src/node/engine_snapshots.h"
 #include "src/node/engine_witness.h"
@@ -43,9 +44,15 @@ struct Reject {
   std::vector<uint64_t> numbers;
 };
 
-// How far the sender is, for /v1/cluster on every node.
+struct SlotDigest {
+  Slot slot;
+  Digest digest;  // of the state when it was applied
+};
+
+// How far the sender is, for /v1/cluster on every node, and what it computed on the way.
 struct Report {
   Slot applied;
+  std::vector<SlotDigest> digests;
 };
 
 // Asks the leader to hand over to this voter.

@@ -40,6 +40,12 @@ void Engine::Core::MoveSnapshots() {
     Perform(std::move(actions));
 }
 
+// A state that is known to be wrong must not spread; whoever asks tries the others.
+void Engine::Core::OnSnapshotRequest(NodeId from, const SnapshotRequest& request) {
+  if (!diverged)
+    source.OnRequest(from, request);
+}
+
 void Engine::Core::OnSnapshotAnswer(NodeId from, const FrameItem& item) {
   SnapshotActions actions;
   if (const auto* chunk = std::get_if<SnapshotChunk>(&item))
@@ -56,6 +62,7 @@ void Engine::Core::InstallSnapshot(machine::Machine next) {
   if (!replica.InstallSnapshot(next.applied(), next.membership()))
     return;
   machine = std::move(next);
+  TakeOverDigests();
   ++snapshot_counters.installed;
   // One that was taken of the old state and not handed out yet would go back behind the new one.
   checkpoint_.reset();

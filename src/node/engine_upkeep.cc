@@ -27,8 +27,11 @@ void Engine::Core::Upkeep() {
   if (replica.IsLeader() && clock.leading()) {
     AnnounceMembers();
     ReportGoneProcesses();
+    CompareDigests();
+    ChooseVersion();
   } else {
     missing_since_ms_.clear();
+    version_to_raise_ = 0;
   }
 }
 
@@ -40,7 +43,7 @@ void Engine::Core::ReportProgress() {
     if (!peer.connected)
       continue;
     Bytes item;
-    AppendItem(Report{machine.applied()}, &item);
+    AppendItem(Report{machine.applied(), digests.Unchecked(machine.digest_check().slot)}, &item);
     Post(id, std::move(item));
   }
 }
@@ -80,22 +83,42 @@ void Engine::Core::AnnounceMembers() {
   if (now_ms - members_proposed_ms_ < kAnnounceMs)
     return;
   const std::vector<machine::MemberView> known = machine.members();
-  // Binds an identity to its number, once: after that the table is changed by UpdateMember alone,
-  // and another uuid under a bound number is refused at its Hello.
+  // Binds an identity to its number, once: after that names and addresses are changed by
+  // UpdateMember alone, and another uuid under a bound number is refused at its Hello. Which rules
+  // it knows may change with every start.
   const auto announce = [&](const machine::MemberView& m) {
     const auto it = std::find_if(known.begin(), known.end(),
                                  [&](const machine::MemberView& k) { return k.id == m.id; });
-    if ((it != known.end() && !it->uuid.empty()) || machine.WasRemoved(m.uuid))
+    if (machine.WasRemoved(m.uuid) ||
+        (it != known.end() && !it->uuid.empty() &&
+         (it->uuid != m.uuid || it->machine_version == m.machine_version)))
       return;
     // Who entered a learner has said what it is called and where it is.
     const machine::MemberView& told = it == known.end() ? m : *it;
     members_proposed_ms_ = now_ms;
-    Submit(machine::SetMember{m.id, m.uuid, told.name, told.peer_address, told.client_url});
+    Submit(machine::SetMember{m.id, m.uuid, told.name, told.peer_address, told.client_url,
+                              m.machine_version});
   };
   announce(config.self);
   for (const auto& [id, peer] : peers)
     if (peer.connected && replica.membership().IsMember(id))
       announce(peer.view);
+}
+
+// The newest version that every member has said it supports: a node that does not would have to
+// stop.
+void Engine::Core::ChooseVersion() {
+  uint32_t common = machine.supports();
+  const Membership& membership = replica.membership();
+  size_t known = 0;
+  for (const machine::MemberView& member : machine.members()) {
+    if (!membership.IsMember(member.id))
+      continue;
+    ++known;
+    common = std::min(common, member.machine_version);
+  }
+  const bool all = known == membership.voters.size() + membership.learners.size();
+  version_to_raise_ = all ? common : 0;
 }
 
 void Engine::Core::ReportGoneProcesses() {

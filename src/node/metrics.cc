@@ -152,6 +152,22 @@ void AddSnapshots(const Engine& engine, Families* f) {
              D(c.bytes_received));
 }
 
+void AddDigests(const Engine& engine, Families* f) {
+  const machine::Machine& machine = engine.machine();
+  const machine::DigestCheck& check = machine.digest_check();
+  f->Gauge("synod_digest_checked_slot", "Slot at which the members' states were last compared.",
+           D(check.slot.value));
+  f->Gauge("synod_digest_agreed", "1 if a majority had the same state there.",
+           check.agreed ? 1 : 0);
+  f->Gauge("synod_digest_diverged_members", "Members whose state was another.",
+           D(check.diverged.size()));
+  f->Gauge("synod_digest_diverged", "1 if this node's was: it serves nothing.",
+           engine.IsDiverged() ? 1 : 0);
+  f->Gauge("synod_machine_version", "Version of the rules in force.", machine.version());
+  f->Gauge("synod_machine_version_supported", "The newest that this build knows.",
+           machine.supports());
+}
+
 void AddState(const Engine& engine, Families* f) {
   const machine::Machine& machine = engine.machine();
   const machine::Machine::Counts n = machine.counts();
@@ -259,6 +275,7 @@ std::string Metrics::Render(const Sources& sources) const {
     AddConsensus(*sources.engine, &f);
     AddSnapshots(*sources.engine, &f);
     AddState(*sources.engine, &f);
+    AddDigests(*sources.engine, &f);
   }
   if (sources.disk != nullptr)
     AddDisk(sources.disk->stats(), &f);

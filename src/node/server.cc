@@ -200,7 +200,14 @@ Status Server::ChooseFounders() {
 }
 
 Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
-  machine::Machine machine{auth::Settings()};
+  machine::Machine machine{auth::Settings(), config_.machine_version};
+  if (state->machine_version() > config_.machine_version)
+    return Error{Errc::kInternal, Outcome::kNotApplied,
+                 "the state in " + data_dir_->states().current() + " is of machine version " +
+                     std::to_string(state->machine_version()) + ", and this build knows " +
+                     std::to_string(config_.machine_version) +
+                     ": it was written by a newer version of synod. Start that version, or a "
+                     "later one; nothing was changed"};
   if (state->slot() == Slot())
     return machine;
   const int64_t start = MonotonicMs();
@@ -237,6 +244,7 @@ net::Hello Server::MakeHello() const {
   hello.name = NameOrDefault();
   hello.peer_address = config_.advertise_peer;
   hello.client_url = config_.advertise_client;
+  hello.machine_version = config_.machine_version;
   return hello;
 }
 
@@ -347,7 +355,8 @@ void Server::OnPeerUp(NodeId peer, const net::Hello& theirs) {
   // it until then is sent again.
   if (engine_) {
     LogInfo("peer up", {{"peer", peer.value}});
-    engine_->PeerUp({peer, theirs.uuid, theirs.name, theirs.peer_address, theirs.client_url},
+    engine_->PeerUp({peer, theirs.uuid, theirs.name, theirs.peer_address, theirs.client_url,
+                     theirs.machine_version},
                     theirs.boot_id);
     Touch();
   }
@@ -416,6 +425,10 @@ void Server::Pump() {
   LogEvents(out.events);
   if (out.lost)
     Quarantine(*out.lost);
+  if (out.end_streams)
+    service_.EndWatches();
+  if (out.stop)
+    fatal_(*out.stop);
   if (engine_->HasOutput())
     Touch();
 }
@@ -466,8 +479,11 @@ void Server::GiveStates(Slot slot) {
 }
 
 void Server::LogEvents(const std::vector<consensus::Event>& events) {
-  for (const consensus::Event& event : events)
-    Log(LogLevel::kInfo, event.what, {{"number", event.number}});
+  for (const consensus::Event& event : events) {
+    const std::string_view what = event.what;
+    const bool alarm = what == "state_diverged" || what == "digests_without_majority";
+    Log(alarm ? LogLevel::kError : LogLevel::kInfo, what, {{"number", event.number}});
+  }
 }
 
 NodeInfo Server::Info() const {

@@ -13,6 +13,7 @@ void Server::OpenDisk() {
   files.snapshots = std::move(snapshots_);
   files.state_dir_for = [this](Slot slot) { return data_dir_->states().For(slot); };
   files.cluster_id = Hash128::FromHex(founding_->cluster_id()).value();
+  files.machine_version = config_.machine_version;
   DiskThreads::Callbacks callbacks;
   // Each hands something to the engine, whose turn follows.
   const auto then_touch = [this](auto&& give) {

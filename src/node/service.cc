@@ -32,6 +32,7 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::SetMember&) { return Route::kOther; }
     Route operator()(const machine::ChangeMembers&) { return Route::kOther; }
     Route operator()(const machine::UpdateMember&) { return Route::kOther; }
+    Route operator()(const machine::CheckDigests&) { return Route::kOther; }
     static Route OfKind(machine::LockKind kind) {
       return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
@@ -407,6 +408,10 @@ void Service::EndStreams() {
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
   backup_.reset();
+  EndWatches();
+}
+
+void Service::EndWatches() {
   if (streams_)
     streams_->EndAll();
 }
@@ -454,6 +459,8 @@ api::StatusView Service::MakeStatus() const {
   status.applied_slot = machine.applied();
   status.first_slot = replica.first_slot();
   status.digest = machine.digest();
+  status.digest_check = machine.digest_check();
+  status.machine_version = machine.version();
   status.quota_bytes = machine.settings().quota_bytes;
   return status;
 }

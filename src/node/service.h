@@ -67,7 +67,9 @@ class Service : public net::HttpHandler {
   void OnStateReplaced();  // the engine's machine holds another, later state
   void Tick(int64_t now_ms);
 
-  // Answers what waits and ends streams (shutting_down).
+  // Ends watches (shutting_down): this node has nothing to show any more.
+  void EndWatches();
+  // The same, and answers what else waits here.
   void EndStreams();
 
   const RequestStats& stats() const { return stats_; }

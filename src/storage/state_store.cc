@@ -32,10 +32,11 @@ struct Meta {
   std::string witness;
   Revision revision;
   ClusterTime time;
+  uint32_t machine_version = 1;
 };
 
 Meta MetaOf(const Checkpoint& c) {
-  return {c.slot, c.digest, c.log_gen, c.witness, c.revision, c.time};
+  return {c.slot, c.digest, c.log_gen, c.witness, c.revision, c.time, c.machine_version};
 }
 
 std::string EncodeMeta(const Meta& meta) {
@@ -50,6 +51,7 @@ std::string EncodeMeta(const Meta& meta) {
     body.String(meta.witness);
     body.Number(meta.revision);
     body.Number(meta.time);
+    body.Varint(meta.machine_version);
   });
   return bytes;
 }
@@ -77,6 +79,8 @@ Result<Meta> DecodeMeta(const std::string& dir, std::string_view bytes) {
     meta.revision = body.Number<Revision>();
     meta.time = body.Number<ClusterTime>();
   }
+  if (body.ok() && !body.AtEnd())
+    meta.machine_version = static_cast<uint32_t>(body.Varint());
   if (!r.Complete() || !body.ok())
     return StateError(Errc::kInternal, dir, "its description of the checkpoint is damaged");
   return meta;
@@ -193,6 +197,7 @@ class LevelDbStateStore final : public StateStore {
   Digest digest() const override { return meta_.digest; }
   uint64_t log_gen() const override { return meta_.log_gen; }
   const std::string& witness() const override { return meta_.witness; }
+  uint32_t machine_version() const override { return meta_.machine_version; }
   Status Load(const RecordVisitor& each) override {
     return database_->ForEach(database_->Iterate().get(), each);
   }

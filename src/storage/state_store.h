@@ -35,6 +35,7 @@ struct Checkpoint {
   std::string witness = {};
   Revision revision = {};  // of that state, and its cluster time: for snapshots of it
   ClusterTime time = {};
+  uint32_t machine_version = 1;  // whose rules the records follow
 };
 
 using RecordVisitor = std::function<Status(std::string_view key, std::string_view value)>;
@@ -63,6 +64,7 @@ class StateStore {
   virtual Digest digest() const = 0;
   virtual uint64_t log_gen() const = 0;
   virtual const std::string& witness() const = 0;
+  virtual uint32_t machine_version() const = 0;
   virtual Status Load(const RecordVisitor& each) = 0;
   virtual Status Write(const Checkpoint& checkpoint) = 0;
   virtual uint64_t ApproximateBytes() const = 0;

@@ -129,11 +129,9 @@ TEST_F(BadInputTest, HeadersThatWouldLetOneRequestHideAnother) {
       "Host: localhost\r\nContent-Length : 3\r\n\r\nabc",
       // A folded line is part of the field above it (RFC 9112, 5.2), never a field of its own: this
       // request has no Host.
-      "X: a\r\n Host: localhost\r\n\r\n",
-      "Host: localhost\r\nNo colon here\r\n\r\n",
+      "X: a\r\n Host: localhost\r\n\r\n", "Host: localhost\r\nNo colon here\r\n\r\n",
       "Host: localhost\r\n: empty name\r\n\r\n",
-      std::string("Host: localhost\r\nX: a\0b\r\n\r\n", 27),
-      "Host: a\r\nHost: b\r\n\r\n",
+      std::string("Host: localhost\r\nX: a\0b\r\n\r\n", 27), "Host: a\r\nHost: b\r\n\r\n",
       "\r\n",  // no Host at all
   };
   for (const std::string& rest : bad) {

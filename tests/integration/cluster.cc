@@ -80,7 +80,7 @@ Node::Node(int id, std::string directory)
 }
 
 Arguments Node::BaseArguments() const {
-  return {Program("synodd"),
+  return {Program(program_),
           "--data-dir",
           data_dir(),
           "--id",

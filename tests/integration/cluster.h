@@ -43,6 +43,8 @@ class Node {
   Arguments BaseArguments() const;
   void Start(const Arguments& extra = {});
   void StartAgain() { Start(last_extra_); }
+  // Another build, from the next start on.
+  void UseProgram(const std::string& name) { program_ = name; }
   bool Running() { return process_ != nullptr && process_->Running(); }
   pid_t pid() const { return process_->pid(); }
 
@@ -68,6 +70,7 @@ class Node {
   std::string directory_;
   uint16_t client_port_;
   uint16_t peer_port_;
+  std::string program_ = "synodd";
   Arguments last_extra_;
   std::unique_ptr<Process> process_;
 };

@@ -64,9 +64,10 @@ void Client::OnReply(const std::shared_ptr<Try>& t, const Reply& reply) {
     if (answer.replayed)
       ++shared_.stats->replays;
     const auto* refusal = std::get_if<machine::Refusal>(&answer.body);
-    // A full table of answers says nothing of earlier attempts.
+    // A full table of answers, or voters that disagree, say nothing of earlier attempts.
     const bool settles = refusal == nullptr || (refusal->error.outcome == Outcome::kNotApplied &&
-                                                refusal->error.code != Errc::kOverloaded);
+                                                refusal->error.code != Errc::kOverloaded &&
+                                                refusal->error.code != Errc::kNotReady);
     if (settles) {
       t->outcome.kind = ChangeOutcome::Kind::kAnswer;
       t->outcome.answer = answer;

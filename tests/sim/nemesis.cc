@@ -16,6 +16,8 @@ void Nemesis::Start() {
   for (int i = 0; i < kFaultCount; ++i)
     if (const auto fault = static_cast<Fault>(i); world_->swarm.IsOn(fault))
       Schedule(fault);
+  if (world_->swarm.upgrade)
+    for (NodeHost* host : hosts_) UpgradeLater(*host);
 }
 
 void Nemesis::Schedule(Fault fault) {
@@ -91,6 +93,8 @@ void Nemesis::Inflict(Fault fault) {
       return PutOldDisk();
     case Fault::kDamage:
       return DamageDisk();
+    case Fault::kRot:
+      return Rot();
   }
 }
 
@@ -143,6 +147,24 @@ void Nemesis::DamageDisk() {
   host.Stop(NodeHost::Crash::kPowerCut);
   host.DamageDisk(GenSeenByAll(host));
   RestartLater(host);
+}
+
+void Nemesis::Rot() {
+  NodeHost& host = AnyHost();
+  if (!MaySpoil(host))
+    return;
+  host.Stop(NodeHost::Crash::kKill);
+  host.Rot();
+  RestartLater(host);
+}
+
+// All within the time of faults, so that at its end the new rules are in force.
+void Nemesis::UpgradeLater(NodeHost& host) {
+  const auto when = random_.Between(0, static_cast<uint64_t>(world_->swarm.safety) * 9 / 10);
+  world_->scheduler.After(static_cast<Time>(when), [this, &host] {
+    host.Upgrade();
+    StopNode(host, NodeHost::Crash::kKill);
+  });
 }
 
 void Nemesis::PauseNode(NodeHost& host, bool stop_clock) {

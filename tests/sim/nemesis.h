@@ -46,6 +46,8 @@ class Nemesis {
   uint64_t GenSeenByAll(const NodeHost& host) const;
   void PutOldDisk();
   void DamageDisk();
+  void Rot();
+  void UpgradeLater(NodeHost& host);
   // Runs `mend` after a while, unless everything is mended before.
   void MendLater(Time longest, std::function<void()> mend);
   NodeHost& AnyHost() { return *hosts_[random_.Below(hosts_.size())]; }

@@ -11,9 +11,10 @@ namespace {
 
 constexpr const char* kLogDir = "/data/log";
 
-machine::MemberView ViewOf(NodeId id) {
+machine::MemberView ViewOf(NodeId id, uint32_t build) {
   const std::string n = std::to_string(id.value);
-  return {id, "uuid-" + n, "node-" + n, "10.0.0." + n + ":7302", "http://10.0.0." + n + ":7301"};
+  return {id,   "uuid-" + n, "node-" + n, "10.0.0." + n + ":7302", "http://10.0.0." + n + ":7301",
+          build};
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ Time NodeHost::Draw(Time low, Time high) {
 node::EngineConfig NodeHost::MakeConfig() const {
   const Swarm& s = world_->swarm;
   node::EngineConfig config;
-  config.self = ViewOf(id_);
+  config.self = ViewOf(id_, supports_);
   config.boot = boot_;
   config.witness = state_disk_.witness;
   config.lost = quarantine_;
@@ -46,6 +47,7 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.checkpoint_bytes = s.checkpoint_bytes;
   config.pending_bytes_max = s.pending_bytes_max;
   config.snapshots = s.snapshots;
+  config.digest_every = s.digest_every;
   config.consensus.self = id_;
   config.consensus.seed = s.seed * 1000 + id_.value * 100 + boots_;
   config.consensus.boot_id = boot_;
@@ -64,7 +66,7 @@ node::EngineConfig NodeHost::MakeConfig() const {
 
 machine::Machine NodeHost::LoadMachine() {
   storage::MemoryStateStore store(state_disk_);
-  machine::Machine machine(world_->swarm.settings);
+  machine::Machine machine(world_->swarm.settings, supports_);
   if (store.slot() == Slot(0))
     return machine;
   const Status loaded = store.Load(
@@ -76,7 +78,8 @@ machine::Machine NodeHost::LoadMachine() {
               Who() + "the state is not of its checkpoint's slot");
   SIM_REQUIRE(machine.digest() == store.digest(), Who() + "the loaded state has another digest");
   SIM_REQUIRE(machine.applied() >= checkpointed_, Who() + "a durable checkpoint is lost");
-  world_->observer.OnApplied(id_, machine);
+  if (!rotten_)
+    world_->observer.OnApplied(id_, machine);
   return machine;
 }
 
@@ -133,6 +136,7 @@ bool NodeHost::JudgeDisk(Slot state_slot, const consensus::Recovered& recovered)
 
 void NodeHost::Start() {
   SIM_REQUIRE(!running(), Who() + "started twice");
+  world_->builds[id_] = supports_;
   ++process_;
   ++boots_;
   ++world_->stats.restarts;
@@ -194,7 +198,8 @@ void NodeHost::Stop(Crash how) {
     storage::MemoryStateStore store(state_disk_);
     const uint64_t gen = log_->stats().gen;
     (void)store.Write({checkpoint_->slot, checkpoint_->digest, checkpoint_->records, gen,
-                       checkpoint_->witness, checkpoint_->revision, checkpoint_->time});
+                       checkpoint_->witness, checkpoint_->revision, checkpoint_->time,
+                       checkpoint_->machine_version});
   }
   TearSnapshotJob();
   TearAppend();
@@ -303,7 +308,10 @@ void NodeHost::Turn() {
     return;
   }
   engine_->Advance(NowMs());
+  silent_ = engine_->IsDiverged();
   node::EngineOutput out = engine_->Take();
+  SIM_REQUIRE(rotten_ || !engine_->IsDiverged(), Who() + "takes a sound state for a wrong one");
+  SIM_REQUIRE(!out.stop, Who() + *out.stop);
   Handle(std::move(out));
   if (process == process_)
     CheckAfterTurn();
@@ -336,6 +344,10 @@ void NodeHost::Handle(node::EngineOutput out) {
       continue;
     SIM_REQUIRE(it != changes_.end(), Who() + "a change ended twice or was never made");
     const RequestId id{id_, boot_, done.call};
+    if (!MayTell(done.answer.has_value())) {
+      changes_.erase(it);
+      continue;
+    }
     if (done.answer)
       world_->observer.OnAnswered(id);
     else if (done.answer.error().outcome == Outcome::kNotApplied)
@@ -356,6 +368,13 @@ void NodeHost::Handle(node::EngineOutput out) {
   AppendSoon();
 }
 
+// What a node tells before it is found out may be wrong, and nobody can help it: such answers are
+// lost on their way. From then on it must be silent.
+bool NodeHost::MayTell(bool served) const {
+  SIM_REQUIRE(!served || !silent_, Who() + "serves although its state is known to be wrong");
+  return !served || !rotten_;
+}
+
 void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
   for (node::ReadReady& ready : reads) {
     const auto it = reads_.find(ready.call);
@@ -364,6 +383,8 @@ void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
     SIM_REQUIRE(it != reads_.end(), Who() + "a read ended twice or was never made");
     PendingRead read = std::move(it->second);
     reads_.erase(it);
+    if (!MayTell(ready.time.has_value()))
+      continue;
     if (!ready.time) {
       read.done({ready.time.error(), false, Revision(), ClusterTime(), 0});
       continue;
@@ -396,7 +417,7 @@ void NodeHost::CheckAfterTurn() {
   const consensus::Replica& r = engine_->replica();
   SIM_REQUIRE(!must_be_caught_ || !engine_->TakesPart(),
               Who() + "takes part although it forgot something");
-  if (m.applied() != seen_applied_)
+  if (m.applied() != seen_applied_ && !rotten_)
     world_->observer.OnApplied(id_, m);
   SIM_REQUIRE(r.ballot() >= seen_ballot_, Who() + "its promise fell");
   SIM_REQUIRE(m.applied() >= seen_applied_, Who() + "its applied slot fell");
@@ -473,6 +494,37 @@ void NodeHost::DamageDisk(uint64_t seen) {
     }
 }
 
+void NodeHost::Rot() {
+  if (state_disk_.slot == Slot() || durable_.learned <= state_disk_.slot)
+    return;
+  machine::Machine machine = LoadMachine();
+  // What clients read, and something that nobody overwrites: the state could become right again.
+  std::vector<Bytes> wrong;
+  for (const char* path : {"/r/0", "/rot"}) {
+    machine::Put put;
+    put.path = path;
+    put.value = "rot";
+    machine::Command command;
+    command.operation = put;
+    wrong.push_back(machine::Encode(command));
+  }
+  const Bytes payload = machine::EncodeBatch(machine.time(), wrong, machine.version());
+  machine::Applied applied;
+  machine.Apply(
+      {machine.applied() + 1, machine::LogEntry::Kind::kCommand, machine.leader_start(), payload},
+      {}, &applied);
+  storage::MemoryStateStore store(state_disk_);
+  const Status written =
+      store.Write({machine.applied(), machine.digest(), machine.TakeDirty(), state_disk_.log_gen,
+                   state_disk_.witness, machine.revision(), machine.time(), machine.version()});
+  SIM_REQUIRE(written.has_value(), Who() + "cannot be spoiled");
+  checkpointed_ = machine.applied();
+  durable_votes_.erase(durable_votes_.begin(), durable_votes_.upper_bound(checkpointed_));
+  rotten_ = spoiled_ = true;
+  ++world_->stats.rotten;
+  world_->trace.Note("rot", id_.value, checkpointed_.value);
+}
+
 void NodeHost::Retire() {
   retired_ = true;
   Stop(Crash::kKill);
@@ -528,7 +580,7 @@ bool NodeHost::StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept)
   // One that a snapshot has overtaken goes to the old directory, which nobody reads any more.
   const bool overtaken = job.slot < state_disk_.slot;
   if (!overtaken && !store.Write({job.slot, job.digest, job.records, log_->stats().gen, job.witness,
-                                  job.revision, job.time}))
+                                  job.revision, job.time, job.machine_version}))
     return false;
   const Result<Slot> kept = log_->Recycle(job.slot, job.keep_log_above);
   if (!kept)
@@ -544,7 +596,7 @@ bool NodeHost::StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept)
 void NodeHost::WriteCheckpoint(node::CheckpointJob job) {
   SIM_REQUIRE(!checkpoint_, Who() + "two checkpoints at a time");
   SIM_REQUIRE(job.slot <= durable_.learned, Who() + "a checkpoint beyond the durable `learned`");
-  SIM_REQUIRE(job.digest == world_->observer.DigestAt(job.slot),
+  SIM_REQUIRE(rotten_ || job.digest == world_->observer.DigestAt(job.slot),
               Who() + "a checkpoint with another digest");
   checkpoint_ = std::move(job);
   const Time delay = Draw(500, world_->swarm.checkpoint_write_max) * disk_factor_;
@@ -605,7 +657,7 @@ void NodeHost::Cancel(node::CallId call) {
 
 void NodeHost::OnPeerUp(NodeId peer, uint64_t boot) {
   world_->trace.Note("peer_up", id_.value, peer.value, boot);
-  Input([this, peer, boot] { engine_->PeerUp(ViewOf(peer), boot); });
+  Input([this, view = ViewOf(peer, world_->builds[peer]), boot] { engine_->PeerUp(view, boot); });
 }
 
 void NodeHost::OnPeerDown(NodeId peer, bool process_gone) {

@@ -42,6 +42,7 @@ struct RunStats {
   uint64_t old_disks = 0, damages = 0;     // put in place, done to a log at rest
   uint64_t caught = 0;                     // identities that were found lost, by what peers saw
   uint64_t refused = 0;                    // logs that did not open for their damage
+  uint64_t rotten = 0, upgraded = 0;       // nodes, clusters
   std::map<std::string, uint64_t> events;  // of the replicas, by name
 };
 
@@ -53,6 +54,7 @@ struct World {
   Observer observer;
   SimNetwork network;
   RunStats stats;
+  std::map<NodeId, uint32_t> builds;  // machine version that each process knows
   World(const Swarm& s, bool print, Random network_random)
       : swarm(s),
         trace(&scheduler, print),
@@ -98,6 +100,12 @@ class NodeHost final : public Endpoint {
   // then opens a log of fewer than `seen` records must be caught.
   void DamageDisk(uint64_t seen);
   // It takes no part in the rest of the run.
+  // Its state on the disk is as if it had applied another entry than the log's, once. Does nothing
+  // to a state that does not allow it yet.
+  void Rot();
+  bool rotten() const { return rotten_; }
+  // From the next start on the process is a build of the next machine version.
+  void Upgrade() { supports_ = kNextVersion; }
   void Retire();
   bool spoiled() const { return spoiled_; }  // its disk does not hold what it held
   bool retired() const { return retired_; }
@@ -139,6 +147,7 @@ class NodeHost final : public Endpoint {
   void Tick(uint64_t process);
   void Handle(node::EngineOutput out);
   void ServeReads(std::vector<node::ReadReady> reads);
+  bool MayTell(bool served) const;
   void SendFrames(const std::vector<node::Frame>& frames);
   void AppendSoon();
   void AppendDone();
@@ -191,6 +200,8 @@ class NodeHost final : public Endpoint {
   uint64_t seen_by_others_ = 0;  // of the log, when it was damaged
   bool must_be_caught_ = false;  // it forgot something: it must never take part
   bool retired_ = false;
+  bool rotten_ = false;
+  uint32_t supports_ = machine::kMachineVersion;
 
   // The process. `process_` rises with every start and stop: events of an old one do nothing.
   uint64_t process_ = 0;
@@ -201,6 +212,7 @@ class NodeHost final : public Endpoint {
   std::unique_ptr<watch::Hub> hub_;
   bool paused_ = false;
   bool turn_scheduled_ = false;
+  bool silent_ = false;  // it knew before this turn that its state is not the others'
   std::deque<std::function<void()>> backlog_;  // inputs of a paused process
   std::vector<consensus::PersistRequest> queue_;
   std::vector<consensus::PersistRequest> appending_;

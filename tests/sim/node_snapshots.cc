@@ -73,7 +73,7 @@ void NodeHost::RunSnapshotJob(const node::SnapshotJob& job, storage::StateSnapsh
 
 void NodeHost::BuildState(const Bytes& witness) {
   auto disk = std::make_shared<storage::MemoryStateDisk>();
-  auto machine = std::make_shared<machine::Machine>(world_->swarm.settings);
+  auto machine = std::make_shared<machine::Machine>(world_->swarm.settings, supports_);
   disk->log_gen = log_->stats().gen;
   disk->witness = witness;
   const auto header = node::LoadSnapshot(

@@ -46,7 +46,7 @@ Observer::Observer(const Scheduler* scheduler, const Swarm& swarm)
       chosen_(1),
       digests_(1),
       disks_(swarm.nodes + 1),
-      machine_(swarm.settings) {
+      machine_(swarm.settings, kNextVersion) {
   digests_[0] = machine_.digest();
 }
 
@@ -146,7 +146,7 @@ void Observer::RecordCommands(Slot slot, const consensus::Entry& entry, bool eff
     if (!config->command.empty())
       commands.push_back(config->command);
   } else {
-    const Result<machine::Batch> batch = machine::DecodeBatch(*entry.payload);
+    const Result<machine::Batch> batch = machine::DecodeBatch(*entry.payload, kNextVersion);
     SIM_REQUIRE(batch.has_value(), "a chosen batch that cannot be decoded");
     commands = batch->commands;
   }

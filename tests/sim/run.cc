@@ -16,6 +16,8 @@ namespace {
 constexpr Time kLeaderWithin = 10 * kSecond;
 constexpr Time kCallsEndWithin = 20 * kSecond;
 constexpr Time kConvergeWithin = 10 * kSecond;
+constexpr Time kFoundWithin = 10 * kSecond;
+constexpr Time kUpgradedWithin = 10 * kSecond;
 constexpr Time kLeasesEndWithin = 12 * kSecond;
 
 class Run {
@@ -36,6 +38,8 @@ class Run {
   bool Converged();
   void FinalWrites();
   void RetireLost();
+  void FindRotten();
+  bool HasUpgraded() const;
   // Runs until `done` or the limit; throws Violation with `what` in the latter case.
   void RunUntil(Time limit, const std::string& what, const std::function<bool()>& done);
 
@@ -118,7 +122,7 @@ void Run::Safety() {
 
 bool Run::HasLeader() {
   return std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
-    return host->forgot() || host->retired() ||
+    return host->forgot() || host->retired() || host->rotten() ||
            (host->running() && host->engine().Ready().has_value());
   });
 }
@@ -144,6 +148,8 @@ bool Run::Converged() {
       continue;
     if (!host->running())
       return false;
+    if (host->rotten())
+      continue;
     const machine::Machine& machine = host->engine().machine();
     if (machine.applied() != slot || machine.digest() != digest)
       return false;
@@ -159,7 +165,7 @@ void Run::FinalWrites() {
   size_t open = hosts_.size();
   bool failed = false;
   for (const auto& host : hosts_) {
-    if (!host->running()) {
+    if (!host->running() || host->rotten()) {
       --open;
       continue;
     }
@@ -190,6 +196,27 @@ void Run::RetireLost() {
       host->Retire();
 }
 
+// The members are compared at the next multiple, which takes some entries.
+void Run::FindRotten() {
+  const auto found = [](const auto& host) {
+    return !host->rotten() || host->retired() || (host->running() && host->engine().IsDiverged());
+  };
+  const auto all_found = [&] { return std::all_of(hosts_.begin(), hosts_.end(), found); };
+  const Slot enough(world_.observer.chosen().value + 2 * world_.swarm.digest_every);
+  while (!all_found() && world_.observer.chosen() < enough) FinalWrites();
+  RunUntil(kFoundWithin, "a node whose state is wrong is not found out", all_found);
+}
+
+// With every member on the new build the new rules are in force.
+bool Run::HasUpgraded() const {
+  const auto lags = [](const auto& host) {
+    return host->running() && host->engine().machine().version() != kNextVersion;
+  };
+  const bool whole =
+      std::none_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->retired(); });
+  return !world_.swarm.upgrade || !whole || std::none_of(hosts_.begin(), hosts_.end(), lags);
+}
+
 void Run::Liveness() {
   world_.trace.Print("everything is mended");
   nemesis_->HealAll();
@@ -205,6 +232,10 @@ void Run::Liveness() {
   RunUntil(kConvergeWithin, "a node does not catch up",
            [this, slot = world_.observer.chosen()] { return HaveApplied(slot); });
   FinalWrites();
+  FindRotten();
+  RunUntil(kUpgradedWithin, "the new machine version does not come into force",
+           [this] { return HasUpgraded(); });
+  world_.stats.upgraded = world_.observer.machine().version() == kNextVersion ? 1 : 0;
   RunUntil(kLeasesEndWithin, "a lease, hold or wait does not end",
            [this] { return LeasesAreOver(); });
   RunUntil(kConvergeWithin, "the replicas do not converge", [this] { return Converged(); });

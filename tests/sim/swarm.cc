@@ -9,7 +9,7 @@ constexpr std::array<const char*, kFaultCount> kNames = {
     "kill",        "power_cut", "power_cut_all", "pause",    "freeze",     "isolate",
     "split",       "bridge",    "ring",          "one_way",  "slow_link",  "reset",
     "reset_all",   "slow_disk", "sync_error",    "transfer", "client_cut", "shutdown",
-    "torn_append", "old_disk",  "damage"};
+    "torn_append", "old_disk",  "damage",        "rot"};
 
 // How likely a kind is on, and the range of the mean time between two of it.
 struct Row {
@@ -39,6 +39,7 @@ constexpr std::array<Row, kFaultCount> kRows = {{
     {25, 500 * kMillisecond, 5 * kSecond},  // torn append
     {25, 700 * kMillisecond, 3 * kSecond},  // old disk
     {25, 1 * kSecond, 6 * kSecond},         // damage
+    {20, 1 * kSecond, 6 * kSecond},         // rot
 }};
 
 uint32_t DrawNodes(Random* random) {
@@ -124,6 +125,15 @@ void DrawSnapshots(Random* random, Swarm* s) {
     s->crash_at_install_percent = static_cast<double>(random->Between(10, 60));
 }
 
+void DrawVersions(Random* random, Swarm* s) {
+  s->digest_every = random->Between(20, 200);
+  s->upgrade = random->Chance(25);
+  // Until it is found out a spoiled node may send its state to others: then it is nobody's fault
+  // that the majority is wrong.
+  if (s->IsOn(Fault::kRot))
+    s->log_keep_bytes = uint64_t{1} << 30;
+}
+
 void DrawLoad(Random* random, Swarm* s) {
   s->register_clients = static_cast<uint32_t>(random->Between(2, 7));
   s->lock_clients = static_cast<uint32_t>(random->Between(0, 4));
@@ -155,6 +165,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random settings = root.Fork();
   Random load = root.Fork();
   Random snapshots = root.Fork();
+  Random versions = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -163,6 +174,7 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawSettings(&settings, &s);
   DrawLoad(&load, &s);
   DrawSnapshots(&snapshots, &s);
+  DrawVersions(&versions, &s);
   return s;
 }
 
@@ -182,6 +194,7 @@ std::string Describe(const Swarm& s) {
   text += ", clients " + std::to_string(s.register_clients) + "+" + std::to_string(s.lock_clients) +
           "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.election_clients) + "+" +
           std::to_string(s.watchers);
+  text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }
 

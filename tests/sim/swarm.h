@@ -12,6 +12,7 @@
 #include <string>
 
 #include "src/auth/settings.h"
+#include "src/machine/command.h"
 #include "src/node/engine_snapshots.h"
 #include "tests/sim/scheduler.h"
 
@@ -39,8 +40,12 @@ enum class Fault : uint8_t {
   kTornAppend,   // the power goes while a record is being written
   kOldDisk,      // an old copy of a node's disk is put in its place: the node must be caught
   kDamage,       // bits flip in a log at rest, or files of it are lost
+  kRot,          // a node's state is not what its log says: the node must be found out
 };
-inline constexpr int kFaultCount = 21;
+inline constexpr int kFaultCount = 22;
+
+// Nodes of the next version are of this one.
+inline constexpr uint32_t kNextVersion = machine::kMachineVersion + 1;
 const char* Name(Fault fault);
 
 struct Swarm {
@@ -84,6 +89,8 @@ struct Swarm {
   uint64_t log_keep_sending_bytes = uint64_t{1} << 30;
   node::SnapshotLimits snapshots;
   double crash_at_install_percent = 0;  // right when the new state is in place
+  uint64_t digest_every = 0;
+  bool upgrade = false;  // each node is restarted once as a build of the next machine version
   auth::Settings settings;
 
   // Load.

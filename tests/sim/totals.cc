@@ -32,6 +32,8 @@ void Totals::Add(const RunReport& r) {
   old_disks += r.stats.old_disks;
   damages += r.stats.damages;
   caught += r.stats.caught;
+  rotten += r.stats.rotten;
+  upgraded += r.stats.upgraded;
   refused_logs += r.stats.refused;
   appends += r.stats.appends;
   checkpoints += r.stats.checkpoints;
@@ -85,8 +87,10 @@ void Totals::Print(double cpu_seconds) const {
       "\nelections %llu, crashes %llu, torn appends %llu, appends %llu, checkpoints %llu, "
       "loads for peers %llu\n",
       Llu(elections), Llu(crashes), Llu(torn_appends), Llu(appends), Llu(checkpoints), Llu(loads));
-  std::printf("old disks %llu, damages %llu, quarantined %llu, logs refused %llu\n", Llu(old_disks),
-              Llu(damages), Llu(caught), Llu(refused_logs));
+  std::printf(
+      "old disks %llu, damages %llu, quarantined %llu, logs refused %llu, states spoiled %llu, "
+      "clusters upgraded %llu\n",
+      Llu(old_disks), Llu(damages), Llu(caught), Llu(refused_logs), Llu(rotten), Llu(upgraded));
   std::printf("snapshots made %llu, installed %llu, crashes between state and log %llu\n",
               Llu(snapshots_made), Llu(snapshots_installed), Llu(crashes_at_install));
   std::printf(

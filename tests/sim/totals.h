@@ -21,7 +21,7 @@ struct Totals {
   std::array<uint64_t, kFaultCount> runs_with_fault{};
   std::array<uint64_t, kFaultCount> faults{};
   uint64_t elections = 0, crashes = 0, torn_appends = 0, old_disks = 0, damages = 0, caught = 0,
-           refused_logs = 0, appends = 0, checkpoints = 0, loads = 0;
+           rotten = 0, upgraded = 0, refused_logs = 0, appends = 0, checkpoints = 0, loads = 0;
   uint64_t snapshots_made = 0, snapshots_installed = 0, crashes_at_install = 0;
   uint64_t frames = 0, frames_lost = 0, frames_duplicated = 0;
   uint64_t slots = 0, commands = 0, ignored_entries = 0, revisions = 0;

@@ -61,7 +61,7 @@ void Watcher::AttachSoon() {
 void Watcher::Attach() {
   const NodeId node(static_cast<uint32_t>(random_.Between(1, hosts_.size())));
   NodeHost& host = HostOf(node);
-  if (!host.running() || host.paused()) {
+  if (!host.running() || host.paused() || host.rotten()) {
     AttachSoon();
     return;
   }

@@ -51,6 +51,7 @@ Status MemoryStateStore::Write(const Checkpoint& checkpoint) {
   disk_.witness = checkpoint.witness;
   disk_.revision = checkpoint.revision;
   disk_.time = checkpoint.time;
+  disk_.machine_version = checkpoint.machine_version;
   ++disk_.writes;
   if (fault == MemoryStateDisk::Fault::kFailAfter) {
     dead_ = true;

@@ -26,6 +26,7 @@ struct MemoryStateDisk {
   std::string witness;
   Revision revision;
   ClusterTime time;
+  uint32_t machine_version = 1;
   uint64_t writes = 0;
   enum class Fault { kNone, kFailWithout, kFailAfter } next_write = Fault::kNone;
 };
@@ -38,6 +39,7 @@ class MemoryStateStore final : public StateStore {
   Digest digest() const override { return disk_.digest; }
   uint64_t log_gen() const override { return disk_.log_gen; }
   const std::string& witness() const override { return disk_.witness; }
+  uint32_t machine_version() const override { return disk_.machine_version; }
   Status Load(const RecordVisitor& each) override;
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;

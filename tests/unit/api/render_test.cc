@@ -408,6 +408,7 @@ TEST(RenderTest, StatusAndCluster) {
             R"("leader":{"id":1,"name":"node-1","client_url":"http://127.0.0.1:7301"},)"
             R"("ballot":{"round":4,"node":1},"revision":41,"commit_slot":100,"applied_slot":99,)"
             R"("first_slot":7,"digest":"00000000000000010000000000000002",)"
+            R"("digest_check":{"slot":0,"agreed":true,"diverged":[]},"machine_version":1,)"
             R"("cluster_id":"c0ffee","version":"0.1.0","uptime_ms":12,)"
             R"("storage":{"log_bytes":1,"state_bytes":2,"quota_bytes":3}})");
   status.leader.reset();

@@ -148,9 +148,10 @@ TEST(BatchCodecTest, ATruncatedBatchIsRefused) {
 }
 
 TEST(BatchCodecTest, AnUnknownVersionAndABadTimeAreRefused) {
-  Bytes newer = EncodeBatch(ClusterTime(9), {});
-  newer[0] = static_cast<char>(kMachineVersion + 1);
+  const Bytes newer = EncodeBatch(ClusterTime(9), {}, kMachineVersion + 1);
   EXPECT_TRUE(DecodeBatch(newer).has_error());
+  EXPECT_EQ(DecodeBatch(newer, kMachineVersion + 1)->machine_version, kMachineVersion + 1);
+  EXPECT_TRUE(DecodeBatch(EncodeBatch(ClusterTime(9), {}, 0)).has_error());
   EXPECT_TRUE(DecodeBatch(EncodeBatch(ClusterTime(-1), {})).has_error());
 }
 

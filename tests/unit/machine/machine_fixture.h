@@ -22,7 +22,8 @@ namespace synod::machine {
 // A log of entries that owns its payloads, and a machine that applies them.
 class Replayed {
  public:
-  explicit Replayed(const auth::Settings& settings = {}) : machine(settings) {}
+  explicit Replayed(const auth::Settings& settings = {}, uint32_t supports = kMachineVersion)
+      : machine(settings, supports) {}
 
   Applied Apply(LogEntry::Kind kind, Ballot origin, Bytes payload = {}) {
     Applied applied;

@@ -155,6 +155,36 @@ TEST_F(MembersTest, ABoundNumberKeepsItsIdentity) {
   EXPECT_EQ(Member(N(2))->uuid, "uuid-2");
 }
 
+// Else the removal of one would ban the other.
+TEST_F(MembersTest, ABoundIdentityKeepsItsNumber) {
+  Found();
+  Change(Add("d"));
+  Do(SetMember{N(4), "uuid-2", "d", "d:1", "http://d"});
+  EXPECT_EQ(Member(N(4))->uuid, "");
+  Change(Remove({N(2)}));
+  EXPECT_TRUE(machine().WasRemoved("uuid-2"));
+  machine().CheckInvariants();
+}
+
+TEST_F(MembersTest, WhoIsRemovedIsNoLongerCalledDiverged) {
+  Found();
+  const auto report = [](uint32_t id, uint64_t digest) {
+    return std::pair(N(id), Digest{{digest, digest}});
+  };
+  Do(CheckDigests{Slot(1), 2, {report(1, 7), report(2, 8), report(3, 7)}});
+  EXPECT_EQ(machine().digest_check().diverged, std::set{N(2)});
+  Change(Remove({N(2)}));
+  EXPECT_TRUE(machine().digest_check().diverged.empty());
+}
+
+// It would take effect and be answered as refused.
+TEST_F(MembersTest, NoChangeWouldRunWhileTheVotersDisagreeAboutTheState) {
+  Found();
+  EXPECT_TRUE(machine().WouldRun(Make(Remove({N(2)})), now()));
+  Do(CheckDigests{Slot(1), 2, {{N(1), {{1, 1}}}, {N(2), {{2, 2}}}}});
+  EXPECT_FALSE(machine().WouldRun(Make(Remove({N(2)})), now()));
+}
+
 TEST_F(MembersTest, OnlyTheNextVersionCountsWhoeverProposedIt) {
   Found();
   const Membership other{5, {N(1)}, {}, N(9)};

@@ -222,6 +222,15 @@ Bytes RandomBytes(Random& r) {
   return bytes;
 }
 
+CheckDigests RandomCheck(Random& r) {
+  CheckDigests op;
+  op.slot = Slot(r.Below(kBig));
+  op.majority = static_cast<uint32_t>(r.Below(5));
+  for (uint64_t i = r.Below(4); i > 0; --i)
+    op.reports.push_back({NodeId(static_cast<uint32_t>(r.Between(1, 9))), {{r.Next(), r.Next()}}});
+  return op;
+}
+
 Operation RandomOperation(Random& r, size_t index) {
   switch (index) {
     case 0:
@@ -256,12 +265,18 @@ Operation RandomOperation(Random& r, size_t index) {
     case 14:
       return Adopt{NodeId(static_cast<uint32_t>(r.Below(9))), r.Next()};
     case 15:
-      return SetMember{NodeId(static_cast<uint32_t>(r.Between(1, 9))), RandomBytes(r),
-                       RandomBytes(r), RandomBytes(r), RandomBytes(r)};
+      return SetMember{NodeId(static_cast<uint32_t>(r.Between(1, 9))),
+                       RandomBytes(r),
+                       RandomBytes(r),
+                       RandomBytes(r),
+                       RandomBytes(r),
+                       static_cast<uint32_t>(r.Between(1, 9))};
     case 16:
       return RandomChange(r);
-    default:
+    case 17:
       return UpdateMember{RandomNode(r), RandomBytes(r), RandomBytes(r), RandomBytes(r)};
+    default:
+      return RandomCheck(r);
   }
 }
 

@@ -200,7 +200,14 @@ class LogWriter {
 
   Operation MakeNodeOperation() {
     const auto boot = random_.Between(1, 3);
-    switch (random_.Below(4)) {
+    switch (random_.Below(5)) {
+      case 4: {
+        CheckDigests check{Slot(random_.Below(entries_.size() + 1)), 2, {}};
+        // Mostly agreement: without, no command of a client does anything.
+        for (uint32_t id = 1; id <= 3; ++id)
+          check.reports.push_back({NodeId(id), {{random_.Chance(10) ? id : 0, 7}}});
+        return check;
+      }
       case 0:
         return Disown{{NodeId(1), 1, random_.Below(last_seq_ + 1)}};
       case 1:

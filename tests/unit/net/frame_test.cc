@@ -42,6 +42,7 @@ Hello SomeHello() {
   hello.client_url = "http://h3:7301";
   hello.features = 5;
   hello.payload = std::string("\0\xff", 2);
+  hello.machine_version = 4;
   return hello;
 }
 
@@ -57,6 +58,7 @@ void ExpectSame(const Hello& a, const Hello& b) {
   EXPECT_EQ(a.client_url, b.client_url);
   EXPECT_EQ(a.features, b.features);
   EXPECT_EQ(a.payload, b.payload);
+  EXPECT_EQ(a.machine_version, b.machine_version);
 }
 
 TEST(FrameTest, TheExampleOfTheDocument) {

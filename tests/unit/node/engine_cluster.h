@@ -19,13 +19,22 @@
 #include <utility>
 #include <vector>
 
+#include "src/base/check.h"
 #include "src/node/engine.h"
 
 namespace synod::node {
 
 class EngineCluster {
  public:
-  explicit EngineCluster(uint32_t n) {
+  // In what the nodes differ from the usual.
+  struct Options {
+    uint64_t digest_every = 10'000;
+    std::map<uint32_t, auth::Settings> settings = {};  // another state from the beginning
+    std::map<uint32_t, uint32_t> supports = {};        // machine versions
+  };
+
+  explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
+  EngineCluster(uint32_t n, Options options) : options_(std::move(options)) {
     for (uint32_t i = 1; i <= n; ++i) voters_.push_back(NodeId(i));
     for (const NodeId id : voters_) Start(id);
     for (const NodeId a : voters_)
@@ -75,6 +84,32 @@ class EngineCluster {
       }
   }
   uint64_t GenOf(uint32_t id) { return gens_[NodeId(id)]; }
+  // A new process, of another build maybe, with what the machine of the old one held.
+  void Restart(uint32_t id, uint32_t supports = machine::kMachineVersion) {
+    machine::Machine state(auth::Settings(), supports);
+    nodes_.at(NodeId(id))->machine().ForEachRecord([&](std::string_view k, std::string_view v) {
+      SYNOD_CHECK(state.LoadRecord(k, v).has_value());
+    });
+    SYNOD_CHECK(state.FinishLoad().has_value());
+    consensus::Recovered disk;
+    disk.gen = gens_[NodeId(id)];
+    const consensus::Replica& replica = node(id).replica();
+    disk.hard_state = {.promised = replica.ballot(),
+                       .learned = state.applied(),
+                       .commit_hint = state.applied(),
+                       .first_slot = Slot(1)};
+    Kill(id);
+    options_.supports[id] = supports;
+    EngineConfig config = ConfigOf(NodeId(id));
+    config.boot += ++restarts_ * 1000;
+    config.consensus.boot_id = config.boot;
+    nodes_[NodeId(id)] = std::make_unique<Engine>(config, std::move(state), std::move(disk), now_);
+    for (auto& [other, engine] : nodes_)
+      if (other != NodeId(id)) {
+        engine->PeerUp(ViewOf(NodeId(id)), config.boot);
+        Connect(NodeId(id), other);
+      }
+  }
 
   // One exchange without time passing.
   void Turn() {
@@ -92,6 +127,9 @@ class EngineCluster {
         changes_.emplace(std::pair(id, done.call), std::move(done.answer));
       for (ReadReady& ready : out.reads)
         reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
+      ended_streams_ += out.end_streams ? 1 : 0;
+      if (out.stop)
+        stopped_[id.value] = *out.stop;
       if (out.checkpoint) {
         checkpoints_[id] = out.checkpoint->slot;
         engine->Checkpointed(out.checkpoint->slot, Slot(1));
@@ -153,6 +191,9 @@ class EngineCluster {
   Slot CheckpointOf(uint32_t id) { return checkpoints_[NodeId(id)]; }
   // The most entries that the node applied in one turn so far.
   uint64_t largest_apply(uint32_t id) const { return largest_apply_.at(NodeId(id)); }
+  // Nodes that must end, and why.
+  const std::map<uint32_t, std::string>& stopped() const { return stopped_; }
+  int ended_streams() const { return ended_streams_; }
   std::set<NodeId> frozen_;
   std::map<NodeId, std::string> lost_;  // as the engines told
 
@@ -169,10 +210,20 @@ class EngineCluster {
   static bool IsSteady(const Engine& engine) {
     return engine.machine().membership().version > 0 && !engine.replica().MembershipChanging();
   }
-  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}, const Membership& told = {}) {
+  machine::MemberView ViewOf(NodeId id) const {
+    const std::string n = std::to_string(id.value);
+    const auto supports = options_.supports.find(id.value);
+    return {id,
+            "uuid-" + n,
+            "node-" + n,
+            "",
+            "",
+            supports == options_.supports.end() ? machine::kMachineVersion : supports->second};
+  }
+  EngineConfig ConfigOf(NodeId id, const Membership& told = {}) const {
     EngineConfig config;
-    config.self = {id, "uuid-" + std::to_string(id.value), "node-" + std::to_string(id.value), "",
-                   ""};
+    config.self = ViewOf(id);
+    config.digest_every = options_.digest_every;
     config.boot = 100 + id.value;
     config.consensus.self = id;
     config.consensus.membership = told;
@@ -180,16 +231,22 @@ class EngineCluster {
       config.consensus.membership.voters = voters_;
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
+    return config;
+  }
+  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}, const Membership& told = {}) {
+    EngineConfig config = ConfigOf(id, told);
     config.lost = std::move(lost);
     consensus::Recovered disk;
     disk.gen = gen;
-    nodes_[id] =
-        std::make_unique<Engine>(config, machine::Machine(auth::Settings()), std::move(disk), now_);
+    machine::Machine state(options_.settings[id.value], ViewOf(id).machine_version);
+    nodes_[id] = std::make_unique<Engine>(config, std::move(state), std::move(disk), now_);
   }
-  void Connect(NodeId a, NodeId b) {
-    const std::string n = std::to_string(b.value);
-    nodes_.at(a)->PeerUp({b, "uuid-" + n, "node-" + n, "", ""}, 100 + b.value);
-  }
+  void Connect(NodeId a, NodeId b) { nodes_.at(a)->PeerUp(ViewOf(b), 100 + b.value); }
+
+  Options options_;
+  std::map<uint32_t, std::string> stopped_;
+  int ended_streams_ = 0;
+  uint64_t restarts_ = 0;
 
   std::vector<NodeId> voters_;
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;

@@ -14,7 +14,7 @@ Bytes SampleFrame() {
   Forward forward{{7, NodeId(2)}, 99, 1, {{1, "first"}, {2, "second"}}};
   AppendItem(forward, &frame);
   AppendItem(Reject{{7, NodeId(2)}, 99, Reject::Reason::kOverloaded, {4, 5}}, &frame);
-  AppendItem(Report{Slot(12)}, &frame);
+  AppendItem(Report{Slot(12), {{Slot(10), {{5, 6}}}}}, &frame);
   AppendItem(MoveLeader{NodeId(3)}, &frame);
   return frame;
 }
@@ -33,7 +33,11 @@ TEST(EngineFramesTest, AFrameGivesBackWhatWasPutIntoIt) {
   const auto& reject = std::get<Reject>((*items)[2]);
   EXPECT_EQ(reject.reason, Reject::Reason::kOverloaded);
   EXPECT_EQ(reject.numbers, (std::vector<uint64_t>{4, 5}));
-  EXPECT_EQ(std::get<Report>((*items)[3]).applied, Slot(12));
+  const auto& report = std::get<Report>((*items)[3]);
+  EXPECT_EQ(report.applied, Slot(12));
+  ASSERT_EQ(report.digests.size(), 1U);
+  EXPECT_EQ(report.digests[0].slot, Slot(10));
+  EXPECT_EQ(report.digests[0].digest, (Digest{{5, 6}}));
   EXPECT_EQ(std::get<MoveLeader>((*items)[4]).to, NodeId(3));
 }
 

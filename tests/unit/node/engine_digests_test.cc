@@ -1,0 +1,204 @@
+// Digests compared, nodes that diverge, and builds of different versions in one cluster.
+#include <gtest/gtest.h>
+
+#include "tests/unit/node/engine_cluster.h"
+
+namespace synod::node {
+namespace {
+
+auth::Settings OtherState() {
+  auth::Settings settings;
+  settings.quota_bytes += 1;
+  return settings;
+}
+
+// Slots, one each.
+void Write(EngineCluster& cluster, uint32_t through, int count) {
+  for (int i = 0; i < count; ++i) {
+    const auto call = cluster.node(through).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+    ASSERT_TRUE(call) << call.error().detail;
+    cluster.Settle();
+    ASSERT_TRUE(cluster.Answer(through, *call));
+  }
+}
+
+Errc ReadCode(EngineCluster& cluster, uint32_t id, Consistency consistency) {
+  ReadRequest request;
+  request.consistency = consistency;
+  const CallId call = cluster.node(id).Read(request);
+  cluster.Run(100);
+  const auto answer = cluster.ReadAnswer(id, call);
+  if (!answer)
+    return Errc::kInternal;
+  return *answer ? Errc::kOk : answer->error().code;
+}
+
+TEST(EngineDigestsTest, AllVotersAreComparedAtEachMultiple) {
+  EngineCluster cluster(3, {.digest_every = 20});
+  const uint32_t leader = cluster.Elect();
+  Write(cluster, leader, 30);
+  cluster.Run(1200);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    const machine::DigestCheck& check = cluster.node(id).machine().digest_check();
+    EXPECT_EQ(check.slot, Slot(20));
+    EXPECT_TRUE(check.agreed);
+    EXPECT_TRUE(check.diverged.empty());
+    EXPECT_FALSE(cluster.node(id).IsDiverged());
+  }
+  // One entry a slot: an idle cluster stays idle.
+  const Slot applied = cluster.node(leader).machine().applied();
+  cluster.Run(30'000);
+  EXPECT_EQ(cluster.node(leader).machine().applied(), applied);
+}
+
+TEST(EngineDigestsTest, ANodeWithAnotherStateServesNothingAndTheOthersGoOn) {
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{3, OtherState()}}});
+  const uint32_t leader = cluster.Elect();
+  if (leader == 3) {
+    ASSERT_TRUE(cluster.node(3).AskToLead(NodeId(1)));
+  }
+  cluster.Run(300);
+  const uint32_t good = cluster.Elect();
+  ASSERT_NE(good, 3U);
+  Write(cluster, good, 30);
+  // A wait of its own client is pending when it finds out.
+  const auto wait = cluster.node(3).Change(EngineCluster::PutCommand("/b", "x"), 60'000);
+  ASSERT_TRUE(wait);
+  cluster.Run(1200);
+  EXPECT_TRUE(cluster.node(3).IsDiverged());
+  EXPECT_EQ(cluster.ended_streams(), 1);
+  EXPECT_EQ(cluster.node(3).Ready().error().code, Errc::kNotReady);
+  EXPECT_EQ(ReadCode(cluster, 3, Consistency::kLinearizable), Errc::kNotReady);
+  EXPECT_EQ(ReadCode(cluster, 3, Consistency::kSequential), Errc::kNotReady);
+  const auto change = cluster.node(3).Change(EngineCluster::PutCommand("/c", "x"), 5000);
+  ASSERT_FALSE(change);
+  EXPECT_EQ(change.error().code, Errc::kNotReady);
+  EXPECT_EQ(change.error().outcome, Outcome::kNotApplied);
+  for (const uint32_t id : {1U, 2U}) {
+    EXPECT_FALSE(cluster.node(id).IsDiverged());
+    EXPECT_EQ(cluster.node(id).machine().digest_check().diverged, std::set{NodeId(3)});
+    EXPECT_EQ(ReadCode(cluster, id, Consistency::kLinearizable), Errc::kOk);
+    Write(cluster, id, 1);
+  }
+  // It still votes: with one of the others gone, it is what makes the majority.
+  cluster.Kill(good == 1 ? 2 : 1);
+  cluster.Run(2000);
+  ASSERT_EQ(cluster.Elect(), good);
+  Write(cluster, good, 1);
+}
+
+TEST(EngineDigestsTest, ALeaderThatDivergedHandsOverAndDoesNotLeadAgain) {
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{3, OtherState()}}});
+  ASSERT_NE(cluster.Elect(), 0U);
+  ASSERT_TRUE(cluster.node(1).AskToLead(NodeId(3)));
+  cluster.Run(100);
+  ASSERT_EQ(cluster.node(1).LeaderBegun(), NodeId(3));
+  Write(cluster, 3, 30);
+  cluster.Run(1500);
+  EXPECT_TRUE(cluster.node(3).IsDiverged());
+  const auto next = cluster.node(1).LeaderBegun();
+  ASSERT_TRUE(next);
+  EXPECT_NE(*next, NodeId(3));
+  Write(cluster, next->value, 1);
+  ASSERT_TRUE(cluster.node(1).AskToLead(NodeId(3)));
+  cluster.Run(1500);
+  for (uint32_t id = 1; id <= 2; ++id) {
+    ASSERT_TRUE(cluster.node(id).LeaderBegun());
+    EXPECT_NE(*cluster.node(id).LeaderBegun(), NodeId(3));
+  }
+}
+
+TEST(EngineDigestsTest, ARestartDoesNotForgetTheDivergence) {
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{3, OtherState()}}});
+  const uint32_t leader = cluster.Elect();
+  Write(cluster, leader, 30);
+  cluster.Run(1200);
+  ASSERT_TRUE(cluster.node(3).IsDiverged());
+  cluster.Restart(3);
+  EXPECT_TRUE(cluster.node(3).IsDiverged()) << "before it has heard of anybody";
+  EXPECT_EQ(ReadCode(cluster, 3, Consistency::kSequential), Errc::kNotReady);
+  cluster.Run(20'000);
+  EXPECT_TRUE(cluster.node(3).IsDiverged());
+}
+
+TEST(EngineDigestsTest, WithoutAMajorityNobodyTakesChangesAndReadsGoOn) {
+  auth::Settings third;
+  third.quota_bytes += 2;
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{2, OtherState()}, {3, third}}});
+  const uint32_t leader = cluster.Elect();
+  Write(cluster, leader, 30);
+  cluster.Run(1500);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    EXPECT_FALSE(cluster.node(id).machine().digest_check().agreed);
+    EXPECT_FALSE(cluster.node(id).IsDiverged());
+    EXPECT_EQ(cluster.node(id).Ready().error().code, Errc::kNotReady);
+    const auto change = cluster.node(id).Change(EngineCluster::PutCommand("/c", "x"), 5000);
+    ASSERT_FALSE(change);
+    EXPECT_EQ(change.error().code, Errc::kNotReady);
+    EXPECT_EQ(change.error().outcome, Outcome::kNotApplied);
+    EXPECT_EQ(ReadCode(cluster, id, Consistency::kLinearizable), Errc::kOk);
+  }
+  // Nobody could renew a lease: its time stands still.
+  const ClusterTime before = cluster.node(leader).Now();
+  cluster.Run(10'000);
+  EXPECT_EQ(cluster.node(leader).Now(), before);
+}
+
+TEST(EngineDigestsTest, ANodeThatWasAwayIsComparedWhenItReturns) {
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{3, OtherState()}}});
+  const uint32_t leader = cluster.Elect();
+  if (leader == 3) {
+    ASSERT_TRUE(cluster.node(3).AskToLead(NodeId(1)));
+  }
+  cluster.Run(300);
+  const uint32_t good = cluster.Elect();
+  cluster.Isolate(3);
+  Write(cluster, good, 30);
+  cluster.Run(4000);
+  // A majority was enough.
+  EXPECT_EQ(cluster.node(good).machine().digest_check().slot, Slot(20));
+  EXPECT_TRUE(cluster.node(good).machine().digest_check().diverged.empty());
+  EXPECT_FALSE(cluster.node(3).IsDiverged());
+  cluster.Heal();
+  cluster.Run(2000);
+  EXPECT_TRUE(cluster.node(3).IsDiverged()) << "by its own digest of that slot";
+}
+
+TEST(EngineVersionsTest, TheVersionRisesOnceEveryMemberSupportsTheNewOne) {
+  EngineCluster cluster(3, {.supports = {{1, 2}, {2, 2}}});
+  cluster.Elect();
+  cluster.Run(2000);
+  Write(cluster, 1, 3);
+  for (uint32_t id = 1; id <= 3; ++id) EXPECT_EQ(cluster.node(id).machine().version(), 1U) << id;
+  cluster.Restart(3, 2);
+  cluster.Run(3000);
+  for (uint32_t id = 1; id <= 3; ++id) EXPECT_EQ(cluster.node(id).machine().version(), 2U) << id;
+  Write(cluster, 3, 1);
+  // An idle cluster stays idle.
+  const Slot applied = cluster.node(1).machine().applied();
+  cluster.Run(10'000);
+  EXPECT_EQ(cluster.node(1).machine().applied(), applied);
+}
+
+TEST(EngineVersionsTest, AnOlderBuildStopsAtTheFirstEntryItDoesNotKnowAndSaysWhy) {
+  EngineCluster cluster(3, {.supports = {{1, 2}, {2, 2}, {3, 2}}});
+  const uint32_t leader = cluster.Elect();
+  const uint32_t old = leader == 1 ? 2 : 1;
+  while (cluster.node(leader).machine().members().size() < 3) cluster.Run(10);
+  // Back to an older build before the raise is in its log, and the others do not know.
+  cluster.Isolate(old);
+  cluster.Run(3000);
+  ASSERT_EQ(cluster.node(leader).machine().version(), 2U);
+  ASSERT_EQ(cluster.node(old).machine().version(), 1U);
+  cluster.Restart(old, 1);
+  EXPECT_TRUE(cluster.stopped().empty());
+  cluster.Heal();
+  cluster.Run(3000);
+  ASSERT_TRUE(cluster.stopped().contains(old));
+  EXPECT_NE(cluster.stopped().at(old).find("machine version 2"), std::string::npos);
+  EXPECT_EQ(cluster.stopped().size(), 1U);
+  EXPECT_EQ(cluster.node(old).machine().version(), 1U);
+}
+
+}  // namespace
+}  // namespace synod::node
