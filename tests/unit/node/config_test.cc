@@ -1,16 +1,22 @@
 #include "src/node/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 namespace synod::node {
 namespace {
 
+// A file of this process: tests run side by side.
 Status Load(const std::string& text, NodeConfig* config) {
-  const std::string path = testing::TempDir() + "/synod_config_test.yaml";
+  const std::string path =
+      testing::TempDir() + "/synod_config_test_" + std::to_string(getpid()) + ".yaml";
   std::ofstream(path) << text;
-  return LoadConfigFile(path, config);
+  Status loaded = LoadConfigFile(path, config);
+  std::filesystem::remove(path);
+  return loaded;
 }
 
 std::string WhyNot(const std::string& text) {
