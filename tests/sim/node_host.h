@@ -156,6 +156,7 @@ class NodeHost final : public Endpoint {
   bool StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept);
   void Load(const consensus::LoadRequest& request);
   void CheckAfterTurn();
+  Time DrawJobTime(const node::SnapshotJob& job);
   void RunSnapshotJobs();
   void RunSnapshotJob(const node::SnapshotJob& job, storage::StateSnapshot* state);
   void BuildState(const Bytes& witness);

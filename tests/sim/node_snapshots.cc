@@ -27,6 +27,14 @@ void NodeHost::OpenSnapshots() {
   engine_->SnapshotsRecovered(files, part);
 }
 
+// Whole states take as long as checkpoints, pieces as long as records of the log.
+Time NodeHost::DrawJobTime(const node::SnapshotJob& job) {
+  const bool whole = std::holds_alternative<node::MakeSnapshot>(job) ||
+                     std::holds_alternative<node::BuildSnapshot>(job);
+  return whole ? Draw(50, world_->swarm.checkpoint_write_max / 10 + 100)
+               : Draw(world_->swarm.sync_min, world_->swarm.sync_max);
+}
+
 // One at a time, in order. A snapshot shows the checkpoint of the moment at which it was begun.
 void NodeHost::RunSnapshotJobs() {
   if (snapshot_jobs_.empty())
@@ -34,7 +42,7 @@ void NodeHost::RunSnapshotJobs() {
   std::shared_ptr<storage::StateSnapshot> state;
   if (std::holds_alternative<node::MakeSnapshot>(snapshot_jobs_.front()))
     state = storage::MemoryStateStore(state_disk_).TakeSnapshot();
-  const Time delay = Draw(50, world_->swarm.checkpoint_write_max / 10 + 100) * disk_factor_;
+  const Time delay = DrawJobTime(snapshot_jobs_.front()) * disk_factor_;
   world_->scheduler.After(delay, [this, state, process = process_] {
     if (process != process_)
       return;

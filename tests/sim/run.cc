@@ -15,6 +15,8 @@ namespace {
 // With everything mended. Generous: what is checked is that it happens at all, and soon.
 constexpr Time kLeaderWithin = 10 * kSecond;
 constexpr Time kCallsEndWithin = 20 * kSecond;
+// A snapshot may go in hundreds of pieces, each waited for at both ends.
+constexpr Time kCatchUpWithin = 60 * kSecond;
 constexpr Time kConvergeWithin = 10 * kSecond;
 constexpr Time kFoundWithin = 10 * kSecond;
 constexpr Time kUpgradedWithin = 10 * kSecond;
@@ -229,7 +231,7 @@ void Run::Liveness() {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
   });
   // A node that a snapshot overtakes cannot tell what became of the changes it had handed on.
-  RunUntil(kConvergeWithin, "a node does not catch up",
+  RunUntil(kCatchUpWithin, "a node does not catch up",
            [this, slot = world_.observer.chosen()] { return HaveApplied(slot); });
   FinalWrites();
   FindRotten();

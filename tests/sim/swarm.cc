@@ -115,7 +115,7 @@ void DrawSnapshots(Random* random, Swarm* s) {
   }
   if (random->Chance(30))
     s->log_keep_sending_bytes = random->Between(0, 1'000'000);
-  s->snapshots.chunk_bytes = random->Between(100, 20'000);
+  s->snapshots.chunk_bytes = random->Between(1'000, 20'000);
   if (random->Chance(30))
     // Slower, and a log of no size may be gone each time that a snapshot has arrived.
     s->snapshots.bytes_per_second = random->Between(250'000, 5'000'000);
