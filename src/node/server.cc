@@ -52,23 +52,22 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
       config_(std::move(config)),
       fatal_(std::move(fatal)),
       boot_(Entropy64() | 1),
-      service_(io,
-               MakePolicy(config_),
-               {[this] { Touch(); }, [this] { return Info(); }, [this] { return MetricsText(); },
-                [this](api::StatusView* status) {
-                  if (!disk_)
-                    return;
-                  const DiskThreads::Stats stats = disk_->stats();
-                  status->log_bytes = stats.log.bytes_on_disk;
-                  status->state_bytes = stats.state_bytes;
-                },
-                [this](NodeId member) {
-                  const auto address = addresses_.find(member);
-                  return address == addresses_.end() ? "" : address->second.ToString();
-                },
-                [this](Slot at_least, StateTaker taker) {
-                  TakeState(at_least, std::move(taker));
-                }}),
+      service_(
+          io,
+          MakePolicy(config_),
+          {[this] { Touch(); }, [this] { return Info(); }, [this] { return MetricsText(); },
+           [this](api::StatusView* status) {
+             if (!disk_)
+               return;
+             const DiskThreads::Stats stats = disk_->stats();
+             status->log_bytes = stats.log.bytes_on_disk;
+             status->state_bytes = stats.state_bytes;
+           },
+           [this](NodeId member) {
+             const auto address = addresses_.find(member);
+             return address == addresses_.end() ? "" : address->second.ToString();
+           },
+           [this](Slot at_least, StateTaker taker) { TakeState(at_least, std::move(taker)); }}),
       tick_timer_(io) {}
 
 Server::~Server() = default;
@@ -211,19 +210,18 @@ Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
   if (state->slot() == Slot())
     return machine;
   const int64_t start = MonotonicMs();
-  if (Status s = state->Load([&](std::string_view key, std::string_view value) {
-        return machine.LoadRecord(key, value);
+  const std::string dir = data_dir_->states().current();
+  if (Status s = state->Load([&](std::string_view key, std::string_view value) -> Status {
+        if (Status ok = machine.LoadRecord(key, value); !ok)
+          return storage::StateDamage(dir, ok.error().detail);
+        return Done();
       });
       !s)
     return s.error();
   if (Status s = machine.FinishLoad(); !s)
-    return s.error();
+    return storage::StateDamage(dir, s.error().detail);
   if (machine.digest() != state->digest() || machine.applied() != state->slot())
-    return Error{
-        Errc::kInternal, Outcome::kNotApplied,
-        "the state in " + data_dir_->states().current() +
-            " is damaged: its digest is not the one it was written with. Do not delete the log. "
-            "Remove this member and add a new one in its place"};
+    return storage::StateDamage(dir, "its digest is not the one it was written with");
   LogInfo("state loaded", {{"slot", state->slot().value},
                            {"nodes", machine.counts().nodes},
                            {"ms", MonotonicMs() - start}});

@@ -25,7 +25,7 @@ bool IsManifest(std::string_view path) { return NameOfPath(path).starts_with("MA
 
 class ReadableFile final : public leveldb::SequentialFile, public leveldb::RandomAccessFile {
  public:
-  explicit ReadableFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  ReadableFile(LevelDbEnv* env, std::unique_ptr<File> file) : env_(env), file_(std::move(file)) {}
 
   leveldb::Status Read(size_t n, Slice* result, char* scratch) override {
     leveldb::Status s = Read(position_, n, result, scratch);
@@ -40,13 +40,14 @@ class ReadableFile final : public leveldb::SequentialFile, public leveldb::Rando
     Result<std::string> data = file_->Read(offset, n);
     *result = Slice();
     if (!data)
-      return ToLevelDb(data.error());
+      return env_->CannotRead(data.error());
     std::memcpy(scratch, data.value().data(), data.value().size());
     *result = Slice(scratch, data.value().size());
     return leveldb::Status::OK();
   }
 
  private:
+  LevelDbEnv* env_;
   std::unique_ptr<File> file_;
   uint64_t position_ = 0;
 };
@@ -151,6 +152,25 @@ leveldb::Status LevelDbEnv::Latched() const {
   return error_ ? leveldb::Status::IOError(error_->detail) : leveldb::Status::OK();
 }
 
+std::optional<Error> LevelDbEnv::read_error() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return read_error_;
+}
+
+void LevelDbEnv::set_reads_must_succeed(bool must) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  reads_must_succeed_ = must;
+}
+
+leveldb::Status LevelDbEnv::CannotRead(const Error& e) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  read_error_ = e;
+  // That a file is not there may be what was asked.
+  if (reads_must_succeed_ && e.code != Errc::kNotFound && !error_)
+    error_ = e;
+  return ToLevelDb(e);
+}
+
 leveldb::Status LevelDbEnv::SyncParent(const std::string& path) {
   if (Status ok = fs_.SyncDirectory(path.substr(0, path.find_last_of('/'))); !ok)
     return Latch(ok.error());
@@ -162,8 +182,8 @@ leveldb::Status LevelDbEnv::NewSequentialFile(const std::string& path,
   *file = nullptr;
   Result<std::unique_ptr<File>> opened = fs_.Open(path, FileSystem::Mode::kRead);
   if (!opened)
-    return ToLevelDb(opened.error());
-  *file = new ReadableFile(std::move(opened.value()));
+    return CannotRead(opened.error());
+  *file = new ReadableFile(this, std::move(opened.value()));
   return leveldb::Status::OK();
 }
 
@@ -172,8 +192,8 @@ leveldb::Status LevelDbEnv::NewRandomAccessFile(const std::string& path,
   *file = nullptr;
   Result<std::unique_ptr<File>> opened = fs_.Open(path, FileSystem::Mode::kRead);
   if (!opened)
-    return ToLevelDb(opened.error());
-  *file = new ReadableFile(std::move(opened.value()));
+    return CannotRead(opened.error());
+  *file = new ReadableFile(this, std::move(opened.value()));
   return leveldb::Status::OK();
 }
 
@@ -207,7 +227,7 @@ leveldb::Status LevelDbEnv::GetChildren(const std::string& dir, std::vector<std:
   names->clear();
   Result<std::vector<std::string>> listed = fs_.List(dir);
   if (!listed)
-    return ToLevelDb(listed.error());
+    return CannotRead(listed.error());
   *names = std::move(listed.value());
   return leveldb::Status::OK();
 }
@@ -235,10 +255,10 @@ leveldb::Status LevelDbEnv::GetFileSize(const std::string& path, uint64_t* size)
   *size = 0;
   Result<std::unique_ptr<File>> opened = fs_.Open(path, FileSystem::Mode::kRead);
   if (!opened)
-    return ToLevelDb(opened.error());
+    return CannotRead(opened.error());
   Result<uint64_t> got = opened.value()->Size();
   if (!got)
-    return ToLevelDb(got.error());
+    return CannotRead(got.error());
   *size = got.value();
   return leveldb::Status::OK();
 }
@@ -256,7 +276,7 @@ leveldb::Status LevelDbEnv::LockFile(const std::string& path, leveldb::FileLock*
   *lock = nullptr;
   Result<std::unique_ptr<File>> held = fs_.Lock(path);
   if (!held)
-    return ToLevelDb(held.error());
+    return CannotRead(held.error());
   *lock = new HeldLock(std::move(held.value()));
   return leveldb::Status::OK();
 }

@@ -5,7 +5,7 @@
 //               is synced and after every rename, files are read by pread and never mapped. The
 //               first failure on a file that holds data is latched: from then on every write fails,
 //               since LevelDB would go on after a failed append and acknowledge what nobody can
-//               read back.
+//               read back. A failed read is remembered, and latched while reads must succeed.
 // Thread        Any. Compactions run on a thread of this object's own: Env::Default() has one for
 //               all databases of a process.
 // Source        docs/decisions/0002-acceptor-log.md names the faults and how they were seen.
@@ -34,9 +34,13 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
 
   // The first failure, for ever.
   std::optional<Error> error() const;
+  // The last failure to read or lock, to name the cause of what LevelDB says of it.
+  std::optional<Error> read_error() const;
+  void set_reads_must_succeed(bool must);
   // For the files of this env: remembers a failure, and gives back the first one.
   leveldb::Status Latch(const Error& e);
   leveldb::Status Latched() const;
+  leveldb::Status CannotRead(const Error& e);
   leveldb::Status SyncParent(const std::string& path);
 
   leveldb::Status NewSequentialFile(const std::string& path,
@@ -63,6 +67,8 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   FileSystem& fs_;
   mutable std::mutex mutex_;
   std::optional<Error> error_;
+  std::optional<Error> read_error_;
+  bool reads_must_succeed_ = false;
   std::condition_variable changed_;
   std::deque<std::pair<void (*)(void*), void*>> work_;
   bool stopping_ = false;

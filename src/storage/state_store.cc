@@ -7,7 +7,9 @@
 #include <leveldb/db.h>
 #include <leveldb/write_batch.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "src/base/check.h"
 #include "src/base/codec.h"
@@ -82,7 +84,7 @@ Result<Meta> DecodeMeta(const std::string& dir, std::string_view bytes) {
   if (body.ok() && !body.AtEnd())
     meta.machine_version = static_cast<uint32_t>(body.Varint());
   if (!r.Complete() || !body.ok())
-    return StateError(Errc::kInternal, dir, "its description of the checkpoint is damaged");
+    return StateDamage(dir, "its description of the checkpoint cannot be read");
   return meta;
 }
 
@@ -120,7 +122,9 @@ Error Database::Failed(const leveldb::Status& s) const {
   // What the file system said is more to the point than what LevelDB made of it.
   if (const std::optional<Error> cause = env_.error())
     return StateError(cause->code, dir_, cause->detail);
-  return StateError(Errc::kInternal, dir_, s.ToString());
+  if (const std::optional<Error> cause = env_.read_error(); cause && !s.IsCorruption())
+    return StateError(cause->code, dir_, cause->detail);
+  return StateDamage(dir_, "what its files hold is not what was written to them");
 }
 
 leveldb::Status Database::Open(bool paranoid) {
@@ -133,7 +137,10 @@ leveldb::Status Database::Open(bool paranoid) {
   options.write_buffer_size = kWriteBufferBytes;
   options.block_cache = cache_.get();
   leveldb::DB* db = nullptr;
+  // The lenient mode takes what cannot be read for the end of the log, and then removes it.
+  env_.set_reads_must_succeed(true);
   leveldb::Status s = leveldb::DB::Open(options, dir_, &db);
+  env_.set_reads_must_succeed(false);
   db_.reset(db);
   return s;
 }
@@ -212,6 +219,14 @@ class LevelDbStateStore final : public StateStore {
   Meta meta_;
   bool dead_ = false;
 };
+
+// LevelDB begins anew where CURRENT is missing, and removes what it finds there.
+bool LacksCurrent(const std::vector<std::string>& names) {
+  return std::find(names.begin(), names.end(), "CURRENT") == names.end() &&
+         std::any_of(names.begin(), names.end(), [](const std::string& name) {
+           return name.ends_with(".ldb") || name.ends_with(".log");
+         });
+}
 
 Status LevelDbStateStore::Open() {
   leveldb::Status s = database_->Open(true);
@@ -302,9 +317,20 @@ class LevelDbStateImport final : public StateImport {
 
 }  // namespace
 
+Error StateDamage(const std::string& dir, const std::string& what) {
+  return Error{Errc::kInternal, Outcome::kNotApplied,
+               "the state in " + dir + " is damaged: " + what +
+                   ". Do not delete the log. Remove this member and add a new one in its place"};
+}
+
 Result<std::unique_ptr<StateStore>> StateStore::Open(FileSystem& fs, const std::string& dir) {
   if (Status ok = fs.MakeDirectory(dir); !ok)
     return ok.error();
+  const Result<std::vector<std::string>> names = fs.List(dir);
+  if (!names)
+    return names.error();
+  if (LacksCurrent(*names))
+    return StateDamage(dir, "its file CURRENT is missing");
   auto store = std::make_unique<LevelDbStateStore>(std::make_shared<Database>(fs, dir));
   if (Status ok = store->Open(); !ok)
     return ok.error();

@@ -87,6 +87,9 @@ class StateImport {
   virtual Result<std::unique_ptr<StateStore>> Finish(const Checkpoint& whole) = 0;
 };
 
+// An error that says what was found and what to do.
+Error StateDamage(const std::string& dir, const std::string& what);
+
 }  // namespace synod::storage
 
 #endif  // SYNOD_STORAGE_STATE_STORE_H_

@@ -12,7 +12,7 @@ std::string DirectoryOf(const std::string& path) {
   return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
 }
 
-Error Failure(Errc code, std::string detail) {
+Error Failed(Errc code, std::string detail) {
   return Error{code, Outcome::kNotApplied, std::move(detail)};
 }
 
@@ -58,7 +58,7 @@ class SimFileSystem::SimFile final : public File {
     SYNOD_CHECK(writable_);
     if (Status ok = Alive(Op::kWrite); !ok) {
       // A failed write may have written some of it, unless the machine is off.
-      if (boot_ == fs_->boot_ && !(fs_->power_left_ == 0))
+      if (boot_ == fs_->boot_ && !(fs_->power_left_ == 0) && fs_->failure_ != Failure::kNothing)
         (void)fs_->WriteTo(*inode_, offset, data.substr(0, data.size() / 2));
       return ok;
     }
@@ -83,7 +83,7 @@ class SimFileSystem::SimFile final : public File {
  private:
   Status Alive(Op op) {
     if (boot_ != fs_->boot_)
-      return Failure(Errc::kInternal, "file of before the crash: " + inode_->path);
+      return Failed(Errc::kInternal, "file of before the crash: " + inode_->path);
     return fs_->Begin(op, inode_->path);
   }
 
@@ -99,7 +99,7 @@ SimFileSystem::~SimFileSystem() = default;
 
 Status SimFileSystem::Begin(Op op, const std::string& path) {
   if (power_left_ == 0)
-    return Failure(Errc::kInternal, "the power is off");
+    return Failed(Errc::kInternal, "the power is off");
   if (op != Op::kRead) {
     ++operations_;
     if (power_left_)
@@ -108,10 +108,11 @@ Status SimFileSystem::Begin(Op op, const std::string& path) {
   const uint64_t count = ++counts_[op];
   if (auto it = fail_at_.find(op); it != fail_at_.end() && it->second == count) {
     fail_at_.erase(it);
-    return Failure(Errc::kInternal, "injected failure: " + path);
+    return Failed(Errc::kInternal, "injected failure: " + path);
   }
   if (fault_ && fault_(op, path))
-    return Failure(Errc::kInternal, "injected failure: " + path);
+    return Failed(failure_ == Failure::kFull ? Errc::kStorageFull : Errc::kInternal,
+                  "injected failure: " + path);
   return Done();
 }
 
@@ -122,17 +123,17 @@ Result<std::unique_ptr<File>> SimFileSystem::Open(const std::string& path, Mode 
     if (Status ok = Begin(Op::kCreate, path); !ok)
       return ok.error();
     if (it != names_.end())
-      return Failure(Errc::kInternal, "cannot create " + path + ": it exists");
+      return Failed(Errc::kInternal, "cannot create " + path + ": it exists");
     if (!directories_.contains(DirectoryOf(path)))
-      return Failure(Errc::kNotFound, "cannot create " + path + ": no such directory");
+      return Failed(Errc::kNotFound, "cannot create " + path + ": no such directory");
     auto inode = std::make_shared<Inode>();
     inode->path = path;
     pending_[DirectoryOf(path)].push_back({"", path, inode});
     it = names_.emplace(path, std::move(inode)).first;
   } else if (it == names_.end()) {
-    return Failure(Errc::kNotFound, "cannot open " + path + ": no such file");
+    return Failed(Errc::kNotFound, "cannot open " + path + ": no such file");
   } else if (power_left_ == 0) {
-    return Failure(Errc::kInternal, "the power is off");
+    return Failed(Errc::kInternal, "the power is off");
   }
   return std::unique_ptr<File>(
       std::make_unique<SimFile>(this, it->second, nullptr, mode != Mode::kRead));
@@ -141,7 +142,7 @@ Result<std::unique_ptr<File>> SimFileSystem::Open(const std::string& path, Mode 
 Result<std::vector<std::string>> SimFileSystem::List(const std::string& dir) {
   const std::lock_guard<std::mutex> hold(mutex_);
   if (!directories_.contains(dir))
-    return Failure(Errc::kNotFound, "cannot list " + dir + ": no such directory");
+    return Failed(Errc::kNotFound, "cannot list " + dir + ": no such directory");
   std::set<std::string> names;
   for (const auto& [path, inode] : names_)
     if (DirectoryOf(path) == dir)
@@ -160,7 +161,7 @@ bool SimFileSystem::Exists(const std::string& path) {
 Status SimFileSystem::MakeDirectory(const std::string& dir) {
   const std::lock_guard<std::mutex> hold(mutex_);
   if (power_left_ == 0)
-    return Failure(Errc::kInternal, "the power is off");
+    return Failed(Errc::kInternal, "the power is off");
   for (std::string d = dir; !d.empty() && d != "."; d = DirectoryOf(d)) directories_.insert(d);
   return Done();
 }
@@ -171,7 +172,7 @@ Status SimFileSystem::Rename(const std::string& from, const std::string& to) {
     return ok;
   const auto it = names_.find(from);
   if (it == names_.end())
-    return Failure(Errc::kNotFound, "cannot rename " + from + ": no such file");
+    return Failed(Errc::kNotFound, "cannot rename " + from + ": no such file");
   SYNOD_CHECK_EQ(DirectoryOf(from), DirectoryOf(to));
   std::shared_ptr<Inode> inode = it->second;
   inode->path = to;
@@ -186,7 +187,7 @@ Status SimFileSystem::Remove(const std::string& path) {
   if (Status ok = Begin(Op::kRemove, path); !ok)
     return ok;
   if (names_.erase(path) == 0)
-    return Failure(Errc::kNotFound, "cannot remove " + path + ": no such file");
+    return Failed(Errc::kNotFound, "cannot remove " + path + ": no such file");
   pending_[DirectoryOf(path)].push_back({path, "", nullptr});
   return Done();
 }
@@ -197,7 +198,7 @@ Status SimFileSystem::RemoveDirectory(const std::string& dir) {
     return ok;
   const auto inside = [&](const auto& item) { return DirectoryOf(item.first) == dir; };
   if (std::any_of(names_.begin(), names_.end(), inside) || directories_.erase(dir) == 0)
-    return Failure(Errc::kInternal, "cannot remove directory " + dir + ": not empty, or none");
+    return Failed(Errc::kInternal, "cannot remove directory " + dir + ": not empty, or none");
   // Durable at once, as the making of one is: what was removed in it before is gone with it.
   std::erase_if(durable_names_, inside);
   pending_.erase(dir);
@@ -221,9 +222,9 @@ Status SimFileSystem::SyncDirectory(const std::string& dir) {
 Result<std::unique_ptr<File>> SimFileSystem::Lock(const std::string& path) {
   const std::lock_guard<std::mutex> hold(mutex_);
   if (power_left_ == 0)
-    return Failure(Errc::kInternal, "the power is off");
+    return Failed(Errc::kInternal, "the power is off");
   if (auto held = locks_.find(path); held != locks_.end() && !held->second.expired())
-    return Failure(Errc::kNotReady, path + " is locked by another process");
+    return Failed(Errc::kNotReady, path + " is locked by another process");
   auto it = names_.find(path);
   if (it == names_.end()) {
     auto inode = std::make_shared<Inode>();
@@ -265,7 +266,7 @@ Status SimFileSystem::WriteTo(Inode& inode, uint64_t offset, std::string_view da
       // A full disk takes what fits: callers must not believe that a failed write wrote nothing.
       const uint64_t end = size + free;
       data = data.substr(0, end > offset ? end - offset : 0);
-      result = Failure(Errc::kStorageFull, "no space left on device: " + inode.path);
+      result = Failed(Errc::kStorageFull, "no space left on device: " + inode.path);
     }
   }
   if (data.empty())
@@ -353,6 +354,7 @@ void SimFileSystem::Crash(Random& random, Unsynced unsynced) {
   power_left_.reset();
   fail_at_.clear();
   fault_ = nullptr;
+  failure_ = Failure::kShortWrite;
 }
 
 void SimFileSystem::FailNth(Op op, uint64_t n) {
@@ -360,9 +362,10 @@ void SimFileSystem::FailNth(Op op, uint64_t n) {
   fail_at_[op] = counts_[op] + n;
 }
 
-void SimFileSystem::SetFault(std::function<bool(Op, const std::string&)> fault) {
+void SimFileSystem::SetFault(std::function<bool(Op, const std::string&)> fault, Failure failure) {
   const std::lock_guard<std::mutex> hold(mutex_);
   fault_ = std::move(fault);
+  failure_ = failure;
 }
 
 void SimFileSystem::CutPowerAfter(uint64_t n) {

@@ -35,6 +35,10 @@ class SimFileSystem final : public FileSystem {
 
   enum class Op { kCreate, kRead, kWrite, kSync, kRename, kRemove, kSyncDirectory };
   enum class Unsynced { kRandom, kLoseAll, kKeepAll };
+  // What an injected failure is: a write that wrote a half, one that wrote nothing (both an error of
+  // the device), a full disk (which took a half).
+  enum class Failure { kShortWrite, kNothing, kFull };
+  static constexpr Failure kFailures[] = {Failure::kShortWrite, Failure::kNothing, Failure::kFull};
 
   SimFileSystem();
   ~SimFileSystem() override;
@@ -58,7 +62,8 @@ class SimFileSystem final : public FileSystem {
   // part.
   void FailNth(Op op, uint64_t n);
   // Asked before each operation; true makes it fail. Runs under the file system's mutex.
-  void SetFault(std::function<bool(Op, const std::string& path)> fault);
+  void SetFault(std::function<bool(Op, const std::string& path)> fault,
+                Failure failure = Failure::kShortWrite);
   // After `n` more changing operations (all but reads) every operation fails until Crash().
   void CutPowerAfter(uint64_t n);
   // Writes that would let all files together grow beyond this many bytes fail with kStorageFull.
@@ -105,6 +110,7 @@ class SimFileSystem final : public FileSystem {
   std::map<Op, uint64_t> counts_;
   std::map<Op, uint64_t> fail_at_;
   std::function<bool(Op, const std::string&)> fault_;
+  Failure failure_ = Failure::kShortWrite;  // of fault_
   std::optional<uint64_t> power_left_;
   std::optional<uint64_t> budget_;
   uint64_t operations_ = 0;

@@ -121,17 +121,20 @@ TEST(LogCrashTest, SurvivesAPowerCutAfterEveryOperation) {
   }
 }
 
+class LogFailureTest : public testing::TestWithParam<SimFileSystem::Failure> {};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, LogFailureTest, testing::ValuesIn(SimFileSystem::kFailures));
+
 // Fails each operation once instead, without a power cut: after an error the node restarts.
-TEST(LogCrashTest, SurvivesAFailureOfEveryOperation) {
+TEST_P(LogFailureTest, SurvivesAFailureOfEveryOperation) {
   bool failed = true;
   for (uint64_t n = 1; failed && !testing::Test::HasFailure(); ++n) {
     LogFixture life;
     life.options.segment_bytes = 16 << 10;
     life.options.keep_bytes = 0;
     uint64_t count = 0;
-    life.fs.SetFault([&](SimFileSystem::Op op, const std::string&) {
-      return op != SimFileSystem::Op::kRead && ++count == n;
-    });
+    life.fs.SetFault([&](SimFileSystem::Op, const std::string&) { return ++count == n; },
+                     GetParam());
     Status ok = life.Open();
     Slot state_slot;
     for (uint64_t s = 1; ok && s <= 12; ++s) {
