@@ -87,7 +87,7 @@ class Cluster {
 
   int size() const { return static_cast<int>(nodes_.size()); }
   Node& node(int id) { return *nodes_.at(static_cast<size_t>(id - 1)); }
-  uint16_t port(int id) { return node(id).port(); }
+  uint16_t port(int id) const { return nodes_.at(static_cast<size_t>(id - 1))->port(); }
   // "1=127.0.0.1:PORT,..." of all peers.
   std::string InitialCluster() const;
   Arguments InitialArguments() const;

@@ -1,0 +1,209 @@
+#include "tests/histories/run.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "tests/histories/client.h"
+#include "tests/histories/nemesis.h"
+#include "tests/histories/workload.h"
+#include "tests/integration/cluster.h"
+
+namespace synod::histories {
+namespace {
+
+using integration::Milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kClients = 6;
+constexpr Milliseconds kToMend(90'000);
+constexpr size_t kShownMax = 10;
+
+using Maker = std::unique_ptr<Workload> (*)(Revisions*);
+
+const std::vector<std::pair<std::string, Maker>>& Makers() {
+  static const std::vector<std::pair<std::string, Maker>> kMakers = {
+      {"registers", MakeRegisters}, {"sets", MakeSets}, {"appends", MakeAppends}};
+  return kMakers;
+}
+
+std::string Join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+  return text.empty() ? "none" : text;
+}
+
+class Histories {
+ public:
+  explicit Histories(const Options& options)
+      : options_(options),
+        cluster_(options.nodes),
+        nemesis_(&cluster_, options.faults, options.seed) {
+    for (const auto& [name, make] : Makers())
+      if (options.workloads.empty() ||
+          std::count(options.workloads.begin(), options.workloads.end(), name) > 0)
+        workloads_.push_back(make(&revisions_));
+  }
+
+  int Run();
+
+ private:
+  void RunClients();
+  void Work(int number);
+  void AwaitAgreement();
+  void ReadAll();
+  void Judge();
+  void Fail(const std::string& what);
+  std::vector<uint16_t> Ports() const;
+  int Verdict() const;
+
+  Options options_;
+  integration::Cluster cluster_;
+  Nemesis nemesis_;
+  Revisions revisions_;
+  std::vector<std::unique_ptr<Workload>> workloads_;
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::vector<std::string> violations_;
+  uint64_t undecided_ = 0;
+};
+
+std::vector<uint16_t> Histories::Ports() const {
+  std::vector<uint16_t> ports;
+  for (int id = 1; id <= cluster_.size(); ++id) ports.push_back(cluster_.port(id));
+  return ports;
+}
+
+void Histories::Fail(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  violations_.push_back(what);
+}
+
+void Histories::Work(int number) {
+  try {
+    Client client(number, Ports(), options_.seed * 1'000 + static_cast<uint64_t>(number));
+    while (!stop_) workloads_[client.random().Below(workloads_.size())]->Step(client);
+  } catch (const std::exception& e) {
+    Fail("client " + std::to_string(number) + " got what it cannot read: " + e.what());
+  }
+}
+
+void Histories::RunClients() {
+  std::vector<std::thread> clients;
+  for (int i = 1; i <= kClients; ++i) clients.emplace_back([this, i] { Work(i); });
+  const auto length = std::chrono::duration<double>(options_.minutes * 60);
+  nemesis_.Run(Clock::now() + std::chrono::duration_cast<Clock::duration>(length));
+  nemesis_.Mend();
+  stop_ = true;
+  for (std::thread& client : clients) client.join();
+}
+
+// Every node serves, and has applied the same with the same result.
+void Histories::AwaitAgreement() {
+  cluster_.AwaitAllReady(kToMend);
+  std::set<std::string> states;
+  const bool agreed = integration::Eventually(kToMend, [&] {
+    states.clear();
+    for (int id = 1; id <= cluster_.size(); ++id) {
+      const auto status = cluster_.node(id).Status();
+      states.insert(status ? "revision " + boost::json::serialize(status->at("revision")) +
+                                 ", slot " + boost::json::serialize(status->at("applied_slot")) +
+                                 ", digest " + boost::json::serialize(status->at("digest"))
+                           : "node " + std::to_string(id) + " silent");
+    }
+    return states.size() == 1;
+  });
+  if (agreed)
+    std::printf("state     %s on all %d nodes\n", states.begin()->c_str(), cluster_.size());
+  else
+    Fail("the nodes differ at the end: " +
+         Join(std::vector<std::string>(states.begin(), states.end())));
+}
+
+void Histories::ReadAll() {
+  Client client(0, Ports(), 0);
+  for (const auto& workload : workloads_)
+    for (size_t node = 0; node < client.nodes(); ++node) workload->ReadAll(client, node);
+}
+
+void Histories::Judge() {
+  for (const auto& workload : workloads_) {
+    const Counts& counts = workload->counts();
+    std::printf("calls     %-9s %llu answered, %llu not applied, %llu unknown\n",
+                workload->name().c_str(), static_cast<unsigned long long>(counts.answered),
+                static_cast<unsigned long long>(counts.not_applied),
+                static_cast<unsigned long long>(counts.unknown));
+    const Judgement judgement = workload->Judge();
+    undecided_ += judgement.undecided;
+    std::printf(
+        "judged    %-9s %llu histories, %llu reads, %llu changes: %zu wrong, %llu undecided\n",
+        workload->name().c_str(), static_cast<unsigned long long>(judgement.histories),
+        static_cast<unsigned long long>(judgement.reads),
+        static_cast<unsigned long long>(judgement.changes), judgement.violations.size(),
+        static_cast<unsigned long long>(judgement.undecided));
+    for (const std::string& wrong : judgement.violations) Fail(workload->name() + ": " + wrong);
+    if (judgement.changes == 0)
+      Fail(workload->name() + ": no change was acknowledged");
+  }
+  const std::vector<std::string> wrong = revisions_.Judge();
+  std::printf("judged    revisions %zu answers: %zu wrong\n", revisions_.size(), wrong.size());
+  for (const std::string& w : wrong) Fail("revisions: " + w);
+}
+
+int Histories::Verdict() const {
+  for (size_t i = 0; i < std::min(violations_.size(), kShownMax); ++i)
+    std::printf("wrong     %s\n", violations_[i].c_str());
+  if (!violations_.empty())
+    std::printf("verdict   NOT linearizable: %zu violations\n", violations_.size());
+  else if (undecided_ > 0)
+    std::printf("verdict   undecided: %llu searches gave up\n",
+                static_cast<unsigned long long>(undecided_));
+  else
+    std::printf("verdict   linearizable, nothing lost, all nodes agree\n");
+  return !violations_.empty() ? 1 : undecided_ > 0 ? 3 : 0;
+}
+
+int Histories::Run() {
+  std::printf("histories %d nodes, %.2f minutes, seed %llu, faults %s\n", options_.nodes,
+              options_.minutes, static_cast<unsigned long long>(options_.seed),
+              Join(options_.faults).c_str());
+  try {
+    cluster_.Start();
+    RunClients();
+    std::string counts;
+    for (const auto& [name, n] : nemesis_.counts()) counts += " " + name + " " + std::to_string(n);
+    std::printf("faults   %s\n", counts.c_str());
+    for (const std::string& crash : nemesis_.crashes()) Fail(crash);
+    AwaitAgreement();
+    ReadAll();
+  } catch (const std::exception& e) {
+    Fail(e.what());
+  }
+  Judge();
+  const int verdict = Verdict();
+  if (verdict == 1)  // which keeps the nodes' files, and names them
+    ADD_FAILURE() << "see above";
+  return verdict;
+}
+
+}  // namespace
+
+std::vector<std::string> FaultNames() { return Nemesis::Names(); }
+
+std::vector<std::string> WorkloadNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : Makers()) names.push_back(name);
+  return names;
+}
+
+int Run(const Options& options) { return Histories(options).Run(); }
+
+}  // namespace synod::histories
