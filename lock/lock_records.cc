@@ -1,4 +1,6 @@
 // The records of locks and contenders: what of them is kept, and how it is put together again.
+#include <algorithm>
+
 #include "lock/lock_table.h"
 #include "src/base/check.h"
 #include "src/base/codec.h"
@@ -25,6 +27,13 @@ bool ReadContender(std::string_view value, Contender* c) {
     if (r.Bool())
       c->orphan_deadline = r.Number<ClusterTime>();
     c->request_key = r.String();
+    if (!r.AtEnd()) {
+      c->group = r.Varint();
+      const uint64_t rank = r.Varint();
+      if (c->group == 0 || rank > UINT32_MAX)
+        r.Fail();
+      c->rank = static_cast<uint32_t>(rank);
+    }
   }
   return r.Complete() && c->lease.value != 0;
 }
@@ -65,6 +74,10 @@ Bytes ContenderRecordValue(const Contender& c) {
     if (c.orphan_deadline.has_value())
       w.Number(*c.orphan_deadline);
     w.String(c.request_key);
+    if (c.group != 0) {
+      w.Varint(c.group);
+      w.Varint(c.rank);
+    }
   }
   return out;
 }
@@ -110,6 +123,9 @@ Status LockTable::LoadRecord(std::string_view key, std::string_view value) {
   if (Find(place) != nullptr || FindByLease(place.path, contender.lease).has_value() ||
       (!contender.holds() && FindOwner(contender.owner).has_value()))
     return Damaged("contender record: twice");
+  if (const auto group = groups_.find(contender.group);
+      group != groups_.end() && group->second.contains(contender.rank))
+    return Damaged("contender record: its rank is taken");
   Lock& lock = locks_[place.path];
   auto& queue = contender.holds() ? lock.holders : lock.waiters;
   Contender& loaded = queue.emplace(place.number, std::move(contender)).first->second;
@@ -124,6 +140,13 @@ Status LockTable::FinishLoad() const {
       return Damaged("contenders without their lock record");
     if (lock.idle() && lock.delay_until.value == 0)
       return Damaged("lock record without a contender or a delay");
+  }
+  for (const auto& [number, group] : groups_) {
+    const LeaseId lease = Find(group.begin()->second)->lease;
+    const bool whole = group.rbegin()->first + 1 == group.size();
+    if (!whole ||
+        std::ranges::any_of(group, [&](const auto& m) { return Find(m.second)->lease != lease; }))
+      return Damaged("contender records of a group that do not fit together");
   }
   return Done();
 }

@@ -21,6 +21,10 @@ bool Fits(const Lock& lock, LockMode mode) {
          lock.holders.size() < lock.limit;
 }
 
+bool InConflict(LockMode a, LockMode b) {
+  return a == LockMode::kExclusive || b == LockMode::kExclusive;
+}
+
 uint64_t SizeOf(const Place& place, const Contender& contender) {
   return 160 + 2 * place.path.size() + contender.value_bytes;
 }
@@ -106,6 +110,16 @@ std::optional<Place> LockTable::FindOwner(const RequestId& owner) const {
   return it->second;
 }
 
+std::vector<Place> LockTable::GroupOf(const Place& place) const {
+  const Contender* contender = Find(place);
+  SYNOD_CHECK(contender != nullptr);
+  if (contender->group == 0)
+    return {place};
+  std::vector<Place> places;
+  for (const auto& [rank, member] : groups_.at(contender->group)) places.push_back(member);
+  return places;
+}
+
 Lock& LockTable::Get(std::string_view path) {
   const auto it = locks_.find(path);
   SYNOD_CHECK(it != locks_.end());
@@ -134,6 +148,11 @@ void LockTable::Index(const Place& place, const Contender& contender) {
     ++holder_count_;
     return;
   }
+  ++waiter_count_;
+  if (contender.group != 0)
+    groups_[contender.group].emplace(contender.rank, place);
+  if (contender.rank != 0)
+    return;
   const bool added = owners_.emplace(contender.owner, place).second;
   SYNOD_CHECK(added);
   wait_deadlines_.emplace(contender.wait_deadline, place);
@@ -148,6 +167,14 @@ void LockTable::Unindex(const Place& place, const Contender& contender) {
     --holder_count_;
     return;
   }
+  --waiter_count_;
+  if (const auto group = groups_.find(contender.group); group != groups_.end()) {
+    group->second.erase(contender.rank);
+    if (group->second.empty())
+      groups_.erase(group);
+  }
+  if (contender.rank != 0)
+    return;
   owners_.erase(contender.owner);
   wait_deadlines_.erase({contender.wait_deadline, place});
   if (contender.orphan_deadline.has_value())
@@ -182,14 +209,30 @@ bool LockTable::IsFree(std::string_view path,
     return true;
   if (now < lock->delay_until || !Fits(*lock, mode))
     return false;
-  return std::ranges::none_of(lock->waiters,
-                              [&](const auto& w) { return IsAlive(w.second, now, leases); });
+  return std::ranges::none_of(lock->waiters, [&](const auto& w) {
+    return InConflict(w.second.mode, mode) && IsAlive(w.second, now, leases);
+  });
 }
 
 bool LockTable::IsAlive(const Contender& waiter,
                         ClusterTime now,
                         const session::LeaseTable& leases) const {
-  return now < waiter.wait_deadline && leases.FindLive(waiter.lease, now) != nullptr;
+  const Contender& first =
+      waiter.rank == 0 ? waiter : *Find(groups_.at(waiter.group).begin()->second);
+  return now < first.wait_deadline && leases.FindLive(waiter.lease, now) != nullptr;
+}
+
+bool LockTable::IsFirst(const Place& place,
+                        ClusterTime now,
+                        const session::LeaseTable& leases) const {
+  const Lock& lock = *Find(place.path);
+  const LockMode mode = lock.waiters.at(place.number).mode;
+  if (now < lock.delay_until || !Fits(lock, mode))
+    return false;
+  const auto is_before = [&](const auto& w) {
+    return InConflict(w.second.mode, mode) && IsAlive(w.second, now, leases);
+  };
+  return std::none_of(lock.waiters.begin(), lock.waiters.find(place.number), is_before);
 }
 
 std::optional<Place> LockTable::NextGrant(std::string_view path,
@@ -198,12 +241,22 @@ std::optional<Place> LockTable::NextGrant(std::string_view path,
   const Lock* lock = Find(path);
   if (lock == nullptr || now < lock->delay_until)
     return std::nullopt;
+  // Only shared ones can come behind the first that must wait, and only beside shared holders.
+  bool behind = false;
   for (const auto& [number, waiter] : lock->waiters) {
     if (!IsAlive(waiter, now, leases))
       continue;
-    if (!Fits(*lock, waiter.mode))
+    if (!Fits(*lock, waiter.mode) || (behind && waiter.mode == LockMode::kExclusive))
       return std::nullopt;
-    return Place{std::string(path), number};
+    const Place place{std::string(path), number};
+    const std::vector<Place> group = GroupOf(place);
+    if (std::ranges::all_of(group, [&](const Place& member) {
+          return member == place || IsFirst(member, now, leases);
+        }))
+      return place;
+    if (waiter.mode == LockMode::kExclusive)
+      return std::nullopt;
+    behind = true;
   }
   return std::nullopt;
 }
@@ -222,6 +275,8 @@ const Contender& LockTable::Grant(const Place& place, Revision revision, Cluster
   contender.owner = RequestId();
   contender.orphan_deadline.reset();
   contender.request_key.clear();
+  contender.group = 0;
+  contender.rank = 0;
   const auto inserted = lock.holders.insert(std::move(node));
   SYNOD_CHECK(inserted.inserted);
   Index(place, inserted.position->second);
@@ -362,8 +417,8 @@ void LockTable::CheckInvariants() const {
   }
   SYNOD_CHECK(sum == tally_.digest());
   SYNOD_CHECK_EQ(holders, holder_count_);
-  SYNOD_CHECK_EQ(waiters, owners_.size());
-  SYNOD_CHECK_EQ(waiters, wait_deadlines_.size());
+  SYNOD_CHECK_EQ(waiters, waiter_count_);
+  SYNOD_CHECK_EQ(owners_.size(), wait_deadlines_.size());
   SYNOD_CHECK_EQ(holders + waiters, by_lease_.size());
 }
 
@@ -382,17 +437,27 @@ void LockTable::CheckLock(const std::string& path, const Lock& lock) const {
   if (!lock.holders.empty() && lock.holders.begin()->second.mode == LockMode::kExclusive)
     SYNOD_CHECK_LE(lock.holders.size(), lock.limit);
   for (const auto& [number, waiter] : lock.waiters) {
-    const Place place{path, number};
-    SYNOD_CHECK(!waiter.holds());
     SYNOD_CHECK(!lock.holders.contains(number));
-    SYNOD_CHECK(FindByLease(path, waiter.lease) == place);
-    SYNOD_CHECK(FindOwner(waiter.owner) == place);
-    SYNOD_CHECK(wait_deadlines_.contains({waiter.wait_deadline, place}));
-    if (waiter.orphan_deadline.has_value())
-      SYNOD_CHECK(orphan_deadlines_.contains({*waiter.orphan_deadline, place}));
-    SYNOD_CHECK(waiter.hash ==
-                HashOfRecord(ContenderRecordKey(place), ContenderRecordValue(waiter)));
+    CheckWaiter({path, number}, waiter);
   }
+}
+
+void LockTable::CheckWaiter(const Place& place, const Contender& waiter) const {
+  SYNOD_CHECK(!waiter.holds());
+  SYNOD_CHECK(FindByLease(place.path, waiter.lease) == place);
+  SYNOD_CHECK(waiter.hash == HashOfRecord(ContenderRecordKey(place), ContenderRecordValue(waiter)));
+  if (waiter.group != 0) {
+    const auto& group = groups_.at(waiter.group);
+    SYNOD_CHECK(group.at(waiter.rank) == place);
+    SYNOD_CHECK_EQ(group.rbegin()->first + 1, group.size());
+    SYNOD_CHECK(Find(group.begin()->second)->lease == waiter.lease);
+  }
+  if (waiter.rank != 0)
+    return;
+  SYNOD_CHECK(FindOwner(waiter.owner) == place);
+  SYNOD_CHECK(wait_deadlines_.contains({waiter.wait_deadline, place}));
+  if (waiter.orphan_deadline.has_value())
+    SYNOD_CHECK(orphan_deadlines_.contains({*waiter.orphan_deadline, place}));
 }
 
 }  // namespace synod::lock

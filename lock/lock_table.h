@@ -1,14 +1,19 @@
 // LockTable: who holds and who waits for each lock and election, in order of arrival.
 //
 // Contract      One queue a path. A contender enters as a waiter and is granted when NextGrant()
-//               names it: the oldest waiter that is alive, if it fits beside the holders. Nobody
-//               overtakes: if the oldest does not fit, nobody behind it is granted either, whatever
-//               its mode.
+//               names it: if it fits beside the holders and is in conflict with no live waiter
+//               before it. So nobody overtakes: two are in conflict unless both are shared.
+// Groups        Contenders that one request entered together, one in each of several queues, are
+//               granted together, when each is first in conflict in its queue; then they are holds
+//               like all others. Every queue has two groups in the order of their requests, so that
+//               they cannot wait for each other. The wait itself (deadline, owner, key) is that of
+//               the group's first, of rank 0.
 // Invariants    (1) an exclusive holder of a limit 1 is alone; (2) holders <= limit unless shared;
 //               shared ones only hold beside shared ones; (3) tokens are unique and rise with every
 //               grant over the life of the cluster; (4) a lease has at most one contender in a
 //               queue; (5) a lock is in the table while it has a contender or a delay; (6) every
-//               index and the digest agree with the contenders.
+//               index and the digest agree with the contenders; (7) the members of a group wait on
+//               one lease, with ranks from 0 on.
 // Time          Cluster time. A waiter is dead once now >= its wait deadline, or its lease is gone;
 //               dead waiters are passed over, and stay until their own end is due.
 // Source        docs/api.md, sections "Locks" and "Elections".
@@ -61,6 +66,8 @@ struct Contender {
   RequestId owner;                             // whose answer it will be
   std::optional<ClusterTime> orphan_deadline;  // the owner is gone: withdrawn then
   Bytes request_key;                           // of its idempotency record; empty: none
+  uint64_t group = 0;                          // the same number in all of a group; 0: alone
+  uint32_t rank = 0;                           // in the group
 
   Hash128 hash;
   bool holds() const { return token.value != 0; }
@@ -92,7 +99,10 @@ class LockTable {
   // Every place that hangs on the lease, by path.
   std::vector<Place> PlacesOf(LeaseId lease) const;
   std::optional<Place> FindHolder(std::string_view path, FenceToken token) const;
+  // Where the wait of this request is kept.
   std::optional<Place> FindOwner(const RequestId& owner) const;
+  // What is granted and withdrawn with this contender, itself included, by rank.
+  std::vector<Place> GroupOf(const Place& place) const;
 
   // A waiter at the end of the queue; makes the lock if there is none. `limit` counts only when
   // nobody is there yet.
@@ -104,7 +114,7 @@ class LockTable {
               const session::LeaseTable& leases) const;
   // A waiter that could be granted now, were it its turn.
   bool IsAlive(const Contender& waiter, ClusterTime now, const session::LeaseTable& leases) const;
-  // The waiter to be granted next, if any.
+  // The waiter to be granted next, if any; with all of its group.
   std::optional<Place> NextGrant(std::string_view path,
                                  ClusterTime now,
                                  const session::LeaseTable& leases) const;
@@ -118,7 +128,8 @@ class LockTable {
   // Forgets the lock if nobody holds or waits and no delay runs at `now`.
   void DropIfIdle(std::string_view path, ClusterTime now);
 
-  // A later request takes a wait over: the answer goes there.
+  // A later request takes a wait over: the answer goes there. `place` is that of the wait, here and
+  // below.
   void TakeOver(const Place& place,
                 const RequestId& owner,
                 ClusterTime deadline,
@@ -135,10 +146,10 @@ class LockTable {
 
   using Map = std::map<std::string, Lock, session::PathLess>;
   const Map& locks() const { return locks_; }
-  // Waiters by their owner, ascending.
+  // Waits by their owner, ascending.
   const std::map<RequestId, Place>& owners() const { return owners_; }
   uint64_t holder_count() const { return holder_count_; }
-  uint64_t waiter_count() const { return owners_.size(); }
+  uint64_t waiter_count() const { return waiter_count_; }
   uint64_t record_bytes() const { return record_bytes_; }
   FenceToken last_token() const { return last_token_; }
   void set_last_token(FenceToken token) { last_token_ = token; }
@@ -160,16 +171,21 @@ class LockTable {
   void Save(const Place& place, Contender* contender);
   void Index(const Place& place, const Contender& contender);
   void Unindex(const Place& place, const Contender& contender);
+  // Nothing in its own queue forbids to grant this waiter.
+  bool IsFirst(const Place& place, ClusterTime now, const session::LeaseTable& leases) const;
   void CheckLock(const std::string& path, const Lock& lock) const;
+  void CheckWaiter(const Place& place, const Contender& waiter) const;
 
   Map locks_;
   std::map<std::pair<LeaseId, std::string>, uint64_t> by_lease_;
   std::map<RequestId, Place> owners_;
+  std::map<uint64_t, std::map<uint32_t, Place>> groups_;
   std::set<std::pair<ClusterTime, Place>> wait_deadlines_;
   std::set<std::pair<ClusterTime, Place>> orphan_deadlines_;
   std::set<std::pair<ClusterTime, std::string>> delays_;
   FenceToken last_token_;
   uint64_t holder_count_ = 0;
+  uint64_t waiter_count_ = 0;
   uint64_t record_bytes_ = 0;
   session::RecordTally tally_;
 };

@@ -21,6 +21,8 @@ void WriteNodeFields(JsonWriter& writer,
 
 void WriteHolder(JsonWriter& writer, const machine::Holder& holder, bool base64, bool remaining) {
   writer.BeginObject();
+  if (!holder.lock.empty())
+    writer.Text("lock", holder.lock);
   writer.Number("token", holder.token.value);
   writer.Number("lease", holder.lease.value);
   writer.Text("mode", Name(holder.mode));

@@ -1,4 +1,6 @@
 // /v1/locks and /v1/elections.
+#include <set>
+
 #include "src/api/encoding.h"
 #include "src/api/request.h"
 #include "src/base/path.h"
@@ -12,8 +14,9 @@ constexpr uint64_t kSemaphoreLimitMax = 1'000'000;
 
 using Need = Fields::Need;
 
-// "lease" or "ttl_ms": exactly one.
-Status ParseLeaseOrTtl(const Request& request, Fields& body, machine::Acquire* acquire) {
+// "lease" or "ttl_ms", exactly one, and "wait_ms".
+template <typename Acquire>
+Status ParseWait(const Request& request, Fields& body, Acquire* acquire) {
   if (body.Has("lease") == body.Has("ttl_ms"))
     return Malformed("the body must have either lease or ttl_ms");
   if (Status s = body.Integer("lease", 1, kIntegerMax, Need::kOptional, &acquire->lease.value); !s)
@@ -25,18 +28,28 @@ Status ParseLeaseOrTtl(const Request& request, Fields& body, machine::Acquire* a
       !s)
     return s;
   acquire->ttl_ms = static_cast<int64_t>(ttl_ms);
+  uint64_t wait_ms = 0;
+  if (Status s = body.Integer("wait_ms", 0, kWaitMsMax, Need::kOptional, &wait_ms); !s)
+    return s;
+  acquire->wait_ms = static_cast<int64_t>(wait_ms);
   return Done();
 }
 
-// What an acquire has that a campaign has not.
-Status ParseLockTerms(Fields& body, machine::Acquire* acquire) {
+Status ParseMode(Fields& body, machine::LockMode* out) {
   std::string mode = "exclusive";
   if (Status s = body.Text("mode", Need::kOptional, &mode); !s)
     return s;
   if (mode != "exclusive" && mode != "shared")
     return body.Wrong("mode", "must be exclusive or shared");
   if (mode == "shared")
-    acquire->mode = machine::LockMode::kShared;
+    *out = machine::LockMode::kShared;
+  return Done();
+}
+
+// What an acquire has that a campaign has not.
+Status ParseLockTerms(Fields& body, machine::Acquire* acquire) {
+  if (Status s = ParseMode(body, &acquire->mode); !s)
+    return s;
   uint64_t limit = 1;
   if (Status s = body.Integer("limit", 1, kSemaphoreLimitMax, Need::kOptional, &limit); !s)
     return s;
@@ -60,15 +73,11 @@ Result<Call> ParseContender(Request& request, machine::LockKind kind) {
   machine::Acquire acquire;
   acquire.kind = kind;
   acquire.path = std::move(request.resource);
-  if (Status s = ParseLeaseOrTtl(request, body, &acquire); !s)
+  if (Status s = ParseWait(request, body, &acquire); !s)
     return s.error();
   if (kind == machine::LockKind::kLock)
     if (Status s = ParseLockTerms(body, &acquire); !s)
       return s.error();
-  uint64_t wait_ms = 0;
-  if (Status s = body.Integer("wait_ms", 0, kWaitMsMax, Need::kOptional, &wait_ms); !s)
-    return s.error();
-  acquire.wait_ms = static_cast<int64_t>(wait_ms);
   if (Status s =
           body.Value(Need::kOptional, request.limits.value_bytes, &acquire.value, &request.limit);
       !s)
@@ -79,6 +88,47 @@ Result<Call> ParseContender(Request& request, machine::LockKind kind) {
   call.wait_ms = acquire.wait_ms;
   call.command.operation = std::move(acquire);
   return FinishChange(request, std::move(call));
+}
+
+// One of several locks.
+Result<machine::AcquireAll::Lock> ParseLockOfMany(Json* json, const std::string& where) {
+  if (json->kind != Json::Kind::kObject)
+    return Malformed(where + " must be an object");
+  Fields fields(json, where + ".");
+  machine::AcquireAll::Lock lock;
+  if (Status s = fields.Path("path", &lock.path); !s)
+    return s.error();
+  if (Status s = ValidateLockPath(lock.path); !s)
+    return Error{Errc::kInvalidPath, Outcome::kNotApplied, where + ".path: " + s.error().detail};
+  if (Status s = ParseMode(fields, &lock.mode); !s)
+    return s.error();
+  if (Status s = fields.Finish(); !s)
+    return s.error();
+  return lock;
+}
+
+Result<std::vector<machine::AcquireAll::Lock>> ParseLocksOfMany(Request& request, Fields& body) {
+  Result<std::vector<Json>*> items = body.Array("locks");
+  if (!items)
+    return items.error();
+  if (*items == nullptr || (*items)->empty())
+    return body.Wrong("locks", "must name at least one lock");
+  if ((*items)->size() > machine::kLocksAtOnceMax) {
+    request.limit = machine::kLocksAtOnceMax;
+    return Error{Errc::kTooLarge, Outcome::kNotApplied, "too many locks at once"};
+  }
+  std::vector<machine::AcquireAll::Lock> locks;
+  std::set<std::string> paths;
+  for (size_t i = 0; i < (*items)->size(); ++i) {
+    Result<machine::AcquireAll::Lock> lock =
+        ParseLockOfMany(&(**items)[i], "locks[" + std::to_string(i) + "]");
+    if (!lock)
+      return lock.error();
+    if (!paths.insert(lock->path).second)
+      return body.Wrong("locks", "names " + lock->path + " twice");
+    locks.push_back(std::move(*lock));
+  }
+  return locks;
 }
 
 // The body of a request by the holder of a token; `take` reads what else there is.
@@ -156,6 +206,28 @@ Result<Call> ParseElectionRead(Request& request) {
 
 Result<Call> ParseAcquire(Request& request) {
   return ParseContender(request, machine::LockKind::kLock);
+}
+
+Result<Call> ParseAcquireAll(Request& request) {
+  if (Status s = request.RefusePreconditions(); !s)
+    return s.error();
+  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
+  if (!json)
+    return json.error();
+  Fields body(&*json, "");
+  machine::AcquireAll acquire;
+  Result<std::vector<machine::AcquireAll::Lock>> locks = ParseLocksOfMany(request, body);
+  if (!locks)
+    return locks.error();
+  acquire.locks = std::move(*locks);
+  if (Status s = ParseWait(request, body, &acquire); !s)
+    return s.error();
+  if (Status s = body.Finish(); !s)
+    return s.error();
+  ChangeCall call;
+  call.wait_ms = acquire.wait_ms;
+  call.command.operation = std::move(acquire);
+  return FinishChange(request, std::move(call));
 }
 
 Result<Call> ParseCampaign(Request& request) {

@@ -158,6 +158,26 @@ class BodyRenderer {
     return JsonResponse(200, std::move(body));
   }
 
+  net::HttpResponse operator()(const machine::HoldsAnswer& a) const {
+    std::string body;
+    JsonWriter writer(&body);
+    writer.BeginObject();
+    writer.BeginArray("holds");
+    for (const machine::HoldsAnswer::Hold& hold : a.holds) {
+      writer.BeginObject();
+      writer.Text("lock", hold.path);
+      writer.Number("token", hold.token.value);
+      writer.Text("mode", Name(hold.mode));
+      writer.Text("key", hold.key);
+      writer.EndObject();
+    }
+    writer.EndArray();
+    writer.Number("lease", a.lease.value);
+    writer.Number("remaining_ms", RemainingMs(a.lease_deadline, answer_.time));
+    writer.EndObject();
+    return JsonResponse(200, std::move(body));
+  }
+
   net::HttpResponse operator()(const machine::RevokeAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::ReleaseAnswer&) const { return JustRevision(); }
   net::HttpResponse operator()(const machine::CompactAnswer&) const { return JustRevision(); }

@@ -152,6 +152,7 @@ Result<Call> ParseLockList(Request& request);
 Result<Call> ParseLockRead(Request& request);
 Result<Call> ParseElectionRead(Request& request);
 Result<Call> ParseAcquire(Request& request);
+Result<Call> ParseAcquireAll(Request& request);
 Result<Call> ParseCampaign(Request& request);
 Result<Call> ParseRelease(Request& request);
 Result<Call> ParseResign(Request& request);

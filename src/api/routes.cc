@@ -170,7 +170,7 @@ Result<Route> FindRoute(Request* request) {
   if (Under("/v1/leases", request))
     return LeaseRoute(request);
   if (request->path == "/v1/locks")
-    return Route{"GET, HEAD, POST, OPTIONS", request->IsGet() ? ParseLockList : NotImplemented};
+    return Route{"GET, HEAD, POST, OPTIONS", request->IsGet() ? ParseLockList : ParseAcquireAll};
   if (Under("/v1/locks", request))
     return LockRoute(request, kLockActions, {kGet, ParseLockRead});
   if (Under("/v1/elections", request))

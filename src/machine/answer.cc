@@ -45,6 +45,7 @@ void Write(Writer& w, const LeaseView& lease) {
 }
 
 void Write(Writer& w, const Holder& holder) {
+  w.String(holder.lock);
   w.Number(holder.token);
   w.Number(holder.lease);
   w.U8(static_cast<uint8_t>(holder.mode));
@@ -127,6 +128,18 @@ void Write(Writer& w, const HoldAnswer& a) {
   w.Number(a.lease_deadline);
 }
 
+void Write(Writer& w, const HoldsAnswer& a) {
+  w.Varint(a.holds.size());
+  for (const HoldsAnswer::Hold& hold : a.holds) {
+    w.String(hold.path);
+    w.Number(hold.token);
+    w.U8(static_cast<uint8_t>(hold.mode));
+    w.String(hold.key);
+  }
+  w.Number(a.lease);
+  w.Number(a.lease_deadline);
+}
+
 void Write(Writer& w, const MembersAnswer& a) {
   w.Varint(a.ids.size());
   for (const NodeId id : a.ids) w.Number(id);
@@ -181,6 +194,7 @@ void Read(Reader& r, LeaseView* lease) {
 }
 
 void Read(Reader& r, Holder* holder) {
+  holder->lock = r.String();
   holder->token = r.Number<FenceToken>();
   holder->lease = r.Number<LeaseId>();
   ReadEnum(r, LockMode::kShared, &holder->mode);
@@ -195,7 +209,7 @@ void Read(Reader& r, Refusal* a) {
   ReadEnum(r, Outcome::kUnknown, &a->error.outcome);
   a->error.detail = r.String();
   Read(r, &a->current, WithValue::kNo);
-  const uint64_t n = r.Count(7);
+  const uint64_t n = r.Count(8);
   for (uint64_t i = 0; i < n && r.ok(); ++i) Read(r, &a->holders.emplace_back());
   if (r.Bool())
     a->compact_revision = r.Number<Revision>();
@@ -252,6 +266,19 @@ void Read(Reader& r, HoldAnswer* a) {
   ReadEnum(r, LockMode::kShared, &a->mode);
   a->key = r.String();
   a->value = r.String();
+  a->lease_deadline = r.Number<ClusterTime>();
+}
+
+void Read(Reader& r, HoldsAnswer* a) {
+  const uint64_t n = r.Count(4);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) {
+    HoldsAnswer::Hold& hold = a->holds.emplace_back();
+    hold.path = r.String();
+    hold.token = r.Number<FenceToken>();
+    ReadEnum(r, LockMode::kShared, &hold.mode);
+    hold.key = r.String();
+  }
+  a->lease = r.Number<LeaseId>();
   a->lease_deadline = r.Number<ClusterTime>();
 }
 

@@ -22,6 +22,7 @@
 namespace synod::machine {
 
 struct Holder {
+  std::string lock;  // its path, where several locks were asked for; else empty
   FenceToken token;
   LeaseId lease;
   LockMode mode = LockMode::kExclusive;
@@ -103,6 +104,17 @@ struct HoldAnswer {  // acquire and campaign
   Bytes value;
   ClusterTime lease_deadline;
 };
+struct HoldsAnswer {  // of several locks at once
+  struct Hold {
+    std::string path;
+    FenceToken token;
+    LockMode mode = LockMode::kExclusive;
+    std::string key;
+  };
+  std::vector<Hold> holds;
+  LeaseId lease;
+  ClusterTime lease_deadline;
+};
 struct ReleaseAnswer {};  // release, resign, proclaim, transfer
 struct CompactAnswer {};
 struct MembersAnswer {      // ChangeMembers, UpdateMember
@@ -122,7 +134,8 @@ using AnswerBody = std::variant<Refusal,
                                 ReleaseAnswer,
                                 CompactAnswer,
                                 NodeAnswer,
-                                MembersAnswer>;
+                                MembersAnswer,
+                                HoldsAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

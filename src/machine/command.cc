@@ -1,5 +1,6 @@
 #include "src/machine/command.h"
 
+#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -123,6 +124,16 @@ void Write(Writer& w, const Acquire& op) {
   w.Signed(op.wait_ms);
   w.Signed(op.lock_delay_ms);
   w.String(op.value);
+}
+void Write(Writer& w, const AcquireAll& op) {
+  w.Varint(op.locks.size());
+  for (const AcquireAll::Lock& lock : op.locks) {
+    w.String(lock.path);
+    w.U8(static_cast<uint8_t>(lock.mode));
+  }
+  w.Number(op.lease);
+  w.Signed(op.ttl_ms);
+  w.Signed(op.wait_ms);
 }
 void Write(Writer& w, const Release& op) {
   w.U8(static_cast<uint8_t>(op.kind));
@@ -344,6 +355,22 @@ void Read(Reader& r, Acquire* op) {
   ReadDuration(r, kWaitMsMax, &op->wait_ms);
   ReadDuration(r, kLockDelayMsMax, &op->lock_delay_ms);
   op->value = r.String();
+}
+void Read(Reader& r, AcquireAll* op) {
+  const uint64_t n = r.Count(2);
+  if (n == 0 || n > kLocksAtOnceMax)
+    r.Fail();
+  std::set<std::string_view> paths;
+  op->locks.resize(r.ok() ? n : 0);
+  for (AcquireAll::Lock& lock : op->locks) {
+    ReadLockPath(r, &lock.path);
+    ReadEnum(r, LockMode::kShared, &lock.mode);
+    if (!paths.insert(lock.path).second)
+      r.Fail();
+  }
+  op->lease = r.Number<LeaseId>();
+  ReadDuration(r, kNumberMax, &op->ttl_ms);
+  ReadDuration(r, kWaitMsMax, &op->wait_ms);
 }
 void Read(Reader& r, Release* op) {
   ReadEnum(r, LockKind::kElection, &op->kind);

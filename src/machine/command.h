@@ -130,6 +130,18 @@ struct Acquire {  // also a campaign
   int64_t lock_delay_ms = 0;
   Bytes value;
 };
+// Several locks at once: all of them or none.
+struct AcquireAll {
+  struct Lock {
+    std::string path;
+    LockMode mode = LockMode::kExclusive;
+  };
+  std::vector<Lock> locks;  // no path twice
+  LeaseId lease;            // as in Acquire
+  int64_t ttl_ms = 0;
+  int64_t wait_ms = 0;
+};
+inline constexpr size_t kLocksAtOnceMax = 128;
 struct Release {  // also resign
   LockKind kind = LockKind::kLock;
   std::string path;
@@ -213,7 +225,8 @@ using Operation = std::variant<Put,
                                SetMember,
                                ChangeMembers,
                                UpdateMember,
-                               CheckDigests>;
+                               CheckDigests,
+                               AcquireAll>;
 
 struct Fence {
   std::string path;  // of the lock

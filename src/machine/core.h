@@ -137,6 +137,7 @@ class Machine::Core {
   AnswerBody Run(Call* call, LeaseKeepAlive* op);
   AnswerBody Run(Call* call, LeaseRevoke* op);
   AnswerBody Run(Call* call, Acquire* op);
+  AnswerBody Run(Call* call, AcquireAll* op);
   AnswerBody Run(Call* call, Release* op);
   AnswerBody Run(Call* call, Proclaim* op);
   AnswerBody Run(Call* call, Transfer* op);
@@ -180,18 +181,38 @@ class Machine::Core {
   lock::Contender RemoveContender(Move* move, const lock::Place& place, store::Cause cause);
   void Settle(Move* move);
   void GrantAll(Move* move, const std::string& path);
-  void Grant(Move* move, const lock::Place& place);
+  void Grant(Move* move, const std::vector<lock::Place>& group);
   void Announce(Move* move, const std::string& path);
   void RemoveEmptyParents(Move* move, std::string_view path);
   // The end of a wait: tells its owner and fills the record of its key.
   void CompleteWait(const lock::Contender& waiter, Revision at, AnswerBody body);
   bool Wanted(const lock::Contender& waiter) const;
 
-  // Locks (locks.cc).
+  // Who wants to hold (acquire.cc). An entry is what acquires of all kinds have in common.
+  struct Entry {
+    std::vector<AcquireAll::Lock> locks;
+    LockKind kind = LockKind::kLock;
+    LeaseId lease;
+    int64_t ttl_ms = 0;
+    uint32_t limit = 1;
+    int64_t wait_ms = 0;
+    int64_t lock_delay_ms = 0;
+    std::string_view value;
+    bool grouped = false;
+  };
+  std::optional<Refusal> CheckContender(const Call& call, LeaseId lease, int64_t ttl_ms) const;
   std::optional<Refusal> CheckAcquire(const Call& call, const Acquire& op) const;
-  AnswerBody AcquireAgain(Call* call, const Acquire& op, const lock::Place& place);
-  AnswerBody EnterQueue(Call* call, const Acquire& op, bool free);
+  std::optional<Refusal> CheckAcquireAll(const Call& call, const AcquireAll& op) const;
+  AnswerBody AcquireAllAgain(Call* call,
+                             const AcquireAll& op,
+                             const std::vector<lock::Place>& places);
+  AnswerBody WaitAgain(Call* call, const lock::Place& place, int64_t wait_ms);
+  AnswerBody EnterIfPossible(Call* call, const Entry& entry);
+  AnswerBody EnterQueues(Call* call, const Entry& entry, bool free);
   void NoteWaiting(const Call& call);
+
+  // Holders and leases (locks.cc).
+  std::optional<Refusal> CheckReserve(uint64_t more_bytes) const;
   // The live holder with this token, or why there is none.
   Result<lock::Place> FindUsableHolder(const Call& call,
                                        LockKind kind,
@@ -203,7 +224,12 @@ class Machine::Core {
   std::vector<Holder> HoldersOf(std::string_view path,
                                 ClusterTime now,
                                 const NodeFinder& find) const;
-  Refusal Unavailable(std::string_view path, const NodeFinder& find, std::string detail) const;
+  HoldsAnswer HoldsOf(const std::vector<lock::Place>& places) const;
+  // A 423 with the holders of these locks.
+  Refusal Unavailable(const std::vector<std::string>& paths,
+                      const NodeFinder& find,
+                      std::string detail) const;
+  std::vector<std::string> PathsOf(const lock::Place& place) const;
   bool MayUse(const session::Lease& lease, const Call& call) const;
   // Nobody will ever learn of this one's grant.
   static bool IsLost(const lock::Contender& waiter) {

@@ -1,4 +1,4 @@
-// Commands on leases, locks and elections.
+// Commands on leases, and those of the holders of locks and elections.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -11,15 +11,11 @@ namespace synod::machine {
 namespace {
 
 constexpr store::Precondition kAny;
-// Leases and locks are granted up to this much past the storage quota, so that a full store can
-// still be worked on in an orderly way.
+// Leases and locks are granted up to this part of the quota past it, so that a full store can still
+// be worked on in an orderly way.
 constexpr uint64_t kQuotaReserve = 10;
 
 constexpr uint64_t kLeaseNameBytesMax = 1024;
-
-uint64_t WithReserve(uint64_t quota) { return quota + quota / kQuotaReserve; }
-
-Refusal Full() { return Refuse(Errc::kStorageFull, "the storage quota is used up"); }
 
 }  // namespace
 
@@ -31,6 +27,12 @@ bool Machine::Core::MayUse(const session::Lease& lease, const Call& call) const 
   return lease.user == call.command->user;
 }
 
+std::optional<Refusal> Machine::Core::CheckReserve(uint64_t more_bytes) const {
+  if (UsedBytes() + more_bytes > settings.quota_bytes + settings.quota_bytes / kQuotaReserve)
+    return Refuse(Errc::kStorageFull, "the storage quota is used up");
+  return std::nullopt;
+}
+
 // --- leases ---
 
 AnswerBody Machine::Core::Run(Call* call, LeaseGrant* op) {
@@ -38,8 +40,8 @@ AnswerBody Machine::Core::Run(Call* call, LeaseGrant* op) {
     return Refuse(Errc::kInvalidRequest, "ttl_ms is out of range");
   if (op->name.size() > kLeaseNameBytesMax)
     return TooLarge(kLeaseNameBytesMax, "the lease's name is too long");
-  if (UsedBytes() + op->name.size() > WithReserve(settings.quota_bytes))
-    return Full();
+  if (std::optional<Refusal> full = CheckReserve(op->name.size()))
+    return std::move(*full);
   Move move(this);
   const session::Lease& lease =
       leases.Grant(op->ttl_ms, op->name, call->command->user, false, time);
@@ -94,136 +96,6 @@ AnswerBody Machine::Core::Run(Call* call, LeaseRevoke* op) {
   Move move(this);
   EndLease(&move, op->id, store::Cause::kReleased);
   return Commit(call, &move, RevokeAnswer{});
-}
-
-// --- acquire and campaign ---
-
-std::optional<Refusal> Machine::Core::CheckAcquire(const Call& call, const Acquire& op) const {
-  const bool has_mode = op.limit == 1 || op.mode == LockMode::kExclusive;
-  const bool is_plain = op.limit == 1 && op.mode == LockMode::kExclusive && op.lock_delay_ms == 0;
-  if (!has_mode || (op.kind == LockKind::kElection && !is_plain))
-    return Refuse(Errc::kInvalidRequest, "mode and limit do not go together");
-  if (op.value.size() > settings.value_bytes_max)
-    return TooLarge(settings.value_bytes_max, "the value is too large");
-  // The answer to a campaign carries the value.
-  if (call.keyed() && op.kind == LockKind::kElection &&
-      op.value.size() + 2 * op.path.size() + 256 > kRecordedAnswerMax)
-    return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
-  const lock::Lock* lock = locks.Find(op.path);
-  if (lock != nullptr && lock->kind != op.kind)
-    return Refuse(Errc::kWrongKind);
-  if (op.lease.value != 0)
-    return CheckLeaseOf(call, op.lease);
-  if (op.ttl_ms < settings.lease_ttl_ms_min || op.ttl_ms > settings.lease_ttl_ms_max)
-    return Refuse(Errc::kInvalidRequest, "ttl_ms is out of range");
-  return std::nullopt;
-}
-
-AnswerBody Machine::Core::Run(Call* call, Acquire* op) {
-  if (std::optional<Refusal> refused = CheckAcquire(*call, *op))
-    return std::move(*refused);
-  if (locks.FindOwner(call->command->id).has_value())
-    return Refuse(Errc::kInvalidRequest, "the request id waits already");
-  if (op->lease.value != 0) {
-    if (const std::optional<lock::Place> place = locks.FindByLease(op->path, op->lease))
-      return AcquireAgain(call, *op, *place);
-  }
-  const lock::Lock* lock = locks.Find(op->path);
-  if (lock != nullptr && !lock->idle() && lock->limit != op->limit)
-    return Refuse(Errc::kLimitMismatch);
-  const bool free = locks.IsFree(op->path, op->mode, time, leases);
-  if (!free && op->wait_ms == 0) {
-    const auto find = [this](std::string_view path) { return tree.Find(path); };
-    return Unavailable(op->path, find, "held by others");
-  }
-  if (UsedBytes() + op->path.size() + op->value.size() > WithReserve(settings.quota_bytes))
-    return Full();
-  return EnterQueue(call, *op, free);
-}
-
-// A lease asks for what it holds or waits for already.
-AnswerBody Machine::Core::AcquireAgain(Call* call, const Acquire& op, const lock::Place& place) {
-  const lock::Lock& lock = *locks.Find(op.path);
-  const lock::Contender contender = *locks.Find(place);
-  if (contender.mode != op.mode || lock.limit != op.limit)
-    return Refuse(Errc::kHeldOtherwise);
-  if (contender.holds())
-    return HoldOf(place, tree.Find(lock::KeyOf(place)));
-  // The earlier request loses its place to this one. If its client is gone, a repeat of it may
-  // still come and ask again; else it is told, and so will be its repeats.
-  if (!contender.orphan_deadline.has_value()) {
-    const auto find = [this](std::string_view path) { return tree.Find(path); };
-    if (Wanted(contender))
-      CompleteWait(contender, revision,
-                   Unavailable(op.path, find, "a later request of the lease took the place"));
-  } else if (!contender.request_key.empty()) {
-    idempotency.Forget(contender.request_key);
-  }
-  if (op.wait_ms == 0) {
-    Move move(this);
-    RemoveContender(&move, place, store::Cause::kReleased);
-    const auto find = [&](std::string_view path) { return move.edit.Find(path); };
-    Refusal refused = Unavailable(op.path, find, "held by others");
-    Finish(&move);
-    return refused;
-  }
-  locks.TakeOver(place, call->command->id, time + op.wait_ms, call->request_key);
-  if (call->keyed()) {
-    idempotency.Wait(call->request_key, call->command->fingerprint, call->command->not_after,
-                     lock::KeyOf(place));
-  }
-  call->answered = true;
-  NoteWaiting(*call);
-  return NodeAnswer{};
-}
-
-AnswerBody Machine::Core::EnterQueue(Call* call, const Acquire& op, bool free) {
-  const Command& command = *call->command;
-  Move move(this);
-  const bool of_request = op.lease.value == 0;
-  const LeaseId lease = of_request ? leases.last_id() + 1 : op.lease;
-  const Result<std::string> key = move.edit.CreateSequential(
-      std::string(kLocksRoot) + op.path + "/@", store::Value(op.value), lease);
-  if (key.has_error())
-    return FromTree(key.error(), nullptr, op.path);
-  Move::Ties& ties = move.ties[lease];
-  ++ties.nodes;
-  ties.bytes += static_cast<int64_t>(key->size() + op.value.size());
-  if (std::optional<Refusal> refused = CheckTies(move, lease))
-    return std::move(*refused);
-  const std::optional<lock::Place> place = lock::PlaceOf(*key);
-  SYNOD_CHECK(place.has_value());
-
-  // From here on nothing is refused any more.
-  if (of_request)
-    leases.Grant(op.ttl_ms, {}, command.user, true, time);
-  lock::Contender contender;
-  contender.lease = lease;
-  contender.lease_of_request = of_request;
-  contender.mode = op.mode;
-  contender.lock_delay_ms = op.lock_delay_ms;
-  contender.value_bytes = op.value.size();
-  contender.since = time;
-  // One that is granted in this step does not wait, but must not count as past its deadline either.
-  contender.wait_deadline = time + (free ? std::max<int64_t>(op.wait_ms, 1) : op.wait_ms);
-  contender.owner = command.id;
-  contender.request_key = call->request_key;
-  locks.Enter(*place, op.kind, op.limit, std::move(contender));
-  if (call->keyed())
-    idempotency.Wait(call->request_key, command.fingerprint, command.not_after, *key);
-  move.touched.insert(op.path);
-  call->answered = true;
-  Finish(&move);
-  const bool waits = locks.FindOwner(command.id).has_value();
-  SYNOD_CHECK_EQ(waits, !free);
-  if (waits)
-    NoteWaiting(*call);
-  return NodeAnswer{};
-}
-
-void Machine::Core::NoteWaiting(const Call& call) {
-  if (call.tell)
-    out_->waiting.push_back(call.command->id.seq);
 }
 
 // --- holders ---
@@ -291,12 +163,35 @@ std::vector<Holder> Machine::Core::HoldersOf(std::string_view path,
   return holders;
 }
 
-Refusal Machine::Core::Unavailable(std::string_view path,
+HoldsAnswer Machine::Core::HoldsOf(const std::vector<lock::Place>& places) const {
+  HoldsAnswer answer;
+  for (const lock::Place& place : places) {
+    const lock::Contender& holder = *locks.Find(place);
+    answer.holds.push_back({place.path, holder.token, holder.mode, lock::KeyOf(place)});
+    answer.lease = holder.lease;
+  }
+  answer.lease_deadline = leases.Find(answer.lease)->deadline;
+  return answer;
+}
+
+Refusal Machine::Core::Unavailable(const std::vector<std::string>& paths,
                                    const NodeFinder& find,
                                    std::string detail) const {
   Refusal refusal = Refuse(Errc::kLockUnavailable, std::move(detail));
-  refusal.holders = HoldersOf(path, time, find);
+  for (const std::string& path : paths) {
+    for (Holder& holder : HoldersOf(path, time, find)) {
+      if (paths.size() > 1)
+        holder.lock = path;
+      refusal.holders.push_back(std::move(holder));
+    }
+  }
   return refusal;
+}
+
+std::vector<std::string> Machine::Core::PathsOf(const lock::Place& place) const {
+  std::vector<std::string> paths;
+  for (const lock::Place& member : locks.GroupOf(place)) paths.push_back(member.path);
+  return paths;
 }
 
 AnswerBody Machine::Core::Run(Call* call, Release* op) {
@@ -316,8 +211,8 @@ AnswerBody Machine::Core::Run(Call* call, Proclaim* op) {
   if (op->value.size() > settings.value_bytes_max)
     return TooLarge(settings.value_bytes_max, "the value is too large");
   const uint64_t value_bytes = op->value.size();
-  if (UsedBytes() + value_bytes > WithReserve(settings.quota_bytes))
-    return Full();
+  if (std::optional<Refusal> full = CheckReserve(value_bytes))
+    return std::move(*full);
   Move move(this);
   const std::string key = lock::KeyOf(*place);
   const int64_t before = static_cast<int64_t>(locks.Find(*place)->value_bytes);
@@ -346,7 +241,7 @@ AnswerBody Machine::Core::Run(Call* call, Transfer* op) {
     return Refuse(Errc::kLeaseNotFound, "no candidate on this lease");
   Move move(this);
   RemoveContender(&move, *from, store::Cause::kReleased);
-  Grant(&move, *to);
+  Grant(&move, {*to});
   return Commit(call, &move, ReleaseAnswer{});
 }
 

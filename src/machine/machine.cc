@@ -187,6 +187,8 @@ void Machine::Core::RefreshLeases(Answer* answer) const {
     for (LeaseView& lease : renewed->leases) lease.deadline = deadline_of(lease.id);
   } else if (auto* hold = std::get_if<HoldAnswer>(&answer->body)) {
     hold->lease_deadline = deadline_of(hold->lease);
+  } else if (auto* holds = std::get_if<HoldsAnswer>(&answer->body)) {
+    holds->lease_deadline = deadline_of(holds->lease);
   }
 }
 

@@ -100,10 +100,11 @@ void Machine::Core::EndDueWaits() {
     if (!place.has_value())
       break;
     Move move(this);
+    const std::vector<std::string> paths = PathsOf(*place);
     const lock::Contender waiter = RemoveContender(&move, *place, store::Cause::kReleased);
     if (Wanted(waiter)) {
       const auto find = [&](std::string_view path) { return move.edit.Find(path); };
-      CompleteWait(waiter, move.revision, Unavailable(place->path, find, "wait_ms ran out"));
+      CompleteWait(waiter, move.revision, Unavailable(paths, find, "wait_ms ran out"));
     }
     Finish(&move);
   }
@@ -169,25 +170,30 @@ void Machine::Core::EndLease(Move* move, LeaseId id, store::Cause cause) {
   }
 }
 
-// Takes a contender and its node away, and its lease too if that was made for the request and
-// nothing else holds or waits on it.
+// Takes a contender and its node away, with all that waits in its group, and its lease too if that
+// was made for the request and nothing else holds or waits on it. Gives the first of the group.
 lock::Contender Machine::Core::RemoveContender(Move* move,
                                                const lock::Place& place,
                                                store::Cause cause) {
-  lock::Contender contender = locks.Remove(place);
-  move->touched.insert(place.path);
   move->edit.LiftLimits();
-  const std::string key = lock::KeyOf(place);
-  if (move->edit.Find(key) != nullptr) {
+  std::optional<lock::Contender> first;
+  for (const lock::Place& member : locks.GroupOf(place)) {
+    lock::Contender contender = locks.Remove(member);
+    if (!first.has_value())
+      first = std::move(contender);
+    move->touched.insert(member.path);
+    const std::string key = lock::KeyOf(member);
+    if (move->edit.Find(key) == nullptr)
+      continue;
     move->edit.SetCause(cause);
     const auto deleted = move->edit.Delete(key, false, kAny, false);
     SYNOD_CHECK(deleted.has_value());
   }
-  const session::Lease* lease = leases.Find(contender.lease);
+  const session::Lease* lease = leases.Find(first->lease);
   SYNOD_CHECK(lease != nullptr);
-  if (lease->of_request && locks.PlacesOf(contender.lease).empty())
-    EndLease(move, contender.lease, store::Cause::kReleased);
-  return contender;
+  if (lease->of_request && locks.PlacesOf(lease->id).empty())
+    EndLease(move, lease->id, store::Cause::kReleased);
+  return std::move(*first);
 }
 
 // Grants what became free, and clears what became empty, until nothing more follows.
@@ -208,21 +214,26 @@ void Machine::Core::Settle(Move* move) {
 
 void Machine::Core::GrantAll(Move* move, const std::string& path) {
   while (const std::optional<lock::Place> place = locks.NextGrant(path, time, leases)) {
+    const std::vector<lock::Place> group = locks.GroupOf(*place);
     // Released as soon as it is granted.
-    if (IsLost(*locks.Find(*place)))
+    if (IsLost(*locks.Find(group[0])))
       RemoveContender(move, *place, store::Cause::kReleased);
     else
-      Grant(move, *place);
+      Grant(move, group);
   }
 }
 
-void Machine::Core::Grant(Move* move, const lock::Place& place) {
-  const lock::Contender waiter = *locks.Find(place);
-  if (waiter.lease_of_request)
-    leases.Renew(waiter.lease, time);
-  locks.Grant(place, move->revision, time);
-  if (Wanted(waiter))
-    CompleteWait(waiter, move->revision, HoldOf(place, move->edit.Find(lock::KeyOf(place))));
+void Machine::Core::Grant(Move* move, const std::vector<lock::Place>& group) {
+  const lock::Contender first = *locks.Find(group[0]);
+  if (first.lease_of_request)
+    leases.Renew(first.lease, time);
+  for (const lock::Place& place : group) locks.Grant(place, move->revision, time);
+  if (!Wanted(first))
+    return;
+  if (first.group == 0)
+    CompleteWait(first, move->revision, HoldOf(group[0], move->edit.Find(lock::KeyOf(group[0]))));
+  else
+    CompleteWait(first, move->revision, HoldsOf(group));
 }
 
 // Keeps the election's own node telling who leads: its history is that of the leadership.

@@ -187,10 +187,11 @@ AnswerBody Machine::Core::BreakContender(Call* call, const Delete& op) {
   if (call->keyed() &&
       Encode(machine::Answer{move.revision, time, false, answer}).size() > kRecordedAnswerMax)
     return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
+  const std::vector<std::string> paths = PathsOf(*place);
   const lock::Contender broken = RemoveContender(&move, *place, store::Cause::kClient);
   if (!broken.holds() && Wanted(broken)) {
     const auto find = [&](std::string_view path) { return move.edit.Find(path); };
-    CompleteWait(broken, move.revision, Unavailable(place->path, find, "the wait was broken"));
+    CompleteWait(broken, move.revision, Unavailable(paths, find, "the wait was broken"));
   }
   return Commit(call, &move, std::move(answer));
 }

@@ -27,6 +27,7 @@ bool GrowsState(const machine::Operation& operation) {
   return std::holds_alternative<machine::Put>(operation) ||
          std::holds_alternative<machine::CreateSequential>(operation) ||
          std::holds_alternative<machine::Acquire>(operation) ||
+         std::holds_alternative<machine::AcquireAll>(operation) ||
          std::holds_alternative<machine::Proclaim>(operation);
 }
 
@@ -51,7 +52,8 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   PendingChange change;
   change.deadline_ms = now_ms + timeout_ms;
   change.lane = LaneOf(command.operation);
-  change.acquire = std::holds_alternative<machine::Acquire>(command.operation);
+  change.acquire = std::holds_alternative<machine::Acquire>(command.operation) ||
+                   std::holds_alternative<machine::AcquireAll>(command.operation);
   change.command = machine::Encode(command);
   changes.Add(call, std::move(change));
   return call;

@@ -22,6 +22,7 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::LeaseKeepAlive&) { return Route::kLease; }
     Route operator()(const machine::LeaseRevoke&) { return Route::kLease; }
     Route operator()(const machine::Acquire& a) { return OfKind(a.kind); }
+    Route operator()(const machine::AcquireAll&) { return Route::kLock; }
     Route operator()(const machine::Release& r) { return OfKind(r.kind); }
     Route operator()(const machine::Proclaim&) { return Route::kElection; }
     Route operator()(const machine::Transfer&) { return Route::kElection; }

@@ -32,6 +32,12 @@ std::string Under(const store::Precondition& precondition) {
   return "";
 }
 
+template <typename Acquire>
+std::string LeaseOrTtl(const Acquire& op) {
+  return op.lease.value != 0 ? " lease=" + Number(op.lease.value)
+                             : " ttl_ms=" + Number(static_cast<uint64_t>(op.ttl_ms));
+}
+
 std::string Member(NodeId id) { return "member " + Number(id.value); }
 
 struct Visitor {
@@ -62,9 +68,12 @@ struct Visitor {
   std::string operator()(const machine::Acquire& op) const {
     std::string text = op.kind == LockKind::kLock ? "acquire " : "campaign ";
     text += op.path;
-    text += op.lease.value != 0 ? " lease=" + Number(op.lease.value)
-                                : " ttl_ms=" + std::to_string(op.ttl_ms);
-    return text + " wait_ms=" + std::to_string(op.wait_ms);
+    return text + LeaseOrTtl(op) + " wait_ms=" + std::to_string(op.wait_ms);
+  }
+  std::string operator()(const machine::AcquireAll& op) const {
+    std::string text = "acquire";
+    for (const machine::AcquireAll::Lock& lock : op.locks) text += " " + lock.path;
+    return text + LeaseOrTtl(op) + " wait_ms=" + std::to_string(op.wait_ms);
   }
   std::string operator()(const machine::Release& op) const {
     return (op.kind == LockKind::kLock ? "release " : "resign ") + op.path +

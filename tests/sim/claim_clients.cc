@@ -24,9 +24,14 @@ const Body* BodyOf(const ChangeOutcome& outcome) {
 
 void LockClient::Next() {
   lock_ = "/l" + std::to_string(random_.Below(world().swarm.locks));
+  other_lock_.clear();
+  if (random_.Chance(25))
+    other_lock_ = "/l" + std::to_string(random_.Below(world().swarm.locks));
+  if (other_lock_ == lock_)
+    other_lock_.clear();
   ttl_ms_ = static_cast<int64_t>(random_.Between(500, 3'000));
   lease_ = LeaseId();
-  token_ = FenceToken();
+  holds_.clear();
   own_lease_ = random_.Chance(60);
   writes_left_ = static_cast<uint32_t>(random_.Below(5));
   if (own_lease_)
@@ -51,30 +56,52 @@ void LockClient::Grant() {
          });
 }
 
+void LockClient::AcquireBoth(int64_t wait_ms) {
+  machine::AcquireAll acquire;
+  acquire.locks = {{lock_}, {other_lock_}};
+  acquire.lease = lease_;
+  acquire.ttl_ms = own_lease_ ? 0 : ttl_ms_;
+  acquire.wait_ms = wait_ms;
+  Change(std::move(acquire), wait_ms + static_cast<int64_t>(random_.Between(500, 2'000)),
+         random_.Chance(40), [this](const ChangeOutcome& outcome) { OnAcquired(outcome); });
+}
+
 void LockClient::Acquire() {
+  const int64_t wait_ms = random_.Chance(30) ? 0 : static_cast<int64_t>(random_.Below(3'000));
+  if (!other_lock_.empty()) {
+    AcquireBoth(wait_ms);
+    return;
+  }
   machine::Acquire acquire;
   acquire.path = lock_;
   acquire.lease = lease_;
   acquire.ttl_ms = own_lease_ ? 0 : ttl_ms_;
-  acquire.wait_ms = random_.Chance(30) ? 0 : static_cast<int64_t>(random_.Below(3'000));
+  acquire.wait_ms = wait_ms;
   acquire.lock_delay_ms = random_.Chance(20) ? static_cast<int64_t>(random_.Below(500)) : 0;
   acquire.value = std::to_string(number_);
-  const int64_t timeout_ms = acquire.wait_ms + static_cast<int64_t>(random_.Between(500, 2'000));
-  Change(std::move(acquire), timeout_ms, random_.Chance(40),
-         [this](const ChangeOutcome& outcome) { OnAcquired(outcome); });
+  Change(std::move(acquire), wait_ms + static_cast<int64_t>(random_.Between(500, 2'000)),
+         random_.Chance(40), [this](const ChangeOutcome& outcome) { OnAcquired(outcome); });
 }
 
 void LockClient::OnAcquired(const ChangeOutcome& outcome) {
-  const auto* hold = BodyOf<machine::HoldAnswer>(outcome);
-  if (hold == nullptr) {
+  LeaseId lease;
+  if (const auto* hold = BodyOf<machine::HoldAnswer>(outcome)) {
+    lease = hold->lease;
+    holds_.push_back({lock_, hold->token, hold->key});
+  } else if (const auto* both = BodyOf<machine::HoldsAnswer>(outcome)) {
+    lease = both->lease;
+    SIM_REQUIRE(both->holds.size() == 2 && both->holds[0].path == lock_ &&
+                    both->holds[1].path == other_lock_,
+                lock_ + ": not the locks that were asked for");
+    for (const auto& [path, token, mode, key] : both->holds) holds_.push_back({path, token, key});
+  } else {
     Forget();
     return;
   }
-  ++shared_.stats->holds;
-  SIM_REQUIRE(!own_lease_ || hold->lease == lease_, lock_ + ": a hold on somebody else's lease");
-  lease_ = hold->lease;
-  token_ = hold->token;
-  claims_->AddHold({lock_, token_, hold->key});
+  shared_.stats->holds += holds_.size();
+  SIM_REQUIRE(!own_lease_ || lease == lease_, lock_ + ": a hold on somebody else's lease");
+  lease_ = lease;
+  for (const Claims::Hold& hold : holds_) claims_->AddHold(hold);
   // A grant that waited, or an old answer, says nothing of how long the lease still has.
   KeepAlive([this] { Continue(); });
 }
@@ -85,8 +112,8 @@ void LockClient::KeepAlive(std::function<void()> then) {
            if (const auto* alive = BodyOf<machine::KeepAliveAnswer>(outcome)) {
              SIM_REQUIRE(alive->leases.size() == 1, "a keepalive without its lease");
              claims_->LeaseAcknowledged(lease_, ttl_ms_, outcome.sent_last);
-             if (token_ != FenceToken())
-               claims_->Believe(lock_, token_, number_,
+             for (const Claims::Hold& hold : holds_)
+               claims_->Believe(hold.lock, hold.token, number_,
                                 outcome.sent_last + claims_->ShortestLife(ttl_ms_));
            } else if (const auto* refusal = RefusalOf(outcome)) {
              SIM_REQUIRE(refusal->error.code == Errc::kLeaseNotFound ||
@@ -100,11 +127,12 @@ void LockClient::KeepAlive(std::function<void()> then) {
 void LockClient::WriteFenced() {
   machine::Put put;
   put.path = "/guard" + lock_;
-  put.value = std::to_string(token_.value) + "/" + std::to_string(number_);
-  ChangeFenced(std::move(put), {{lock_, token_}}, 1'500, random_.Chance(40),
-               [this](const ChangeOutcome& outcome) {
+  const FenceToken token = holds_[0].token;
+  put.value = std::to_string(token.value) + "/" + std::to_string(number_);
+  ChangeFenced(std::move(put), {{lock_, token}}, 1'500, random_.Chance(40),
+               [this, token](const ChangeOutcome& outcome) {
                  if (BodyOf<machine::PutAnswer>(outcome) != nullptr) {
-                   claims_->AddFencedWrite({lock_, token_, outcome.answer.revision, true});
+                   claims_->AddFencedWrite({lock_, token, outcome.answer.revision, true});
                  } else if (const auto* refusal = RefusalOf(outcome)) {
                    const Errc code = refusal->error.code;
                    SIM_REQUIRE(code == Errc::kFenced || code == Errc::kRequestExpired,
@@ -144,16 +172,21 @@ void LockClient::Continue() {
 }
 
 void LockClient::Release() {
-  claims_->BelieveNoMore(lock_, token_);
-  if (!own_lease_)  // a lease that belongs to the request ends with its hold
+  const Claims::Hold hold = holds_.back();
+  holds_.pop_back();
+  claims_->BelieveNoMore(hold.lock, hold.token);
+  if (!own_lease_ && holds_.empty())  // a lease that belongs to the request ends with its last hold
     claims_->LeaseMayEnd(lease_);
-  Change(machine::Release{machine::LockKind::kLock, lock_, token_}, 1'500, random_.Chance(40),
-         [this](const ChangeOutcome& outcome) {
+  Change(machine::Release{machine::LockKind::kLock, hold.lock, hold.token}, 1'500,
+         random_.Chance(40), [this](const ChangeOutcome& outcome) {
            if (const auto* refusal = RefusalOf(outcome))
              SIM_REQUIRE(refusal->error.code == Errc::kLockNotHeld ||
                              refusal->error.code == Errc::kRequestExpired,
                          "a release refused with " + std::string(Name(refusal->error.code)));
-           Forget();
+           if (holds_.empty())
+             Forget();
+           else
+             Release();
          });
 }
 

@@ -1,14 +1,15 @@
 // LockClient and LeaseClient: clients that hold things and must be told the truth about it.
 //
-// Contract      A LockClient acquires a lock, writes under its token, and releases it, forgets it,
-//               or sleeps past its lease and goes on writing. A LeaseClient grants leases, ties
-//               nodes to them, renews, revokes or abandons them. What they were told goes to
-//               Claims.
+// Contract      A LockClient acquires a lock, or two at once, writes under its token, and releases
+//               it, forgets it, or sleeps past its lease and goes on writing. A LeaseClient grants
+//               leases, ties nodes to them, renews, revokes or abandons them. What they were told
+//               goes to Claims.
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_CLAIM_CLIENTS_H_
 #define SYNOD_TESTS_SIM_CLAIM_CLIENTS_H_
 
 #include <string>
+#include <vector>
 
 #include "tests/sim/claims.h"
 #include "tests/sim/client.h"
@@ -24,6 +25,7 @@ class LockClient final : public Client {
   void Next() override;
   void Grant();
   void Acquire();
+  void AcquireBoth(int64_t wait_ms);
   void OnAcquired(const ChangeOutcome& outcome);
   void KeepAlive(std::function<void()> then);
   void WriteFenced();
@@ -33,10 +35,11 @@ class LockClient final : public Client {
 
   Claims* claims_;
   std::string lock_;
+  std::string other_lock_;  // wanted together with it; empty: none
   bool own_lease_ = false;  // granted before the acquire, not by it
   int64_t ttl_ms_ = 0;
   LeaseId lease_;
-  FenceToken token_;
+  std::vector<Claims::Hold> holds_;
   uint32_t writes_left_ = 0;
 };
 

@@ -142,6 +142,50 @@ TEST(LockCallsTest, RefusesMalformedAcquires) {
   EXPECT_EQ(Verdict(Post("/v1/locks/a/acquire?wait_ms=5", R"({"lease":1})")), kBadRequest);
 }
 
+TEST(LockCallsTest, AcquiresSeveralAtOnce) {
+  const ChangeCall call = Expect<ChangeCall>(
+      Post("/v1/locks", R"({"locks":[{"path":"/b"},{"path":"/a/c","mode":"shared"}],"ttl_ms":1000,
+               "wait_ms":30000})"));
+  const auto& acquire = std::get<machine::AcquireAll>(call.command.operation);
+  ASSERT_EQ(acquire.locks.size(), 2U);
+  EXPECT_EQ(acquire.locks[0].path, "/b");
+  EXPECT_EQ(acquire.locks[0].mode, machine::LockMode::kExclusive);
+  EXPECT_EQ(acquire.locks[1].path, "/a/c");
+  EXPECT_EQ(acquire.locks[1].mode, machine::LockMode::kShared);
+  EXPECT_EQ(acquire.ttl_ms, 1000);
+  EXPECT_EQ(acquire.wait_ms, 30'000);
+  EXPECT_EQ(call.wait_ms, 30'000);
+  std::string most = R"({"lease":1,"locks":[{"path":"/0"})";
+  for (int i = 1; i < 128; ++i) most += ",{\"path\":\"/" + std::to_string(i) + "\"}";
+  ExpectVerdicts({
+      {"POST", "/v1/locks", {}, most + "]}", "call"},
+      {"POST", "/v1/locks", {}, most + R"(,{"path":"/x"}]})", "413 too_large"},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[]})", kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1})", kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"locks":[{"path":"/a"}]})", kBadRequest},
+      {"POST",
+       "/v1/locks",
+       {},
+       R"({"lease":1,"ttl_ms":1000,"locks":[{"path":"/a"}]})",
+       kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":["/a"]})", kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"mode":"shared"}]})", kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"/a","mode":"w"}]})", kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"/a","limit":2}]})", kBadRequest},
+      {"POST",
+       "/v1/locks",
+       {},
+       R"({"lease":1,"locks":[{"path":"/a"},{"path":"/a"}]})",
+       kBadRequest},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"a"}]})", kBadPath},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"/"}]})", kBadPath},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"/a/@b"}]})", kBadPath},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"locks":[{"path":"/acquire"}]})", kBadPath},
+      {"POST", "/v1/locks", {}, R"({"lease":1,"value":"x","locks":[{"path":"/a"}]})", kBadRequest},
+      {"POST", "/v1/locks?prefix=/", {}, R"({"lease":1,"locks":[{"path":"/a"}]})", kBadRequest},
+  });
+}
+
 TEST(LockCallsTest, JudgesThePathsOfLocks) {
   const std::string c255(255, 'c');
   const std::string long900 = "/" + c255 + "/" + c255 + "/" + c255 + "/" + std::string(131, 'd');

@@ -176,6 +176,18 @@ TEST(RenderTest, HoldsOfLocksAndElections) {
   EXPECT_EQ(Render(machine::CompactAnswer{}).body, R"({"revision":18})");
 }
 
+TEST(RenderTest, HoldsOfSeveralLocks) {
+  machine::HoldsAnswer holds;
+  holds.holds.push_back({"/b", FenceToken(5), LockMode::kExclusive, "/.synod/locks/b/@1"});
+  holds.holds.push_back({"/a", FenceToken(6), LockMode::kShared, "/.synod/locks/a/@3"});
+  holds.lease = LeaseId(2);
+  holds.lease_deadline = ClusterTime(17'000);
+  EXPECT_EQ(Render(holds).body,
+            R"({"holds":[{"lock":"/b","token":5,"mode":"exclusive","key":"/.synod/locks/b/@1"},)"
+            R"({"lock":"/a","token":6,"mode":"shared","key":"/.synod/locks/a/@3"}],)"
+            R"("lease":2,"remaining_ms":10000})");
+}
+
 TEST(RenderTest, NodesAsJson) {
   const net::HttpResponse response = Show(machine::NodeResult{MakeNode("/a", "x\"y\n\xD0\xBA")});
   EXPECT_EQ(response.status, 200);

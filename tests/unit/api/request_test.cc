@@ -370,7 +370,7 @@ TEST(RequestTest, KnowsItsEndpointsAndTheirMethods) {
       {"BREW", "/v1/kv/a", "501 not_implemented", ""},
       {"TRACE", "/v1/kv/a", "501 not_implemented", ""},
       {"get", "/v1/kv/a", "501 not_implemented", ""},
-      {"POST", "/v1/locks", "501 not_implemented", ""},
+      {"POST", "/v1/locks", "400 invalid_json", ""},
       {"POST", "/v1/fences/a", "501 not_implemented", ""},
       {"GET", "/v1/settings", "501 not_implemented", ""},
       {"PATCH", "/v1/settings", "501 not_implemented", ""},

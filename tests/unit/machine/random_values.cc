@@ -1,6 +1,7 @@
 #include "tests/unit/machine/random_values.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace synod::machine {
@@ -70,6 +71,17 @@ Acquire RandomAcquire(Random& r) {
   return op;
 }
 
+AcquireAll RandomAcquireAll(Random& r) {
+  AcquireAll op;
+  std::set<std::string> paths;
+  for (uint64_t i = r.Between(1, 5); i > 0; --i) paths.insert(RandomPath(r));
+  for (const std::string& path : paths) op.locks.push_back({path, RandomMode(r)});
+  op.lease = RandomLease(r);
+  op.ttl_ms = RandomMs(r, 86'400'000);
+  op.wait_ms = RandomMs(r, 86'400'000);
+  return op;
+}
+
 NodeId RandomNode(Random& r) { return NodeId(static_cast<uint32_t>(r.Between(1, 9))); }
 
 ChangeMembers RandomChange(Random& r) {
@@ -121,8 +133,9 @@ Refusal RandomRefusal(Random& r) {
   if (r.Chance(30))
     refusal.current = RandomView(r, false);
   for (uint64_t i = r.Below(3); i > 0; --i)
-    refusal.holders.push_back({RandomToken(r), RandomLease(r), RandomMode(r), RandomBytes(r),
-                               Revision(r.Below(kBig)), RandomMs(r, 1000), RandomMs(r, 1000)});
+    refusal.holders.push_back({r.Chance(50) ? RandomPath(r) : "", RandomToken(r), RandomLease(r),
+                               RandomMode(r), RandomBytes(r), Revision(r.Below(kBig)),
+                               RandomMs(r, 1000), RandomMs(r, 1000)});
   if (r.Chance(30))
     refusal.compact_revision = Revision(r.Below(kBig));
   if (r.Chance(30))
@@ -197,9 +210,15 @@ AnswerBody RandomBody(Random& r, size_t index) {
       return CompactAnswer{};
     case 10:
       return NodeAnswer{};
-    default: {
+    case 11: {
       MembersAnswer answer{{}, RandomMembership(r)};
       for (uint64_t i = r.Below(4); i > 0; --i) answer.ids.push_back(RandomNode(r));
+      return answer;
+    }
+    default: {
+      HoldsAnswer answer{{}, RandomLease(r), ClusterTime(RandomMs(r, kBig))};
+      for (uint64_t i = r.Below(4); i > 0; --i)
+        answer.holds.push_back({RandomPath(r), RandomToken(r), RandomMode(r), RandomPath(r)});
       return answer;
     }
   }
@@ -275,8 +294,10 @@ Operation RandomOperation(Random& r, size_t index) {
       return RandomChange(r);
     case 17:
       return UpdateMember{RandomNode(r), RandomBytes(r), RandomBytes(r), RandomBytes(r)};
-    default:
+    case 18:
       return RandomCheck(r);
+    default:
+      return RandomAcquireAll(r);
   }
 }
 

@@ -82,6 +82,9 @@ class LogWriter {
     for (const Completion& completion : applied.completions) {
       if (const auto* hold = std::get_if<HoldAnswer>(&completion.answer.body))
         tokens_.push_back({hold->path, hold->token});
+      if (const auto* holds = std::get_if<HoldsAnswer>(&completion.answer.body))
+        for (const HoldsAnswer::Hold& hold : holds->holds)
+          tokens_.push_back({hold.path, hold.token});
     }
     return added;
   }
@@ -111,8 +114,8 @@ class LogWriter {
     return kPaths[random_.Below(7)];
   }
   std::string LockPath() {
-    static constexpr const char* kPaths[] = {"/l", "/l/m", "/n"};
-    return kPaths[random_.Below(3)];
+    static constexpr const char* kPaths[] = {"/l", "/l/m", "/n", "/o"};
+    return kPaths[random_.Below(4)];
   }
   LeaseId AnyLease() {
     const uint64_t newest = machine_.counts().leases + 3;
@@ -146,9 +149,25 @@ class LogWriter {
                       {},
                       random_.Chance(50),
                       true};
+      case 5:
+        return MakeAcquireAll();
       default:
         return MakeAcquire();
     }
+  }
+
+  AcquireAll MakeAcquireAll() {
+    AcquireAll acquire;
+    for (const char* path : {"/o", "/l", "/p", "/n"})
+      if (random_.Chance(path == std::string("/n") ? 10 : 60))
+        acquire.locks.push_back(
+            {path, random_.Chance(40) ? LockMode::kShared : LockMode::kExclusive});
+    if (acquire.locks.empty())
+      acquire.locks.push_back({LockPath()});
+    acquire.lease = random_.Chance(50) ? LeaseId() : AnyLease();
+    acquire.ttl_ms = static_cast<int64_t>(random_.Between(500, 3000));
+    acquire.wait_ms = random_.Chance(70) ? static_cast<int64_t>(random_.Below(6000)) : 0;
+    return acquire;
   }
 
   Acquire MakeAcquire() {
