@@ -256,6 +256,23 @@ Result<std::vector<Json>*> Fields::Array(std::string_view name) {
   return &json->items;
 }
 
+Status Fields::Numbers(std::string_view name,
+                       uint64_t highest,
+                       std::string_view what,
+                       std::vector<uint64_t>* out) {
+  Result<std::vector<Json>*> items = Array(name);
+  if (!items)
+    return items.error();
+  if (*items == nullptr || (*items)->empty())
+    return Wrong(name, "must name at least one " + std::string(what));
+  for (const Json& item : **items) {
+    if (item.kind != Json::Kind::kInteger || item.integer == 0 || item.integer > highest)
+      return Wrong(name, "must have integers from 1 to " + std::to_string(highest));
+    out->push_back(item.integer);
+  }
+  return Done();
+}
+
 Status Fields::Finish() const {
   for (size_t i = 0; i < object_->members.size(); ++i)
     if ((taken_ >> i & 1) == 0)

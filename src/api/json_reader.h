@@ -61,6 +61,7 @@ class Fields {
 
   enum class Need : uint8_t { kOptional, kRequired };
 
+  bool empty() const { return object_->members.empty(); }
   bool Has(std::string_view name) const;
   // The member whatever its kind, or null.
   Json* Take(std::string_view name);
@@ -71,6 +72,11 @@ class Fields {
   Status Path(std::string_view name, std::string* out);
   // "value" or "value_base64", not both, within `limit` bytes (else *refused_limit is set).
   Status Value(Need, uint64_t limit, Bytes* out, std::optional<uint64_t>* refused_limit);
+  // At least one integer from 1 to `highest`; `what` says of what they are the ids.
+  Status Numbers(std::string_view name,
+                 uint64_t highest,
+                 std::string_view what,
+                 std::vector<uint64_t>* out);
   // The elements of an array, or nothing if it is absent.
   Result<std::vector<Json>*> Array(std::string_view name);
   // An error if a member was never taken.

@@ -92,7 +92,7 @@ Result<Call> ParseGet(Request& request, ReadCall call) {
   if (Status s = request.TakeEntityTags(); !s)
     return s.error();
   call.query = machine::GetNode{std::move(request.resource), request.render.at};
-  return FinishRead(request, std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 Result<Call> ParseList(Request& request, ReadCall call, std::string_view scope) {
@@ -117,7 +117,7 @@ Result<Call> ParseList(Request& request, ReadCall call, std::string_view scope) 
   list.path = std::move(request.resource);
   list.at = request.render.at;
   call.query = std::move(list);
-  return FinishRead(request, std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 }  // namespace

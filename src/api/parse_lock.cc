@@ -64,30 +64,23 @@ Status ParseLockTerms(Fields& body, machine::Acquire* acquire) {
 }
 
 Result<Call> ParseContender(Request& request, machine::LockKind kind) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  machine::Acquire acquire;
-  acquire.kind = kind;
-  acquire.path = std::move(request.resource);
-  if (Status s = ParseWait(request, body, &acquire); !s)
-    return s.error();
-  if (kind == machine::LockKind::kLock)
-    if (Status s = ParseLockTerms(body, &acquire); !s)
-      return s.error();
-  if (Status s =
-          body.Value(Need::kOptional, request.limits.value_bytes, &acquire.value, &request.limit);
-      !s)
-    return s.error();
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  ChangeCall call;
-  call.wait_ms = acquire.wait_ms;
-  call.command.operation = std::move(acquire);
-  return FinishChange(request, std::move(call));
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    machine::Acquire acquire;
+    acquire.kind = kind;
+    acquire.path = std::move(request.resource);
+    if (Status s = ParseWait(request, body, &acquire); !s)
+      return s;
+    if (kind == machine::LockKind::kLock)
+      if (Status s = ParseLockTerms(body, &acquire); !s)
+        return s;
+    if (Status s =
+            body.Value(Need::kOptional, request.limits.value_bytes, &acquire.value, &request.limit);
+        !s)
+      return s;
+    call->wait_ms = acquire.wait_ms;
+    call->command.operation = std::move(acquire);
+    return Done();
+  });
 }
 
 // One of several locks.
@@ -134,41 +127,19 @@ Result<std::vector<machine::AcquireAll::Lock>> ParseLocksOfMany(Request& request
 // The body of a request by the holder of a token; `take` reads what else there is.
 template <typename Take>
 Result<Call> ParseHolderRequest(Request& request, Take take) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  uint64_t token = 0;
-  if (Status s = body.Integer("token", 1, kIntegerMax, Need::kRequired, &token); !s)
-    return s.error();
-  Result<machine::Operation> operation = take(body, FenceToken(token));
-  if (!operation)
-    return operation.error();
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  ChangeCall call;
-  call.command.operation = std::move(*operation);
-  return FinishChange(request, std::move(call));
-}
-
-Result<Call> ParseEnd(Request& request, machine::LockKind kind) {
-  return ParseHolderRequest(request, [&](Fields&, FenceToken token) -> Result<machine::Operation> {
-    return machine::Operation(machine::Release{kind, std::move(request.resource), token});
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    uint64_t token = 0;
+    if (Status s = body.Integer("token", 1, kIntegerMax, Need::kRequired, &token); !s)
+      return s;
+    return take(body, FenceToken(token), &call->command.operation);
   });
 }
 
-Result<Call> ReadLocks(Request& request, ReadCall call) {
-  if (Status s = request.RefuseBody(); !s)
-    return s.error();
-  if (Status s = request.RefuseGuards(); !s)
-    return s.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  if (Status s = request.TakeConsistency(/*history=*/false, &call); !s)
-    return s.error();
-  return FinishRead(request, std::move(call));
+Result<Call> ParseEnd(Request& request, machine::LockKind kind) {
+  return ParseHolderRequest(request, [&](Fields&, FenceToken token, machine::Operation* out) {
+    *out = machine::Release{kind, std::move(request.resource), token};
+    return Done();
+  });
 }
 
 }  // namespace
@@ -187,21 +158,17 @@ Result<Call> ParseLockList(Request& request) {
       return cursor.error();
     list.after = std::move(*cursor);
   }
-  ReadCall call;
-  call.query = std::move(list);
-  return ReadLocks(request, std::move(call));
+  return FinishCurrentRead(request, std::move(list));
 }
 
 Result<Call> ParseLockRead(Request& request) {
-  ReadCall call;
-  call.query = machine::GetLock{machine::LockKind::kLock, std::move(request.resource)};
-  return ReadLocks(request, std::move(call));
+  return FinishCurrentRead(request,
+                           machine::GetLock{machine::LockKind::kLock, std::move(request.resource)});
 }
 
 Result<Call> ParseElectionRead(Request& request) {
-  ReadCall call;
-  call.query = machine::GetLock{machine::LockKind::kElection, std::move(request.resource)};
-  return ReadLocks(request, std::move(call));
+  return FinishCurrentRead(
+      request, machine::GetLock{machine::LockKind::kElection, std::move(request.resource)});
 }
 
 Result<Call> ParseAcquire(Request& request) {
@@ -209,25 +176,18 @@ Result<Call> ParseAcquire(Request& request) {
 }
 
 Result<Call> ParseAcquireAll(Request& request) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  machine::AcquireAll acquire;
-  Result<std::vector<machine::AcquireAll::Lock>> locks = ParseLocksOfMany(request, body);
-  if (!locks)
-    return locks.error();
-  acquire.locks = std::move(*locks);
-  if (Status s = ParseWait(request, body, &acquire); !s)
-    return s.error();
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  ChangeCall call;
-  call.wait_ms = acquire.wait_ms;
-  call.command.operation = std::move(acquire);
-  return FinishChange(request, std::move(call));
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    machine::AcquireAll acquire;
+    Result<std::vector<machine::AcquireAll::Lock>> locks = ParseLocksOfMany(request, body);
+    if (!locks)
+      return Status(locks.error());
+    acquire.locks = std::move(*locks);
+    if (Status s = ParseWait(request, body, &acquire); !s)
+      return s;
+    call->wait_ms = acquire.wait_ms;
+    call->command.operation = std::move(acquire);
+    return Done();
+  });
 }
 
 Result<Call> ParseCampaign(Request& request) {
@@ -241,29 +201,29 @@ Result<Call> ParseResign(Request& request) {
 }
 
 Result<Call> ParseProclaim(Request& request) {
-  return ParseHolderRequest(request,
-                            [&](Fields& body, FenceToken token) -> Result<machine::Operation> {
-                              machine::Proclaim proclaim;
-                              proclaim.path = std::move(request.resource);
-                              proclaim.token = token;
-                              if (Status s = body.Value(Need::kRequired, request.limits.value_bytes,
-                                                        &proclaim.value, &request.limit);
-                                  !s)
-                                return s.error();
-                              return machine::Operation(std::move(proclaim));
-                            });
+  return ParseHolderRequest(request, [&](Fields& body, FenceToken token, machine::Operation* out) {
+    machine::Proclaim proclaim;
+    proclaim.path = std::move(request.resource);
+    proclaim.token = token;
+    if (Status s = body.Value(Need::kRequired, request.limits.value_bytes, &proclaim.value,
+                              &request.limit);
+        !s)
+      return s;
+    *out = std::move(proclaim);
+    return Done();
+  });
 }
 
 Result<Call> ParseTransfer(Request& request) {
-  return ParseHolderRequest(
-      request, [&](Fields& body, FenceToken token) -> Result<machine::Operation> {
-        machine::Transfer transfer;
-        transfer.path = std::move(request.resource);
-        transfer.token = token;
-        if (Status s = body.Integer("to", 1, kIntegerMax, Need::kRequired, &transfer.to.value); !s)
-          return s.error();
-        return machine::Operation(std::move(transfer));
-      });
+  return ParseHolderRequest(request, [&](Fields& body, FenceToken token, machine::Operation* out) {
+    machine::Transfer transfer;
+    transfer.path = std::move(request.resource);
+    transfer.token = token;
+    if (Status s = body.Integer("to", 1, kIntegerMax, Need::kRequired, &transfer.to.value); !s)
+      return s;
+    *out = std::move(transfer);
+    return Done();
+  });
 }
 
 }  // namespace synod::api

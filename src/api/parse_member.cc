@@ -1,4 +1,6 @@
 // /v1/cluster/members and below: changes of the membership.
+#include <algorithm>
+
 #include "src/api/encoding.h"
 #include "src/api/request.h"
 #include "src/base/address.h"
@@ -46,133 +48,107 @@ Status TakeDescription(Fields* body, Need urls, Description* out) {
   if (body->Has("client_url"))
     if (const Status s = ValidateUrl(out->client_url); !s)
       return body->Wrong("client_url", s.error().detail);
-  return body->Finish();
-}
-
-Result<Call> Finish(Request& request, machine::Operation operation) {
-  ChangeCall call;
-  call.command.operation = std::move(operation);
-  return FinishChange(request, std::move(call));
+  return Done();
 }
 
 Result<Call> ParseUpdate(Request& request, NodeId id) {
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  Description changed;
-  if (Status s = TakeDescription(&body, Need::kOptional, &changed); !s)
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    Description changed;
+    if (Status s = TakeDescription(&body, Need::kOptional, &changed); !s)
+      return s;
+    if (body.empty())
+      return Status(Malformed("the body must have at least one of name, peer_url and client_url"));
+    call->command.operation =
+        machine::UpdateMember{id, changed.name, changed.peer_url, changed.client_url};
+    return Done();
+  });
+}
+
+Result<Call> ParseRemove(Request& request, NodeId id) {
+  if (Status s = request.RefusePreconditions(); !s)
     return s.error();
-  if (json->members.empty())
-    return Malformed("the body must have at least one of name, peer_url and client_url");
-  return Finish(request,
-                machine::UpdateMember{id, changed.name, changed.peer_url, changed.client_url});
+  if (Status s = request.RefuseBody(); !s)
+    return s.error();
+  machine::ChangeMembers change;
+  change.kind = Kind::kRemove;
+  change.ids = {id};
+  ChangeCall call;
+  call.command.operation = std::move(change);
+  return FinishChange(request, std::move(call));
 }
 
 }  // namespace
 
 Result<Call> ParseMemberAdd(Request& request) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  Description added;
-  if (Status s = TakeDescription(&body, Need::kRequired, &added); !s)
-    return s.error();
   request.render.location = true;
-  machine::ChangeMembers change;
-  change.kind = Kind::kAdd;
-  change.name = std::move(added.name);
-  change.peer_address = std::move(added.peer_url);
-  change.client_url = std::move(added.client_url);
-  return Finish(request, std::move(change));
+  return ParseObjectOfChange(request, Body::kRequired, [](Fields& body, ChangeCall* call) {
+    Description added;
+    if (Status s = TakeDescription(&body, Need::kRequired, &added); !s)
+      return s;
+    machine::ChangeMembers change;
+    change.kind = Kind::kAdd;
+    change.name = std::move(added.name);
+    change.peer_address = std::move(added.peer_url);
+    change.client_url = std::move(added.client_url);
+    call->command.operation = std::move(change);
+    return Done();
+  });
 }
 
 Result<Call> ParseMembersPromote(Request& request) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  Result<std::vector<Json>*> items = body.Array("ids");
-  if (!items)
-    return items.error();
-  if (*items == nullptr || (*items)->empty())
-    return body.Wrong("ids", "must name at least one learner");
-  machine::ChangeMembers change;
-  change.kind = Kind::kPromote;
-  for (const Json& item : **items) {
-    if (item.kind != Json::Kind::kInteger || item.integer == 0 || item.integer > kMemberIdMax)
-      return body.Wrong("ids", "must have integers from 1 to 2^32 - 1");
-    const NodeId id(static_cast<uint32_t>(item.integer));
-    for (const NodeId other : change.ids)
-      if (other == id)
-        return body.Wrong("ids", "names member " + std::to_string(id.value) + " twice");
-    change.ids.push_back(id);
-  }
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  return Finish(request, std::move(change));
+  return ParseObjectOfChange(request, Body::kRequired, [](Fields& body, ChangeCall* call) {
+    std::vector<uint64_t> ids;
+    if (Status s = body.Numbers("ids", kMemberIdMax, "learner", &ids); !s)
+      return s;
+    machine::ChangeMembers change;
+    change.kind = Kind::kPromote;
+    for (const uint64_t id : ids) {
+      if (std::count(ids.begin(), ids.end(), id) > 1)
+        return Status(body.Wrong("ids", "names member " + std::to_string(id) + " twice"));
+      change.ids.emplace_back(static_cast<uint32_t>(id));
+    }
+    call->command.operation = std::move(change);
+    return Done();
+  });
 }
 
 Result<Call> ParseMemberPromote(Request& request) {
-  Result<NodeId> id = MemberOf(request);
+  const Result<NodeId> id = MemberOf(request);
   if (!id)
     return id.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/true);
-  if (!json)
-    return json.error();
-  if (Status s = Fields(&*json, "").Finish(); !s)
-    return s.error();
-  machine::ChangeMembers change;
-  change.kind = Kind::kPromote;
-  change.ids = {*id};
-  return Finish(request, std::move(change));
+  return ParseObjectOfChange(request, Body::kMayBeEmpty, [&](Fields&, ChangeCall* call) {
+    machine::ChangeMembers change;
+    change.kind = Kind::kPromote;
+    change.ids = {*id};
+    call->command.operation = std::move(change);
+    return Done();
+  });
 }
 
 Result<Call> ParseMemberReplace(Request& request) {
-  Result<NodeId> id = MemberOf(request);
+  const Result<NodeId> id = MemberOf(request);
   if (!id)
     return id.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  uint64_t with = 0;
-  if (Status s = body.Integer("with", 1, kMemberIdMax, Need::kRequired, &with); !s)
-    return s.error();
-  if (with == id->value)
-    return body.Wrong("with", "must be another member than the one that is replaced");
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  machine::ChangeMembers change;
-  change.kind = Kind::kReplace;
-  change.ids = {*id};
-  change.with = NodeId(static_cast<uint32_t>(with));
-  return Finish(request, std::move(change));
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    uint64_t with = 0;
+    if (Status s = body.Integer("with", 1, kMemberIdMax, Need::kRequired, &with); !s)
+      return s;
+    if (with == id->value)
+      return Status(body.Wrong("with", "must be another member than the one that is replaced"));
+    machine::ChangeMembers change;
+    change.kind = Kind::kReplace;
+    change.ids = {*id};
+    change.with = NodeId(static_cast<uint32_t>(with));
+    call->command.operation = std::move(change);
+    return Done();
+  });
 }
 
 Result<Call> ParseMember(Request& request) {
-  Result<NodeId> id = MemberOf(request);
+  const Result<NodeId> id = MemberOf(request);
   if (!id)
     return id.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  if (request.http.method == "PATCH")
-    return ParseUpdate(request, *id);
-  if (Status s = request.RefuseBody(); !s)
-    return s.error();
-  machine::ChangeMembers change;
-  change.kind = Kind::kRemove;
-  change.ids = {*id};
-  return Finish(request, std::move(change));
+  return request.http.method == "PATCH" ? ParseUpdate(request, *id) : ParseRemove(request, *id);
 }
 
 }  // namespace synod::api

@@ -232,41 +232,27 @@ Status ParseConditions(Request& request, Fields& body, std::vector<Comparison>* 
 }  // namespace
 
 Result<Call> ParseTxn(Request& request) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  machine::Txn txn;
-  if (Status s = ParseConditions(request, body, &txn.conditions); !s)
-    return s.error();
-  if (Status s = ParseOps(request, body, "then", &txn.then_ops); !s)
-    return s.error();
-  if (Status s = ParseOps(request, body, "else", &txn.else_ops); !s)
-    return s.error();
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  ChangeCall call;
-  call.command.operation = std::move(txn);
-  return FinishChange(request, std::move(call));
+  return ParseObjectOfChange(request, Body::kRequired, [&](Fields& body, ChangeCall* call) {
+    machine::Txn txn;
+    if (Status s = ParseConditions(request, body, &txn.conditions); !s)
+      return s;
+    if (Status s = ParseOps(request, body, "then", &txn.then_ops); !s)
+      return s;
+    if (Status s = ParseOps(request, body, "else", &txn.else_ops); !s)
+      return s;
+    call->command.operation = std::move(txn);
+    return Done();
+  });
 }
 
 Result<Call> ParseCompact(Request& request) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  Result<Json> json = request.JsonBody(/*empty_is_object=*/false);
-  if (!json)
-    return json.error();
-  Fields body(&*json, "");
-  uint64_t revision = 0;
-  if (Status s = body.Integer("revision", 1, kIntegerMax, Need::kRequired, &revision); !s)
-    return s.error();
-  if (Status s = body.Finish(); !s)
-    return s.error();
-  ChangeCall call;
-  call.command.operation = machine::Compact{Revision(revision)};
-  return FinishChange(request, std::move(call));
+  return ParseObjectOfChange(request, Body::kRequired, [](Fields& body, ChangeCall* call) {
+    uint64_t revision = 0;
+    if (Status s = body.Integer("revision", 1, kIntegerMax, Need::kRequired, &revision); !s)
+      return s;
+    call->command.operation = machine::Compact{Revision(revision)};
+    return Done();
+  });
 }
 
 }  // namespace synod::api

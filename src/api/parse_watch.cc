@@ -55,18 +55,10 @@ Status TakeScope(Request& request, watch::Spec* spec) {
   return Done();
 }
 
-Status RefuseAllButParams(const Request& request) {
-  if (Status s = request.RefuseBody(); !s)
-    return s;
-  if (Status s = request.RefuseGuards(); !s)
-    return s;
-  return request.RefusePreconditions();
-}
-
 }  // namespace
 
 Result<Call> ParseWatch(Request& request) {
-  if (Status s = RefuseAllButParams(request); !s)
+  if (Status s = request.RefuseAllButParams(); !s)
     return s.error();
   WatchCall call;
   Result<StreamFormat> format = FormatOf(request, /*offer_long_poll=*/true);
@@ -86,16 +78,11 @@ Result<Call> ParseWatch(Request& request) {
     return Malformed("wait_ms goes with a long poll (Accept: application/json)");
   if (Status s = request.params.Integer("wait_ms", 0, kWaitMsMax, &call.wait_ms); !s)
     return s.error();
-  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
-    return s.error();
-  if (Status s = request.params.Finish(); !s)
-    return s.error();
-  call.render = std::move(request.render);
-  return Call(std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 Result<Call> ParseObserve(Request& request) {
-  if (Status s = RefuseAllButParams(request); !s)
+  if (Status s = request.RefuseAllButParams(); !s)
     return s.error();
   ObserveCall call;
   Result<StreamFormat> format = FormatOf(request, /*offer_long_poll=*/false);
@@ -105,12 +92,7 @@ Result<Call> ParseObserve(Request& request) {
   call.path = std::move(request.resource);
   if (Status s = TakeStart(request, &call.from_revision); !s)
     return s.error();
-  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
-    return s.error();
-  if (Status s = request.params.Finish(); !s)
-    return s.error();
-  call.render = std::move(request.render);
-  return Call(std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 }  // namespace synod::api

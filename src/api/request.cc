@@ -163,11 +163,19 @@ Status Request::RefuseBody() const {
   return Done();
 }
 
-Result<Json> Request::JsonBody(bool empty_is_object) {
+Status Request::RefuseAllButParams() const {
+  if (Status s = RefuseBody(); !s)
+    return s;
+  if (Status s = RefuseGuards(); !s)
+    return s;
+  return RefusePreconditions();
+}
+
+Result<Json> Request::JsonBody(Body body) {
   if (headers.content_encoding && !EqualsIgnoringCase(*headers.content_encoding, "identity"))
     return Error{Errc::kUnsupportedMediaType, Outcome::kNotApplied,
                  "Content-Encoding is not taken here"};
-  if (http.body.empty() && empty_is_object) {
+  if (http.body.empty() && body == Body::kMayBeEmpty) {
     Json object;
     object.kind = Json::Kind::kObject;
     return object;
@@ -209,26 +217,22 @@ Hash128 Request::Fingerprint(const machine::Command& command,
 Result<Call> FinishChange(Request& request,
                           ChangeCall call,
                           const store::Precondition& precondition) {
-  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
-    return s.error();
-  if (Status s = request.params.Finish(); !s)
-    return s.error();
   if (Status s = request.TakeGuards(&call.command); !s)
     return s.error();
   // Only a recorded request is ever compared.
   if (!call.command.idempotency_key.empty())
     call.command.fingerprint = request.Fingerprint(call.command, precondition);
-  call.render = std::move(request.render);
-  return Call(std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
-Result<Call> FinishRead(Request& request, ReadCall call) {
-  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
+Result<Call> FinishCurrentRead(Request& request, machine::Query query) {
+  if (Status s = request.RefuseAllButParams(); !s)
     return s.error();
-  if (Status s = request.params.Finish(); !s)
+  ReadCall call;
+  call.query = std::move(query);
+  if (Status s = request.TakeConsistency(/*history=*/false, &call); !s)
     return s.error();
-  call.render = std::move(request.render);
-  return Call(std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 }  // namespace synod::api

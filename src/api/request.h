@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "src/api/call.h"
@@ -84,6 +85,8 @@ struct Headers {
   Status Collect(const net::HttpRequest& request);
 };
 
+enum class Body : uint8_t { kRequired, kMayBeEmpty };  // kMayBeEmpty: no body means {}
+
 class Request {
  public:
   Request(const net::HttpRequest& request, const Limits& bounds) : http(request), limits(bounds) {}
@@ -111,8 +114,10 @@ class Request {
   // Guards on a request that changes nothing.
   Status RefuseGuards() const;
   Status RefuseBody() const;
-  // The body as a JSON object; `empty_is_object`: no body means {}.
-  Result<Json> JsonBody(bool empty_is_object);
+  // Neither body, guards nor preconditions: nothing but a path and a query.
+  Status RefuseAllButParams() const;
+  // The body as a JSON object.
+  Result<Json> JsonBody(Body body);
   // Of the whole request; call when all else is parsed.
   Hash128 Fingerprint(const machine::Command& command,
                       const store::Precondition& precondition) const;
@@ -168,12 +173,46 @@ Result<Call> ParseMemberPromote(Request& request);
 Result<Call> ParseMemberReplace(Request& request);
 Result<Call> ParseMember(Request& request);
 
-// The end of every change: guards, leftovers and the fingerprint.
+// The end of every call: what all have in common, and no leftovers.
+template <typename AnyCall>
+Result<Call> FinishCall(Request& request, AnyCall call) {
+  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
+    return s.error();
+  if (Status s = request.params.Finish(); !s)
+    return s.error();
+  call.render = std::move(request.render);
+  return Call(std::move(call));
+}
+// The end of every change: guards and the fingerprint as well.
 Result<Call> FinishChange(Request& request,
                           ChangeCall call,
                           const store::Precondition& precondition = {});
-// The end of every read.
-Result<Call> FinishRead(Request& request, ReadCall call);
+// A read of what has neither history nor ETags.
+Result<Call> FinishCurrentRead(Request& request, machine::Query query);
+
+// A request that judges no precondition and has an object as its body: take(Fields&) reads all of
+// its fields.
+template <typename Take>
+Status TakeObject(Request& request, Body body, Take take) {
+  if (Status s = request.RefusePreconditions(); !s)
+    return s;
+  Result<Json> json = request.JsonBody(body);
+  if (!json)
+    return json.error();
+  Fields fields(&*json, "");
+  if (Status s = take(fields); !s)
+    return s;
+  return fields.Finish();
+}
+
+// As TakeObject(), of a change: take(Fields&, ChangeCall*) makes the call from the fields.
+template <typename Take>
+Result<Call> ParseObjectOfChange(Request& request, Body body, Take take) {
+  ChangeCall call;
+  if (Status s = TakeObject(request, body, [&](Fields& fields) { return take(fields, &call); }); !s)
+    return s.error();
+  return FinishChange(request, std::move(call));
+}
 
 }  // namespace synod::api
 

@@ -15,18 +15,9 @@ Result<Call> NotImplemented(Request&) {
 // A request that is nothing but its path.
 template <typename PathCall>
 Result<Call> ParsePath(Request& request, PathCall call) {
-  if (Status s = request.RefuseBody(); !s)
+  if (Status s = request.RefuseAllButParams(); !s)
     return s.error();
-  if (Status s = request.RefuseGuards(); !s)
-    return s.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  if (Status s = request.TakeCommon(&call.timeout_ms); !s)
-    return s.error();
-  if (Status s = request.params.Finish(); !s)
-    return s.error();
-  call.render = std::move(request.render);
-  return Call(std::move(call));
+  return FinishCall(request, std::move(call));
 }
 
 template <PlainCall::Kind kKind>
