@@ -8,6 +8,7 @@
 
 #include "src/base/check.h"
 #include "src/base/crc32c.h"
+#include "src/storage/small_file.h"
 
 namespace synod::storage {
 namespace {
@@ -221,9 +222,8 @@ Status DataDir::TakeLock() {
       return e;
     // The holder wrote its pid; it may not have come to that yet.
     std::string pid;
-    if (Result<std::unique_ptr<File>> file = fs_.Open(path, FileSystem::Mode::kRead))
-      if (Result<std::string> text = file.value()->Read(0, kPidBytes))
-        pid = text.value().substr(0, text.value().find(' '));
+    if (const Result<std::string> text = ReadFile(fs_, path, kPidBytes))
+      pid = text.value().substr(0, text.value().find(' '));
     e.detail = "the data directory " + path_ + " is in use by " +
                (pid.empty() ? "another process" : "process " + pid);
     return e;
@@ -235,10 +235,7 @@ Status DataDir::TakeLock() {
 }
 
 Status DataDir::Load(const AcceptorLogOptions& log) {
-  Result<std::unique_ptr<File>> file = fs_.Open(identity_path(), FileSystem::Mode::kRead);
-  if (!file)
-    return file.error();
-  Result<std::string> text = file.value()->Read(0, kIdentityBytesMax);
+  const Result<std::string> text = ReadFile(fs_, identity_path(), kIdentityBytesMax);
   if (!text)
     return text.error();
   Result<Identity> identity = Identity::Decode(text.value());
@@ -301,16 +298,13 @@ Status DataDir::Save(const Identity& identity) {
 }
 
 Status DataDir::WriteIdentity(const Identity& identity) {
-  return Replace(identity_path(), identity.Encode());
+  return ReplaceFile(fs_, identity_path(), identity.Encode());
 }
 
 Status DataDir::ReadQuarantine() {
   if (!fs_.Exists(quarantine_path()))
     return Done();
-  Result<std::unique_ptr<File>> file = fs_.Open(quarantine_path(), FileSystem::Mode::kRead);
-  if (!file)
-    return file.error();
-  Result<std::string> text = file.value()->Read(0, kIdentityBytesMax);
+  const Result<std::string> text = ReadFile(fs_, quarantine_path(), kIdentityBytesMax);
   if (!text)
     return text.error();
   quarantine_ = text.value().substr(0, text.value().find('\n'));
@@ -322,24 +316,7 @@ Status DataDir::ReadQuarantine() {
 
 Status DataDir::Quarantine(const std::string& why) {
   quarantine_ = why;
-  return Replace(quarantine_path(), why + "\n");
-}
-
-Status DataDir::Replace(const std::string& path, const std::string& text) {
-  const std::string tmp = path + ".tmp";
-  if (fs_.Exists(tmp))
-    if (Status ok = fs_.Remove(tmp); !ok)
-      return ok;
-  Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
-  if (!file)
-    return file.error();
-  if (Status ok = file.value()->Write(0, text); !ok)
-    return ok;
-  if (Status ok = file.value()->Sync(); !ok)
-    return ok;
-  if (Status ok = fs_.Rename(tmp, path); !ok)
-    return ok;
-  return fs_.SyncDirectory(path_);
+  return ReplaceFile(fs_, quarantine_path(), why + "\n");
 }
 
 }  // namespace synod::storage

@@ -87,7 +87,6 @@ class DataDir {
   Status Create(const Hash128& entropy, const AcceptorLogOptions& log);
   Status WriteIdentity(const Identity& identity);
   Status ReadQuarantine();
-  Status Replace(const std::string& path, const std::string& text);
   std::string identity_path() const { return path_ + "/identity"; }
   std::string quarantine_path() const { return path_ + "/quarantine"; }
 

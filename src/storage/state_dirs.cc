@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "src/base/crc32c.h"
+#include "src/storage/small_file.h"
 
 namespace synod::storage {
 namespace {
@@ -29,10 +30,7 @@ bool StateDirs::Any() const { return fs_.Exists(pointer_path()) || fs_.Exists(cu
 
 Status StateDirs::Open() {
   if (fs_.Exists(pointer_path())) {
-    Result<std::unique_ptr<File>> file = fs_.Open(pointer_path(), FileSystem::Mode::kRead);
-    if (!file)
-      return file.error();
-    Result<std::string> text = file.value()->Read(0, kPointerBytesMax);
+    const Result<std::string> text = ReadFile(fs_, pointer_path(), kPointerBytesMax);
     if (!text)
       return text.error();
     const std::string name = text->substr(0, text->find(' '));
@@ -55,20 +53,7 @@ Status StateDirs::Open() {
 }
 
 Status StateDirs::Switch(Slot slot) {
-  const std::string tmp = pointer_path() + ".tmp";
-  if (fs_.Exists(tmp))
-    if (Status ok = fs_.Remove(tmp); !ok)
-      return ok;
-  Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
-  if (!file)
-    return file.error();
-  if (Status ok = file.value()->Write(0, PointerLine(NameFor(slot))); !ok)
-    return ok;
-  if (Status ok = file.value()->Sync(); !ok)
-    return ok;
-  if (Status ok = fs_.Rename(tmp, pointer_path()); !ok)
-    return ok;
-  if (Status ok = fs_.SyncDirectory(data_dir_); !ok)
+  if (Status ok = ReplaceFile(fs_, pointer_path(), PointerLine(NameFor(slot))); !ok)
     return ok;
   current_ = NameFor(slot);
   return Done();

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "src/storage/small_file.h"
 #include "tests/support/sim_file_system.h"
 
 namespace synod::storage {
@@ -51,6 +52,17 @@ TEST_P(FileSystemTest, ReadsBackWhatWasWrittenAndStopsAtTheEnd) {
   EXPECT_EQ(file->Read(9, 1).value(), "");
   EXPECT_EQ(file->Size().value(), 9u);
   EXPECT_TRUE(file->Sync());
+}
+
+TEST_P(FileSystemTest, AFileIsReplacedWholeWhateverAnEarlierAttemptLeft) {
+  EXPECT_EQ(ReadFile(fs(), Path("a"), 100).error().code, Errc::kNotFound);
+  ASSERT_TRUE(fs().Open(Path("a.tmp"), Mode::kCreate).value()->Write(0, "half of a longer text"));
+  ASSERT_TRUE(ReplaceFile(fs(), Path("a"), "first"));
+  EXPECT_EQ(ReadFile(fs(), Path("a"), 100).value(), "first");
+  ASSERT_TRUE(ReplaceFile(fs(), Path("a"), "2nd"));
+  EXPECT_EQ(ReadFile(fs(), Path("a"), 100).value(), "2nd");
+  EXPECT_EQ(ReadFile(fs(), Path("a"), 2).value(), "2n");
+  EXPECT_FALSE(fs().Exists(Path("a.tmp")));
 }
 
 TEST_P(FileSystemTest, CreateRefusesAnExistingNameAndOpenAMissingOne) {
