@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -202,6 +203,18 @@ int Cluster::Leader(Milliseconds timeout) {
   if (!Eventually(timeout, [&] { return (leader = FindLeader()).has_value(); }))
     throw std::runtime_error("no leader within the deadline");
   return *leader;
+}
+
+bool Cluster::Converged() {
+  std::set<std::string> states;
+  for (const auto& node : nodes_) {
+    const auto status = node->Status();
+    if (!status)
+      return false;
+    states.insert(boost::json::serialize(status->at("applied_slot")) +
+                  boost::json::serialize(status->at("digest")));
+  }
+  return states.size() == 1;
 }
 
 Finished Cluster::Synod(Arguments arguments, Milliseconds timeout) {

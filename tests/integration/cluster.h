@@ -96,6 +96,8 @@ class Cluster {
   void AwaitAllReady(Milliseconds timeout = Milliseconds(60'000));
   // The node that says it leads, with the highest ballot if several do; waits for one.
   int Leader(Milliseconds timeout = Milliseconds(20'000));
+  // True when every node answers, has applied the same and has the same digest.
+  bool Converged();
   // Some running node that is not `id`.
   int Other(int id) const { return id == size() ? 1 : id + 1; }
   // Runs the command line client against all nodes.

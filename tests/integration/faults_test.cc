@@ -4,7 +4,6 @@
 #include <atomic>
 #include <boost/json/serialize.hpp>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "tests/integration/cluster_test_base.h"
@@ -19,19 +18,6 @@ class FaultsTest : public testing::Test {
   void TearDown() override {
     if (HasFailure())
       PrintLogs(cluster_);
-  }
-
-  // True when every node has applied the same and has the same digest.
-  bool Converged() {
-    std::set<std::string> states;
-    for (int id = 1; id <= cluster_.size(); ++id) {
-      const auto status = cluster_.node(id).Status();
-      if (!status)
-        return false;
-      states.insert(boost::json::serialize(status->at("applied_slot")) +
-                    boost::json::serialize(status->at("digest")));
-    }
-    return states.size() == 1;
   }
 
   Cluster cluster_{3};
@@ -55,7 +41,7 @@ TEST_F(FaultsTest, KillingEachNodeInTurnLosesNothingAcknowledged) {
   writers.Stop();
   cluster_.AwaitAllReady();
   ExpectAllThere(cluster_, writers.paths());
-  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return Converged(); }));
+  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return cluster_.Converged(); }));
 }
 
 TEST_F(FaultsTest, KillingAllNodesAtOnceLosesNothingAcknowledged) {
@@ -161,7 +147,7 @@ TEST_F(FaultsTest, APausedFollowerHoldsNobodyUpAndCatchesUp) {
   cluster_.node(follower).Resume();
   cluster_.node(follower).AwaitReady();
   EXPECT_EQ(Http(cluster_.port(follower), "GET", "/v1/kv/many").Number("num_children"), 200);
-  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return Converged(); }));
+  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return cluster_.Converged(); }));
 }
 
 TEST_F(FaultsTest, WithoutAMajorityNothingIsWrittenAndReadsSayWhatTheyAre) {

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <boost/json/serialize.hpp>
-#include <set>
 #include <thread>
 
 #include "tests/integration/cluster_test_base.h"
@@ -69,17 +68,6 @@ class SnapshotsTest : public testing::Test {
     for (size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++count;
     return count;
   }
-  bool Converged() {
-    std::set<std::string> states;
-    for (int id = 1; id <= cluster_.size(); ++id) {
-      const auto status = cluster_.node(id).Status();
-      if (!status)
-        return false;
-      states.insert(boost::json::serialize(status->at("applied_slot")) +
-                    boost::json::serialize(status->at("digest")));
-    }
-    return states.size() == 1;
-  }
   void ExpectBig(int node, int count) {
     for (int n = 0; n < count; n += 37)
       EXPECT_EQ(Http(cluster_.port(node), "GET", "/v1/kv/big/" + std::to_string(n)).Text("value"),
@@ -109,7 +97,7 @@ TEST_F(SnapshotsTest, AMemberThatWasAwayForLongComesBackWhileTheClusterServes) {
   ASSERT_TRUE(installed);
   cluster_.node(away_).AwaitReady();
   EXPECT_GT(served, 0);
-  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return Converged(); }));
+  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return cluster_.Converged(); }));
   ExpectBig(away_, 200);
   EXPECT_EQ(Http(cluster_.port(away_), "GET", "/v1/kv/s?list=children&limit=1").status, 200);
   const std::string metrics = Http(cluster_.port(away_), "GET", "/metrics").body;
@@ -119,7 +107,7 @@ TEST_F(SnapshotsTest, AMemberThatWasAwayForLongComesBackWhileTheClusterServes) {
   cluster_.node(away_).StartAgain();
   cluster_.node(away_).AwaitReady();
   EXPECT_EQ(Count(away_, "snapshot installed"), 1u);
-  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return Converged(); }));
+  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return cluster_.Converged(); }));
 }
 
 TEST_F(SnapshotsTest, EitherEndMayBeKilledInTheMiddle) {
@@ -145,7 +133,7 @@ TEST_F(SnapshotsTest, EitherEndMayBeKilledInTheMiddle) {
   EXPECT_TRUE(in_the_middle);
   cluster_.AwaitAllReady();
   EXPECT_EQ(PutUntilDone(cluster_, "/v1/kv/after", "x").status, 201);
-  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return Converged(); }));
+  EXPECT_TRUE(Eventually(Milliseconds(30'000), [&] { return cluster_.Converged(); }));
   for (int id = 1; id <= 3; ++id) ExpectBig(id, kBig);
 }
 
