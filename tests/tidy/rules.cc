@@ -469,7 +469,7 @@ void CheckMarkers(const SourceFile& file, Complaints* out) {
 }
 
 void CheckTests(const SourceFile& file, Complaints* out) {
-  static const std::regex kDisabled(R"(\bDISABLED_|^\s*//\s*TEST(_F|_P)?\()");
+  static const std::regex kDisabled(R"(\bDISABLED_|\bGTEST_SKIP\b|^\s*//\s*TEST(_F|_P)?\()");
   static const std::regex kSleep(R"(\b(sleep_for|sleep_until|usleep|nanosleep)\b|\bsleep\()");
   const bool real_time = file.path.starts_with("tests/integration/") ||
                          file.path.starts_with("tests/bench/") || !file.path.starts_with("tests/");

@@ -215,6 +215,8 @@ TEST(RulesTest, FindsANoteForLaterWithoutAnIssue) {
 TEST(RulesTest, FindsDisabledAndSleepingTests) {
   EXPECT_THAT(Judge(CheckTests, "tests/unit/a_test.cc", "TEST(A, DISABLED_B) {\n"),
               ElementsAre(HasSubstr("disabled")));
+  EXPECT_THAT(Judge(CheckTests, "tests/unit/a_test.cc", "  GTEST_SKIP() << 1;\n"),
+              ElementsAre(HasSubstr("disabled")));
   EXPECT_THAT(Judge(CheckTests, "tests/unit/a_test.cc", "std::this_thread::sleep_for(x);\n"),
               ElementsAre(HasSubstr("a sleep")));
   EXPECT_THAT(Judge(CheckTests, "tests/integration/a_test.cc", "std::this_thread::sleep_for(x);\n"),
