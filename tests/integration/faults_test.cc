@@ -1,8 +1,8 @@
 // Real processes under SIGKILL and SIGSTOP: what was acknowledged stays, what was not is counted.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
-#include <boost/json/serialize.hpp>
 #include <mutex>
 #include <thread>
 
@@ -208,6 +208,60 @@ TEST_F(FaultsTest, ALeaseLivesOnWhileLeadersDie) {
     return get && get->status == 404;
   }));
   EXPECT_EQ(Http(port, "POST", "/v1/leases/" + id + "/keepalive").Code(), "lease_not_found");
+}
+
+// What is left of a lease is asked of every node, in every way, while one leader after the other
+// dies: it is told rightly or not at all.
+TEST_F(FaultsTest, WhatIsLeftOfALeaseIsSaneDuringLeaderChanges) {
+  constexpr int64_t kTtlMs = 600'000;
+  constexpr int64_t kClockLostMs = 500;
+  const Answer granted =
+      Http(cluster_.port(1), "POST", "/v1/leases", {.body = R"({"ttl_ms":600000})"});
+  ASSERT_EQ(granted.status, 201) << granted.body;
+  const std::string lease = "/v1/leases/" + std::to_string(granted.Number("id"));
+  std::vector<uint16_t> ports;
+  for (int id = 1; id <= 3; ++id) ports.push_back(cluster_.port(id));
+  std::atomic<bool> stop = false;
+  std::atomic<size_t> told = 0;
+  std::vector<std::string> insane;
+  std::thread asking([&] {
+    int64_t least = kTtlMs;
+    for (size_t n = 0; !stop; ++n) {
+      const bool sequential = n % 2 == 1;
+      const std::string target =
+          lease + (sequential ? "?consistency=sequential" : "?timeout_ms=1000");
+      const auto answer = TryHttp(ports[n / 2 % 3], "GET", target);
+      // A replica that has just come back may not know the lease yet.
+      if (!answer || answer->status == 503 || answer->status == 504 ||
+          (sequential && answer->status == 404))
+        continue;
+      if (answer->status != 200) {
+        insane.push_back(target + ": " + std::to_string(answer->status) + " " + answer->body);
+        continue;
+      }
+      const boost::json::value body = answer->Json();
+      const auto* left = body.get_object().if_contains("remaining_ms");
+      const int64_t ms = left == nullptr ? least : left->to_number<int64_t>();
+      // Nobody renews it, so that what is left grows by no more than the clock that a failover
+      // loses (docs/api.md). A replica by itself does not tell.
+      if (answer->Number("ttl_ms") != kTtlMs || (left != nullptr) == sequential || ms <= 0 ||
+          ms > std::min(kTtlMs, least + kClockLostMs))
+        insane.push_back(target + ": " + answer->body);
+      least = std::min(least, ms);
+      told += sequential ? 0 : 1;
+    }
+  });
+  for (int round = 0; round < 4; ++round) {
+    Node& leader = cluster_.node(cluster_.Leader());
+    const size_t before = told;
+    leader.Kill();
+    EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] { return told >= before + 50; }));
+    leader.StartAgain();
+    leader.AwaitReady();
+  }
+  stop = true;
+  asking.join();
+  EXPECT_TRUE(insane.empty()) << insane.size() << ", the first: " << insane.front();
 }
 
 }  // namespace

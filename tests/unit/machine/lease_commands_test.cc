@@ -36,6 +36,26 @@ TEST_F(LeaseCommandsTest, KeepAlivesAndTicksTakeNoRevision) {
   EXPECT_EQ(answer->revision, Revision(1));
 }
 
+// By definition (docs/api.md): no read, write or lock on a lease is a sign of life of its owner.
+TEST_F(LeaseCommandsTest, NothingButAKeepAliveRenews) {
+  const LeaseId id = Lease(5000);
+  const ClusterTime deadline = now() + 5000;
+  for (int i = 0; i < 4; ++i) {
+    Pass(1000);
+    PutNode("/a", "x", id);
+    Do(AcquireOf("/l", id, 0));
+    Do(Txn{{}, {TxnGet{"/a"}, TxnPut{"/a", "y", id}}, {}});
+    ReadAs<NodeResult>(GetNode{"/a", {}});
+    ReadAs<LockResult>(GetLock{LockKind::kLock, "/l"});
+    EXPECT_EQ(ReadAs<LeaseResult>(GetLease{id}).lease.deadline, deadline);
+  }
+  Pass(999);
+  EXPECT_TRUE(Exists("/a"));
+  Pass(1);
+  EXPECT_FALSE(Exists("/a"));
+  EXPECT_EQ(CodeOf(KeepAlive(id)), Errc::kLeaseNotFound);
+}
+
 TEST_F(LeaseCommandsTest, ExpiresAllItsNodesInOneRevision) {
   const LeaseId id = Lease(5000);
   PutNode("/a", "1", id);
