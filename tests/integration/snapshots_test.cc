@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include <atomic>
-#include <boost/json/serialize.hpp>
 #include <thread>
 
 #include "tests/integration/cluster_test_base.h"
