@@ -107,7 +107,7 @@ Status SegmentedLog::Die(const Status& why) {
 
 Status SegmentedLog::Start(RecoveredLog log) {
   segments_ = std::move(log.segments);
-  hard_state_ = log.recovered.hard_state;
+  hard_state_ = log.hard_state;
   slot_max_ = log.slot_max;
   stats_.gen = log.recovered.gen;
   chain_ = log.chain;
@@ -124,10 +124,10 @@ Status SegmentedLog::Start(RecoveredLog log) {
       return file.error();
     file_ = std::move(file.value());
   }
-  if (!log.adjusted)
+  if (log.recovered.hard_state == hard_state_)
     return Done();
   PersistRequest adjusted;
-  adjusted.hard_state = hard_state_;
+  adjusted.hard_state = log.recovered.hard_state;
   return Append({&adjusted, 1});
 }
 

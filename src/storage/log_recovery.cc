@@ -271,6 +271,7 @@ Status Recovery::Harden() {
 // The state's checkpoint is a witness: it was made of what this log once held.
 Status Recovery::CheckAgainstState() {
   consensus::HardState& hs = log_.recovered.hard_state;
+  log_.hard_state = hs;
   const uint64_t gen = log_.recovered.gen;
   std::string what;
   if (gen < options_.gen_at_least)
@@ -300,7 +301,6 @@ Status Recovery::CheckAgainstState() {
     hs.learned = state_slot_;
     hs.commit_hint = std::max(hs.commit_hint, state_slot_);
     hs.first_slot = std::max(hs.first_slot, state_slot_ + 1);
-    log_.adjusted = true;
   }
   return Done();
 }

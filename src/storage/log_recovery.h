@@ -39,11 +39,13 @@ struct Segment {
 struct RecoveredLog {
   std::vector<std::shared_ptr<Segment>> segments;  // ascending; empty: there is no log
   consensus::Recovered recovered;
-  uint64_t chain = 0;     // for the next record
-  uint64_t page = 1;      // of the last segment, where the next record goes
-  Slot slot_max;          // highest slot with a vote anywhere
-  bool adjusted = false;  // the hard state was raised to the state's slot: append it before use
-  std::string lost;       // with accept_data_loss: what was given up and why
+  uint64_t chain = 0;  // for the next record
+  uint64_t page = 1;   // of the last segment, where the next record goes
+  Slot slot_max;       // highest slot with a vote anywhere
+  // As of the last record. That of `recovered` is higher if it was raised to the state's slot: then
+  // it has to be appended before use.
+  consensus::HardState hard_state;
+  std::string lost;  // with accept_data_loss: what was given up and why
 };
 
 Result<RecoveredLog> RecoverLog(FileSystem& fs,

@@ -425,6 +425,29 @@ TEST_F(AcceptorLogTest, AStateAheadOfACompleteLogRaisesItsHardState) {
   EXPECT_TRUE(ReadSlots(5, 1000).empty());
 }
 
+// The note may have to go into the next segment, whose head must not know of it already.
+TEST_F(AcceptorLogTest, AStateAheadRaisesTheHardStateWhereverInASegmentTheLogEnds) {
+  ASSERT_TRUE(Open());
+  // A vote above every state, so that every start reads the whole log.
+  ASSERT_TRUE(Append({Vote(1'000'000, 1, "far")}));
+  bool rolled = false;
+  for (uint64_t i = 0; i < 60; ++i) {
+    const uint64_t first = 1000 * i + 1;
+    Fill(first, first + random_.Below(5));
+    const std::string last = Segments().back();
+    options.gen_at_least = log->stats().gen;
+    const Slot state(1000 * (i + 1));
+    ASSERT_TRUE(Open(state)) << i;
+    rolled |= Segments().back() != last;
+    options.gen_at_least = 0;
+    const Status again = Open(state);
+    ASSERT_TRUE(again) << again.error().detail;
+    EXPECT_EQ(recovered.hard_state.learned, state);
+    hard_state = recovered.hard_state;
+  }
+  EXPECT_TRUE(rolled);
+}
+
 TEST_F(AcceptorLogTest, AMissingSegmentIsRefused) {
   ASSERT_TRUE(Open());
   Fill(1, 60);
