@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/histories/appends.h"
+#include "tests/histories/counters.h"
+#include "tests/histories/holds.h"
 #include "tests/histories/reads_at_revision.h"
 #include "tests/histories/revisions.h"
 #include "tests/histories/sets.h"
@@ -280,6 +282,78 @@ TEST(AppendsExplanationTest, NamesTheTransactionsOfTheCycle) {
                                 HasSubstr("[0, 9] append 21 to 2 read 0 of 1"),
                                 Not(HasSubstr("[10, 11]")))));
 }
+
+CounterOp Increment(int64_t called, int64_t returned, uint64_t value) {
+  return {true, called, returned, value};
+}
+CounterOp OpenIncrement(int64_t called) { return {.increment = true, .called = called}; }
+CounterOp ReadOf(int64_t called, int64_t returned, uint64_t value) {
+  return {false, called, returned, value};
+}
+
+struct CounterCase {
+  const char* name;
+  std::vector<CounterOp> ops;
+  const char* complaint;
+};
+
+class CountersTest : public testing::TestWithParam<CounterCase> {};
+
+TEST_P(CountersTest, Judges) {
+  ExpectComplaint(JudgeCounter(GetParam().ops), GetParam().complaint);
+}
+
+const CounterCase kCounters[] = {
+    {"IncrementsInTurn", {Increment(0, 1, 1), Increment(2, 3, 2), ReadOf(4, 5, 2)}, ""},
+    {"ConcurrentIncrements", {Increment(0, 9, 2), Increment(0, 9, 1), ReadOf(1, 2, 0)}, ""},
+    {"AnOpenIncrementThatCame", {OpenIncrement(0), Increment(1, 2, 2)}, ""},
+    {"AnOpenIncrementThatNeverCame", {OpenIncrement(0), Increment(1, 2, 1)}, ""},
+    {"ALostIncrement", {Increment(0, 1, 1), ReadOf(2, 3, 0)}, "and it was 1 at least"},
+    {"AnIncrementAppliedTwice", {Increment(0, 1, 1), ReadOf(2, 3, 2)}, "only 1 were asked for"},
+    {"AnIncrementBeforeItWasAskedFor",
+     {ReadOf(0, 1, 1), OpenIncrement(2)},
+     "only 0 were asked for"},
+    {"TwoIncrementsWithOneAnswer", {Increment(0, 9, 1), Increment(0, 9, 1)}, "as another one did"},
+    {"AnOpenIncrementSeenAndThenGone",
+     {OpenIncrement(0), ReadOf(1, 2, 1), ReadOf(3, 4, 0)},
+     "and it was 1 at least"},
+    {"ALaterIncrementThatAnswersLess",
+     {OpenIncrement(0), OpenIncrement(0), Increment(1, 2, 3), Increment(3, 4, 2)},
+     "and it was 4 at least"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Histories,
+                         CountersTest,
+                         testing::ValuesIn(kCounters),
+                         NameOf<CounterCase>);
+
+struct HoldCase {
+  const char* name;
+  std::vector<Hold> holds;
+  std::vector<FencedWrite> writes;
+  const char* complaint;
+};
+
+class HoldsTest : public testing::TestWithParam<HoldCase> {};
+
+TEST_P(HoldsTest, Judges) {
+  ExpectComplaint(JudgeHolds(GetParam().holds, GetParam().writes), GetParam().complaint);
+}
+
+// Token, called, returned, certain until.
+const HoldCase kHolds[] = {
+    {"OneAfterTheOther", {{5, 0, 1, 4}, {7, 2, 5, 9}}, {{5, 10}, {7, 11}, {7, 12}}, ""},
+    {"AnAnswerThatComesWhenTheHoldIsOver", {{5, 0, 8, 4}, {7, 2, 5, 9}}, {}, ""},
+    {"TwoAtOnce", {{5, 0, 1, 6}, {7, 1, 5, 9}}, {}, "tokens 5 and 7 were held at once"},
+    {"ALowerToken", {{7, 0, 1, 2}, {5, 3, 4, 9}}, {}, "token 5 was given after 7"},
+    {"ATokenGivenTwice", {{5, 0, 3, 3}, {5, 1, 4, 4}}, {}, "token 5 was given twice"},
+    {"AWriteUnderAStaleToken",
+     {{5, 0, 1, 4}, {7, 2, 5, 9}},
+     {{5, 10}, {7, 11}, {5, 12}},
+     "a write under token 5 came after one under 7"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Histories, HoldsTest, testing::ValuesIn(kHolds), NameOf<HoldCase>);
 
 }  // namespace
 }  // namespace synod::histories

@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(synod::histories::WorkloadNames()));
   app.add_option("--seed", options.seed, "of faults and clients");
   CLI11_PARSE(app, argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // for those who watch a long run through a file
   return synod::histories::Run(options);
 }

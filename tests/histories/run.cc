@@ -1,6 +1,7 @@
 #include "tests/histories/run.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,13 +26,17 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kClients = 6;
 constexpr Milliseconds kToMend(90'000);
+constexpr uint64_t kProgress = 20;  // answers to each workload once all is mended
 constexpr size_t kShownMax = 10;
 
 using Maker = std::unique_ptr<Workload> (*)(Revisions*);
 
 const std::vector<std::pair<std::string, Maker>>& Makers() {
-  static const std::vector<std::pair<std::string, Maker>> kMakers = {
-      {"registers", MakeRegisters}, {"sets", MakeSets}, {"appends", MakeAppends}};
+  static const std::vector<std::pair<std::string, Maker>> kMakers = {{"appends", MakeAppends},
+                                                                     {"counters", MakeCounters},
+                                                                     {"locks", MakeLocks},
+                                                                     {"registers", MakeRegisters},
+                                                                     {"sets", MakeSets}};
   return kMakers;
 }
 
@@ -58,9 +63,11 @@ class Histories {
  private:
   void RunClients();
   void Work(int number);
+  void AwaitProgress();
   void AwaitAgreement();
   void ReadAll();
   void Judge();
+  void PrintFaults();
   void Fail(const std::string& what);
   std::vector<uint16_t> Ports() const;
   int Verdict() const;
@@ -73,6 +80,7 @@ class Histories {
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::vector<std::string> violations_;
+  size_t broken_ = 0;  // of them those that a judge found in a history
   uint64_t undecided_ = 0;
 };
 
@@ -99,20 +107,35 @@ void Histories::Work(int number) {
 void Histories::RunClients() {
   std::vector<std::thread> clients;
   for (int i = 1; i <= kClients; ++i) clients.emplace_back([this, i] { Work(i); });
-  const auto length = std::chrono::duration<double>(options_.minutes * 60);
-  nemesis_.Run(Clock::now() + std::chrono::duration_cast<Clock::duration>(length));
-  nemesis_.Mend();
+  try {
+    const auto length = std::chrono::duration<double>(options_.minutes * 60);
+    nemesis_.Run(Clock::now() + std::chrono::duration_cast<Clock::duration>(length));
+    nemesis_.Mend();
+    AwaitProgress();
+  } catch (const std::exception& e) {
+    Fail(std::string("the nemesis: ") + e.what());
+  }
   stop_ = true;
   for (std::thread& client : clients) client.join();
 }
 
+// What is mended serves again, whatever it was through; and no history is empty.
+void Histories::AwaitProgress() {
+  for (const auto& workload : workloads_) {
+    const uint64_t before = workload->counts().answered;
+    if (!integration::Eventually(kToMend,
+                                 [&] { return workload->counts().answered >= before + kProgress; }))
+      Fail(workload->name() + ": no progress after the faults");
+  }
+}
+
 // Every node serves, and has applied the same with the same result.
 void Histories::AwaitAgreement() {
-  cluster_.AwaitAllReady(kToMend);
+  for (const int id : nemesis_.members()) cluster_.node(id).AwaitReady(kToMend);
   std::set<std::string> states;
   const bool agreed = integration::Eventually(kToMend, [&] {
     states.clear();
-    for (int id = 1; id <= cluster_.size(); ++id) {
+    for (const int id : nemesis_.members()) {
       const auto status = cluster_.node(id).Status();
       states.insert(status ? "revision " + boost::json::serialize(status->at("revision")) +
                                  ", slot " + boost::json::serialize(status->at("applied_slot")) +
@@ -122,7 +145,8 @@ void Histories::AwaitAgreement() {
     return states.size() == 1;
   });
   if (agreed)
-    std::printf("state     %s on all %d nodes\n", states.begin()->c_str(), cluster_.size());
+    std::printf("state     %s on all %zu nodes\n", states.begin()->c_str(),
+                nemesis_.members().size());
   else
     Fail("the nodes differ at the end: " +
          Join(std::vector<std::string>(states.begin(), states.end())));
@@ -131,7 +155,7 @@ void Histories::AwaitAgreement() {
 void Histories::ReadAll() {
   Client client(0, Ports(), 0);
   for (const auto& workload : workloads_)
-    for (size_t node = 0; node < client.nodes(); ++node) workload->ReadAll(client, node);
+    for (const int id : nemesis_.members()) workload->ReadAll(client, static_cast<size_t>(id - 1));
 }
 
 void Histories::Judge() {
@@ -143,8 +167,10 @@ void Histories::Judge() {
                 static_cast<unsigned long long>(counts.unknown));
     const Judgement judgement = workload->Judge();
     undecided_ += judgement.undecided;
+    broken_ += judgement.violations.size();
     std::printf(
-        "judged    %-9s %llu histories, %llu reads, %llu changes: %zu wrong, %llu undecided\n",
+        "judged    %-9s %llu histories, %llu reads, %llu changes: %zu "
+        "wrong, %llu undecided\n",
         workload->name().c_str(), static_cast<unsigned long long>(judgement.histories),
         static_cast<unsigned long long>(judgement.reads),
         static_cast<unsigned long long>(judgement.changes), judgement.violations.size(),
@@ -156,13 +182,30 @@ void Histories::Judge() {
   const std::vector<std::string> wrong = revisions_.Judge();
   std::printf("judged    revisions %zu answers: %zu wrong\n", revisions_.size(), wrong.size());
   for (const std::string& w : wrong) Fail("revisions: " + w);
+  broken_ += wrong.size();
+}
+
+void Histories::PrintFaults() {
+  std::string counts;
+  for (const auto& [name, n] : nemesis_.counts()) counts += " " + name + " " + std::to_string(n);
+  size_t installed = 0;
+  const std::string text = "snapshot installed";
+  for (int id = 1; id <= cluster_.size(); ++id) {
+    const std::string log = cluster_.node(id).Log();
+    for (size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1))
+      ++installed;
+  }
+  std::printf("faults   %s; %llu members exchanged, %zu snapshots installed\n", counts.c_str(),
+              static_cast<unsigned long long>(nemesis_.exchanged()), installed);
 }
 
 int Histories::Verdict() const {
   for (size_t i = 0; i < std::min(violations_.size(), kShownMax); ++i)
     std::printf("wrong     %s\n", violations_[i].c_str());
-  if (!violations_.empty())
-    std::printf("verdict   NOT linearizable: %zu violations\n", violations_.size());
+  if (broken_ > 0)
+    std::printf("verdict   NOT linearizable: %zu violations\n", broken_);
+  else if (!violations_.empty())
+    std::printf("verdict   linearizable, but %zu things went wrong\n", violations_.size());
   else if (undecided_ > 0)
     std::printf("verdict   undecided: %llu searches gave up\n",
                 static_cast<unsigned long long>(undecided_));
@@ -177,10 +220,9 @@ int Histories::Run() {
               Join(options_.faults).c_str());
   try {
     cluster_.Start();
+    nemesis_.AddSpare();
     RunClients();
-    std::string counts;
-    for (const auto& [name, n] : nemesis_.counts()) counts += " " + name + " " + std::to_string(n);
-    std::printf("faults   %s\n", counts.c_str());
+    PrintFaults();
     for (const std::string& crash : nemesis_.crashes()) Fail(crash);
     AwaitAgreement();
     ReadAll();
@@ -204,6 +246,25 @@ std::vector<std::string> WorkloadNames() {
   return names;
 }
 
-int Run(const Options& options) { return Histories(options).Run(); }
+int Run(const Options& options) {
+  const auto has = [&](const char* fault) {
+    return std::count(options.faults.begin(), options.faults.end(), fault) > 0;
+  };
+  const auto set = [](const std::string& name, uint64_t value) {
+    setenv(("SYNOD_" + name).c_str(), std::to_string(value).c_str(), 1);
+  };
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  if (has("away") || has("disk"))
+    set("ACCEPTOR_LOG_SEGMENT_BYTES", kMiB / 4);
+  // Whoever was away for a while and finds the others restarted needs a snapshot.
+  if (has("away"))
+    set("ACCEPTOR_LOG_KEEP_BYTES", 0);
+  if (has("disk")) {
+    set("DISK_SOFT_LIMIT_BYTES", 100 * kMiB);
+    set("DISK_HARD_LIMIT_BYTES", 50 * kMiB);
+    set("DISK_RESERVE_BYTES", 16 * kMiB);
+  }
+  return Histories(options).Run();
+}
 
 }  // namespace synod::histories

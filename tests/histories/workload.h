@@ -63,6 +63,8 @@ class Workload {
 
 std::unique_ptr<Workload> MakeRegisters(Revisions* revisions);
 std::unique_ptr<Workload> MakeAppends(Revisions* revisions);
+std::unique_ptr<Workload> MakeCounters(Revisions* revisions);
+std::unique_ptr<Workload> MakeLocks(Revisions* revisions);
 std::unique_ptr<Workload> MakeSets(Revisions* revisions);
 
 }  // namespace synod::histories

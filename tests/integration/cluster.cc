@@ -90,7 +90,9 @@ Arguments Node::BaseArguments() const {
           "--client",
           "127.0.0.1:" + std::to_string(client_port_),
           "--peer",
-          "127.0.0.1:" + std::to_string(peer_port_)};
+          "127.0.0.1:" + std::to_string(peer_port_),
+          "--advertise-peer",
+          peer_address()};
 }
 
 void Node::Start(const Arguments& extra) {
@@ -102,7 +104,11 @@ void Node::Start(const Arguments& extra) {
 }
 
 void Node::Kill() { process_->Kill(); }
-void Node::Wipe() { std::filesystem::remove_all(data_dir()); }
+void Node::Wipe() {
+  // The directory itself stays: a file system may be mounted there.
+  for (const auto& entry : std::filesystem::directory_iterator(data_dir()))
+    std::filesystem::remove_all(entry);
+}
 void Node::Move() {
   client_port_ = ReservePorts();
   peer_port_ = ReservePorts();
@@ -156,8 +162,7 @@ Node& Cluster::Add() {
 std::string Cluster::InitialCluster() const {
   std::string list;
   for (const auto& node : nodes_) {
-    list += (list.empty() ? "" : ",") + std::to_string(node->id()) +
-            "=127.0.0.1:" + std::to_string(node->peer_port());
+    list += (list.empty() ? "" : ",") + std::to_string(node->id()) + "=" + node->peer_address();
   }
   return list;
 }

@@ -36,7 +36,12 @@ class Node {
   uint16_t peer_port() const { return peer_port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(client_port_); }
   std::string data_dir() const { return directory_ + "/data"; }
-  std::string peer_address() const { return "127.0.0.1:" + std::to_string(peer_port_); }
+  // Where the others reach it.
+  std::string peer_address() const {
+    return "127.0.0.1:" + std::to_string(advertised_.value_or(peer_port_));
+  }
+  // Through somebody in between who passes on what comes there.
+  void AdvertisePeer(uint16_t port) { advertised_ = port; }
   std::string Log() const { return ReadFile(directory_ + "/log"); }
 
   // The arguments besides --initial-cluster, for tests that start a node in their own way.
@@ -70,6 +75,7 @@ class Node {
   std::string directory_;
   uint16_t client_port_;
   uint16_t peer_port_;
+  std::optional<uint16_t> advertised_;
   std::string program_ = "synodd";
   Arguments last_extra_;
   std::unique_ptr<Process> process_;
