@@ -14,7 +14,7 @@ int RunStatus(Session& session) {
   client::Answer answer;
   if (const int code = session.Get("/v1/status", &answer); code != kOk)
     return code;
-  const json::object status = answer.Json().as_object();
+  const json::object status = Json(answer).as_object();
   if (session.json()) {
     PrintJson(status);
     return kOk;
@@ -38,7 +38,7 @@ int RunMoveLeader(Session& session, uint32_t id) {
   if (const int code = session.Post("/v1/cluster/leader", json::object{{"id", id}}, &answer);
       code != kOk)
     return code;
-  const json::object moved = answer.Json().as_object();
+  const json::object moved = Json(answer).as_object();
   if (session.json()) {
     PrintJson(moved);
     return kOk;

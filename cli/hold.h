@@ -1,13 +1,9 @@
 // Hold: a lock or a leadership kept while a command runs, and the command ended before it can be
 // gone.
 //
-// Contract      A hold may be believed until `remaining_ms` after the *sending* of the request
-//               whose
-//               answer said so, less the drift of two clocks and a margin. Renewed every third of
-//               the
-//               TTL. If it cannot be renewed the command gets SIGTERM while there is still time,
-//               and
-//               SIGKILL before the hold can have passed to somebody else.
+// Contract      What the library's Hold promises, for a program: a quarter of the TTL before the hold
+//               can have passed to somebody else the command gets SIGTERM, before it can have
+//               passed SIGKILL; SIGKILL at once if the cluster says that it has.
 // Thread        One; SIGCHLD, SIGINT and SIGTERM are waited for.
 #ifndef SYNOD_CLI_HOLD_H_
 #define SYNOD_CLI_HOLD_H_

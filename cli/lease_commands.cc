@@ -42,7 +42,7 @@ int RunGrant(Session& session, const LeaseOptions& o) {
     body["name"] = o.name;
   client::Answer answer;
   const int code = session.Post("/v1/leases", body, &answer);
-  return code == kOk ? PrintLeases(session, {answer.Json()}) : code;
+  return code == kOk ? PrintLeases(session, {Json(answer)}) : code;
 }
 
 int RunList(Session& session, const LeaseOptions&) {
@@ -52,7 +52,7 @@ int RunList(Session& session, const LeaseOptions&) {
     client::Answer answer;
     if (const int code = session.Get(target, &answer); code != kOk)
       return code;
-    const json::object page = answer.Json().as_object();
+    const json::object page = Json(answer).as_object();
     for (const json::value& lease : page.at("leases").as_array()) all.push_back(lease);
     const json::value* more = page.if_contains("more");
     if (more == nullptr || !more->as_bool())
@@ -66,7 +66,7 @@ int RunGet(Session& session, const LeaseOptions& o) {
   if (const int code = session.Get("/v1/leases/" + client::EncodePath(o.ids.front()), &answer);
       code != kOk)
     return code;
-  const json::value json = answer.Json();
+  const json::value json = Json(answer);
   if (session.json()) {
     PrintJson(json);
     return kOk;
@@ -86,7 +86,7 @@ int RunKeepAlive(Session& session, const LeaseOptions& o) {
                                       json::object(), &answer);
         code != kOk)
       return code;
-    leases.push_back(answer.Json());
+    leases.push_back(Json(answer));
   }
   return PrintLeases(session, leases);
 }

@@ -66,7 +66,7 @@ int RunAcquire(Session& session, const LockOptions& o) {
   call.timeout = session.timeout() + std::chrono::milliseconds(wait);
   client::Answer answer;
   const int code = session.Send(std::move(call), &answer);
-  return code == kOk ? Print(session, answer.Json().as_object()) : code;
+  return code == kOk ? Print(session, Json(answer).as_object()) : code;
 }
 
 int RunRelease(Session& session, const LockOptions& o) {
@@ -85,7 +85,7 @@ int RunGet(Session& session, const LockOptions& o) {
   client::Answer answer;
   if (const int code = session.Get(Base(o), &answer); code != kOk)
     return code;
-  const json::object lock = answer.Json().as_object();
+  const json::object lock = Json(answer).as_object();
   if (session.json()) {
     PrintJson(lock);
     return kOk;
@@ -119,7 +119,7 @@ int RunList(Session& session, const LockOptions& o) {
         (after.empty() ? "" : "&after=" + client::EncodeQuery(after));
     if (const int code = session.Get(target, &answer); code != kOk)
       return code;
-    const json::object page = answer.Json().as_object();
+    const json::object page = Json(answer).as_object();
     for (const json::value& lock : page.at("locks").as_array()) all.push_back(lock);
     if (!page.at("more").as_bool())
       break;

@@ -18,26 +18,6 @@ int BadUsage(const std::string& why) {
   return synod::cli::kUsage;
 }
 
-synod::Result<std::vector<synod::client::Endpoint>> ParseEndpoints(const std::string& list) {
-  std::vector<synod::client::Endpoint> endpoints;
-  size_t begin = 0;
-  while (begin <= list.size()) {
-    const size_t comma = std::min(list.find(',', begin), list.size());
-    if (comma > begin) {
-      synod::Result<synod::client::Endpoint> one =
-          synod::client::ParseEndpoint(list.substr(begin, comma - begin));
-      if (!one)
-        return one.error();
-      endpoints.push_back(*std::move(one));
-    }
-    begin = comma + 1;
-  }
-  if (endpoints.empty())
-    return synod::Error{synod::Errc::kInvalidRequest, synod::Outcome::kNotApplied,
-                        "--endpoints names none"};
-  return endpoints;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,9 +63,10 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? static_cast<int>(synod::cli::kOk)
                             : static_cast<int>(synod::cli::kUsage);
   }
-  synod::Result<std::vector<synod::client::Endpoint>> parsed = ParseEndpoints(endpoints);
+  synod::Result<std::vector<synod::client::Endpoint>> parsed =
+      synod::client::ParseEndpoints(endpoints);
   if (!parsed)
-    return BadUsage(parsed.error().detail);
+    return BadUsage("--endpoints: " + parsed.error().detail);
   const int64_t timeout_ms = synod::cli::ParseDurationMs(timeout);
   if (timeout_ms <= 0)
     return BadUsage("'" + timeout + "' is no duration: 10s, 500ms, 2m, 1h");

@@ -34,7 +34,7 @@ std::string Ids(const json::object& answer, std::string_view role) {
 
 // What a change answers: the membership from now on.
 int PrintMembership(Session& session, const client::Answer& answer) {
-  const json::object membership = answer.Json().as_object();
+  const json::object membership = Json(answer).as_object();
   if (session.json()) {
     PrintJson(membership);
     return kOk;
@@ -78,7 +78,7 @@ int RunList(Session& session) {
   client::Answer answer;
   if (const int code = session.Get("/v1/cluster", &answer); code != kOk)
     return code;
-  const json::object cluster = answer.Json().as_object();
+  const json::object cluster = Json(answer).as_object();
   if (session.json()) {
     PrintJson(cluster);
     return kOk;

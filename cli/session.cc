@@ -10,44 +10,76 @@ namespace synod::cli {
 
 namespace json = boost::json;
 
-int Session::Explain(const Error& error) const {
-  const bool unknown = error.outcome == Outcome::kUnknown;
-  std::fprintf(stderr, "synod: %s%s\n", error.detail.c_str(),
-               unknown ? " (the change may or may not have been applied)" : "");
-  if (error.code == Errc::kInvalidRequest)
-    return kUsage;
-  return unknown ? kUnknown : kUnavailable;
-}
+namespace {
 
-int Session::Explain(const client::Answer& answer) const {
-  const std::string code = answer.ProblemCode();
-  const bool unknown = answer.OutcomeUnknown();
-  std::fprintf(stderr, "synod: %s: %s%s\n", code.empty() ? "error" : code.c_str(),
-               Printable(answer.ProblemDetail()).c_str(),
-               unknown ? " (the change may or may not have been applied)" : "");
-  if (unknown)
-    return kUnknown;
-  switch (answer.reply.status) {
-    case 400:
-    case 413:
-    case 414:
-    case 422:
+int ExitOf(Errc code) {
+  switch (code) {
+    case Errc::kInvalidRequest:
+    case Errc::kInvalidPath:
+    case Errc::kInvalidJson:
+    case Errc::kTooLarge:
+    case Errc::kUriTooLong:
+    case Errc::kIdempotencyKeyReused:
       return kUsage;
-    case 404:
-    case 410:
+    case Errc::kNotFound:
+    case Errc::kLeaseNotFound:
+    case Errc::kLockNotHeld:
+    case Errc::kCompacted:
       return kNotFound;
-    case 409:
-    case 412:
+    case Errc::kNotEmpty:
+    case Errc::kManagedNode:
+    case Errc::kLeasedParent:
+    case Errc::kWrongKind:
+    case Errc::kHeldOtherwise:
+    case Errc::kLimitMismatch:
+    case Errc::kQuotaExceeded:
+    case Errc::kRequestExpired:
+    case Errc::kMembershipRefused:
+    case Errc::kPreconditionFailed:
+    case Errc::kFenced:
       return kConflict;
-    case 423:
+    case Errc::kLockUnavailable:
       return kNotAcquired;
-    case 429:
-    case 503:
-    case 504:
+    case Errc::kOverloaded:
+    case Errc::kRateLimited:
+    case Errc::kNoLeader:
+    case Errc::kNoQuorum:
+    case Errc::kNotReady:
+    case Errc::kStorageFull:
+    case Errc::kShuttingDown:
+    case Errc::kDeadlineExceeded:
       return kUnavailable;
     default:
       return kError;
   }
+}
+
+int Say(const std::string& what, Outcome outcome, int exit) {
+  const bool unknown = outcome == Outcome::kUnknown;
+  std::fprintf(stderr, "synod: %s%s\n", Printable(what).c_str(),
+               unknown ? " (the change may or may not have been applied)" : "");
+  return unknown ? static_cast<int>(kUnknown) : exit;
+}
+
+}  // namespace
+
+int Session::Explain(const Error& error) const {
+  switch (error.code) {
+    case Errc::kInternal:  // nobody answered: the words are the client's own
+    case Errc::kDeadlineExceeded:
+      return Say(error.detail, error.outcome, kUnavailable);
+    case Errc::kInvalidRequest:
+      return Say(error.detail, error.outcome, kUsage);
+    default:
+      return Say(std::string(Name(error.code)) + ": " + error.detail, error.outcome,
+                 ExitOf(error.code));
+  }
+}
+
+int Session::Explain(const client::Answer& answer) const {
+  const std::string code = answer.ProblemCode();
+  return Say((code.empty() ? "error" : code) + ": " + answer.ProblemDetail(), answer.outcome,
+             ExitOf(answer.ToError().code));
 }
 
 int Session::Send(client::Call call, client::Answer* answer) {
@@ -110,39 +142,6 @@ int64_t Number(const json::object& object, std::string_view name) {
   boost::system::error_code error;
   const int64_t n = value->to_number<int64_t>(error);
   return error ? 0 : n;
-}
-
-std::string FromBase64(std::string_view text) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const size_t digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos)
-      break;
-    bits = (bits << 6) | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out += static_cast<char>((bits >> count) & 0xFF);
-    }
-  }
-  return out;
-}
-
-bool ValueOf(const json::object& node, std::string* value) {
-  if (const json::value* text = node.if_contains("value"); text != nullptr && text->is_string()) {
-    *value = std::string(text->get_string());
-    return true;
-  }
-  if (const json::value* text = node.if_contains("value_base64");
-      text != nullptr && text->is_string()) {
-    *value = FromBase64(text->get_string());
-    return true;
-  }
-  return false;
 }
 
 std::string Printable(std::string_view bytes) {

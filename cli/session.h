@@ -15,8 +15,12 @@
 #include <vector>
 
 #include "src/client/client.h"
+#include "src/client/json.h"
 
 namespace synod::cli {
+
+using client::FromBase64;
+using client::ValueOf;
 
 enum Exit : int {
   kOk = 0,
@@ -72,9 +76,6 @@ void PrintJson(const boost::json::value& value);
 // A field as text for a table; empty if it is absent.
 std::string Text(const boost::json::object& object, std::string_view name);
 int64_t Number(const boost::json::object& object, std::string_view name);
-// The bytes of a node's value, whichever form it came in; false if it has none.
-bool ValueOf(const boost::json::object& node, std::string* value);
-std::string FromBase64(std::string_view text);
 // Escapes what a terminal must not be sent.
 std::string Printable(std::string_view bytes);
 // "10s", "500ms", "2m", "1h" or plain milliseconds; negative if it is none of these.

@@ -133,31 +133,30 @@ int RunSave(Session& session, const SnapshotOptions& o) {
   client::Call call;
   call.target = "/v1/snapshot";
   call.timeout = std::max(call.timeout, session.timeout());
-  Result<client::Answer> opened = session.client().Open(call);
-  if (!opened)
-    return session.Explain(opened.error());
-  if (!opened->ok())
-    return session.Explain(*opened);
   offline::SnapshotCheck check;
   uint64_t bytes = 0;
-  {
-    ProgressLine progress("saved");
-    for (;;) {
-      Result<std::string> some =
-          session.client().stream().ReadSome(client::Clock::now() + session.timeout());
-      if (!some)
-        return Fail("the backup broke off after " + std::to_string(bytes) +
-                    " bytes: " + some.error().detail);
-      if (some->empty())
-        break;
-      bytes += some->size();
-      if (Status fits = check.Add(*some); !fits)
-        return Fail(fits.error().detail);
-      if (!part.Write(*some))
-        return Fail(part.Complaint());
-      progress.Tell(bytes);
-    }
-  }
+  std::string complaint;
+  ProgressLine progress("saved");
+  const Result<client::Answer> answer =
+      session.client().Stream(std::move(call), [&](std::string_view some) {
+        if (!complaint.empty())
+          return;
+        bytes += some.size();
+        if (const Status fits = check.Add(some); !fits)
+          complaint = fits.error().detail;
+        else if (!part.Write(some))
+          complaint = part.Complaint();
+        progress.Tell(bytes);
+      });
+  if (!complaint.empty())
+    return Fail(complaint);
+  if (!answer && bytes > 0)
+    return Fail("the backup broke off after " + std::to_string(bytes) +
+                " bytes: " + answer.error().detail);
+  if (!answer)
+    return session.Explain(answer.error());
+  if (!answer->ok())
+    return session.Explain(*answer);
   const Result<storage::SnapshotInfo> info = check.Finish();
   if (!info)
     return Fail(info.error().detail);

@@ -73,10 +73,10 @@ void AddFences(const TreeOptions& o, client::Call* call) {
 
 int PrintNode(Session& session, const client::Answer& answer) {
   if (session.json()) {
-    PrintJson(answer.Json());
+    PrintJson(Json(answer));
     return kOk;
   }
-  const json::object node = answer.Json().as_object();
+  const json::object node = Json(answer).as_object();
   std::printf("%s  mod_revision=%s version=%s\n", Text(node, "path").c_str(),
               Text(node, "mod_revision").c_str(), Text(node, "version").c_str());
   return kOk;
@@ -94,7 +94,7 @@ int RunGet(Session& session, const TreeOptions& o) {
   if (const int code = session.Get(target, &answer); code != kOk)
     return code;
   if (session.json()) {
-    PrintJson(answer.Json());
+    PrintJson(Json(answer));
     return kOk;
   }
   // The bytes as they are; a newline only for people.
@@ -152,7 +152,7 @@ int RemovePiecewise(Session& session, const std::string& path, int64_t* deleted)
   if (!answer)
     return session.Explain(answer.error());
   if (answer->ok()) {
-    *deleted += Number(answer->Json().as_object(), "deleted");
+    *deleted += Number(Json(*answer).as_object(), "deleted");
     return kOk;
   }
   if (answer->reply.status != 413)
@@ -189,7 +189,7 @@ int RunRemove(Session& session, const TreeOptions& o) {
     client::Answer answer;
     if (const int code = session.Send(std::move(call), &answer); code != kOk)
       return code;
-    deleted = Number(answer.Json().as_object(), "deleted");
+    deleted = Number(Json(answer).as_object(), "deleted");
   }
   if (session.json())
     PrintJson(json::object{{"deleted", deleted}});
@@ -241,7 +241,7 @@ int RunStat(Session& session, const TreeOptions& o) {
   client::Answer answer;
   if (const int code = session.Get(NodeTarget(o.path), &answer); code != kOk)
     return code;
-  json::object node = answer.Json().as_object();
+  json::object node = Json(answer).as_object();
   std::string value;
   ValueOf(node, &value);
   node.erase("value");
@@ -270,7 +270,7 @@ int RunTxn(Session& session, const TreeOptions& o) {
   client::Answer answer;
   const int code = session.Post("/v1/txn", body, &answer);
   if (code == kOk)
-    PrintJson(answer.Json());
+    PrintJson(Json(answer));
   return code;
 }
 
@@ -320,7 +320,7 @@ int ForEachNode(Session& session,
     client::Answer answer;
     if (const int code = session.Get(target, &answer); code != kOk)
       return code;
-    const json::object page = answer.Json().as_object();
+    const json::object page = Json(answer).as_object();
     for (const json::value& node : page.at("nodes").as_array())
       if (const int code = each(node.as_object()); code != kOk)
         return code;

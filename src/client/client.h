@@ -1,74 +1,49 @@
-// Client: calls to a cluster over several endpoints, with retries that cannot do harm.
+// Client: a cluster, as a program sees it: calls that survive the loss of nodes, leases kept alive.
 //
-// Contract      A call goes to the endpoint that worked last; if that fails, to the next. Reads are
-//               repeated freely. A change is repeated only if it certainly was not applied, or
-//               under
-//               its Idempotency-Key (every change gets one), so that it happens at most once
-//               however
-//               often it is sent. Retries end with the call's deadline.
-// Thread        One at a time.
-// Errors        Those of the API, with its `outcome`; kUnknown if no endpoint gave an answer to a
-//               change that may have arrived.
+// Contract      One Client a process is enough. Every operation of this library has a blocking form
+//               and one that takes a callback; the blocking one waits for the other. A call goes to
+//               the endpoint that worked last, and on to the next when that fails (call.h says what
+//               is repeated). A Client outlives all that was made with it; when it goes, callbacks
+//               that have not been called never are.
+// Thread        Blocking forms: any but the client's own, which they would wait for (checked).
+//               Callbacks run on the client's thread, one at a time; keep them short, or all
+//               leases of the client wait.
+// Errors        Those of the API by `code`, with `outcome` and `detail`; kDeadlineExceeded or
+//               kInternal if nobody answered.
 #ifndef SYNOD_CLIENT_CLIENT_H_
 #define SYNOD_CLIENT_CLIENT_H_
 
-#include <boost/json/value.hpp>
-#include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "src/base/error.h"
-#include "src/client/http_connection.h"
+#include "src/client/call.h"
 
 namespace synod::client {
 
-struct Call {
-  std::string method = "GET";
-  std::string target;  // "/v1/kv/a?raw=true"
-  Headers headers;
-  std::string body;
-  std::chrono::milliseconds timeout{10'000};
-};
-
-// An answer of the API, also a refusal: status tells.
-struct Answer {
-  HttpReply reply;
-  Clock::time_point sent_at;  // of the attempt that was answered
-  bool ok() const { return reply.status >= 200 && reply.status < 300; }
-  // The body as JSON; null if it is none.
-  boost::json::value Json() const;
-  // `code` and `detail` of a problem, else empty.
-  std::string ProblemCode() const;
-  std::string ProblemDetail() const;
-  bool OutcomeUnknown() const;
-};
-
 class Client {
  public:
-  explicit Client(std::vector<Endpoint> endpoints);
+  class Core;  // the library's own
 
-  // kInternal or kDeadlineExceeded if nobody answered.
+  explicit Client(std::vector<Endpoint> endpoints);
+  explicit Client(std::unique_ptr<Core> core);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Any request of the API. A refusal is an Answer, too.
   Result<Answer> Send(Call call);
-  // A stream from whichever endpoint gives one; a refusal comes back as such. `stream()` reads it.
-  Result<Answer> Open(const Call& call);
-  HttpConnection& stream() { return *connections_[current_]; }
+  void Send(Call call, Callback<Answer> done);
+  // The body of a 200 goes to `on_data` in pieces, on the client's thread; the next piece is read
+  // when it has returned. Repeated only before the first.
+  Result<Answer> Stream(Call call, std::function<void(std::string_view)> on_data);
+
+  Core& core() { return *core_; }
 
  private:
-  HttpConnection& Current();
-  void Next() { current_ = (current_ + 1) % endpoints_.size(); }
-
-  std::vector<Endpoint> endpoints_;
-  std::vector<std::unique_ptr<HttpConnection>> connections_;
-  size_t current_ = 0;
+  std::unique_ptr<Core> core_;
 };
-
-// Percent-encodes a path for a URL, keeping '/'.
-std::string EncodePath(std::string_view path);
-std::string EncodeQuery(std::string_view text);
-// A name that nobody else uses, for Idempotency-Key.
-std::string UniqueKey();
 
 }  // namespace synod::client
 

@@ -1,30 +1,18 @@
 #include "src/client/http_connection.h"
 
 #include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/http/buffer_body.hpp>
-#include <charconv>
-#include <optional>
+#include <boost/beast/http/read.hpp>
 
 namespace synod::client {
 namespace {
 
-namespace asio = boost::asio;
+namespace asio = net::asio;
 namespace http = boost::beast::http;
-using Code = boost::system::error_code;
 
-constexpr size_t kReadBytes = size_t{64} << 10;
+constexpr size_t kPieceBytes = size_t{64} << 10;
 constexpr uint64_t kBodyBytesMax = uint64_t{64} << 20;
-
-Error Failure(const Endpoint& endpoint, const char* what, const Code& code, bool sent) {
-  return {Errc::kInternal, sent ? Outcome::kUnknown : Outcome::kNotApplied,
-          endpoint.ToString() + ": " + what + ": " + code.message()};
-}
 
 Headers ToHeaders(const http::fields& fields) {
   Headers headers;
@@ -36,217 +24,169 @@ Headers ToHeaders(const http::fields& fields) {
   return headers;
 }
 
+std::string ToText(const HttpRequest& request, const Endpoint& endpoint) {
+  std::string text = request.method + " " + request.target +
+                     " HTTP/1.1\r\nHost: " + endpoint.ToString().substr(7) +
+                     "\r\nUser-Agent: synod-client\r\n";
+  for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
+  if (!request.body.empty() || request.method == "PUT" || request.method == "POST")
+    text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  return text + "\r\n" + request.body;
+}
+
 }  // namespace
 
-std::string Endpoint::ToString() const {
-  const bool v6 = host.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
+HttpConnection::HttpConnection(asio::io_context& io, Endpoint endpoint)
+    : endpoint_(std::move(endpoint)),
+      resolver_(io.get_executor()),
+      socket_(io.get_executor()),
+      timer_(io.get_executor()) {}
 
-Result<Endpoint> ParseEndpoint(std::string_view url) {
-  const auto bad = [&] {
-    return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
-                 "'" + std::string(url) + "' is no endpoint: http://HOST:PORT is one"};
+template <typename F>
+auto HttpConnection::Guarded(F handler) {
+  return [self = shared_from_this(), run = run_, handler](const Code& code, auto&&... more) {
+    if (run == self->run_)
+      handler(code, more...);
   };
-  std::string_view rest = url;
-  if (rest.starts_with("http://"))
-    rest.remove_prefix(7);
-  else if (rest.find("://") != std::string_view::npos)
-    return bad();
-  if (rest.ends_with('/'))
-    rest.remove_suffix(1);
-  const size_t colon = rest.rfind(':');
-  if (colon == std::string_view::npos || colon == 0)
-    return bad();
-  std::string_view host = rest.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']')
-    host = host.substr(1, host.size() - 2);
-  const std::string_view digits = rest.substr(colon + 1);
-  Endpoint endpoint{std::string(host), 0};
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
-  if (error != std::errc() || end != digits.data() + digits.size() || endpoint.port == 0 ||
-      host.empty() || host.find('/') != std::string_view::npos)
-    return bad();
-  return endpoint;
 }
 
-std::string_view HttpReply::Header(std::string_view name) const {
-  for (const auto& [key, value] : headers)
-    if (key == name)
-      return value;
-  return {};
+void HttpConnection::Run(Exchange exchange) {
+  exchange_ = std::move(exchange);
+  ++run_;
+  reusable_ = sent_ = late_ = false;
+  out_ = ToText(exchange_.request, endpoint_);
+  Arm(exchange_.deadline);
+  if (socket_.is_open())
+    Send();
+  else
+    Resolve();
 }
 
-class HttpConnection::Core {
- public:
-  explicit Core(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+void HttpConnection::Close() {
+  ++run_;
+  reusable_ = false;
+  Code ignored;
+  socket_.close(ignored);
+  resolver_.cancel();
+  timer_.cancel();
+}
 
-  // Runs one asynchronous operation to its end; past the deadline it is cancelled.
-  template <typename Start>
-  Code Await(Deadline deadline, Start&& start) {
-    std::optional<Code> result;
-    start([&](const Code& code, auto&&...) { result = code; });
-    io_.restart();
-    while (!result && io_.run_one_until(deadline) > 0) {
-    }
-    if (result)
-      return *result;
-    socket_.cancel();
-    resolver_.cancel();
-    io_.restart();
-    while (!result && io_.run_one() > 0) {
-    }
-    return asio::error::timed_out;
-  }
-
-  Status Connect(Deadline deadline) {
-    if (socket_.is_open())
-      return Done();
-    buffer_.clear();
-    asio::ip::tcp::resolver::results_type addresses;
-    Code code = Await(deadline, [&](auto done) {
-      resolver_.async_resolve(endpoint_.host, std::to_string(endpoint_.port),
-                              [&addresses, done](const Code& c, auto results) {
-                                addresses = results;
-                                done(c);
-                              });
-    });
-    if (!code)
-      code = Await(deadline, [&](auto done) {
-        asio::async_connect(socket_, addresses, [done](const Code& c, const auto&) { done(c); });
-      });
+void HttpConnection::Arm(Clock::time_point deadline) {
+  timer_.expires_at(deadline);
+  timer_.async_wait(Guarded([this](const Code& code) {
     if (code)
-      return Fail("cannot connect", code, false);
-    Code ignored;
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    return Done();
-  }
-
-  Error Fail(const char* what, const Code& code, bool sent) {
+      return;  // armed anew
+    late_ = true;
     Code ignored;
     socket_.close(ignored);
-    Error error = Failure(endpoint_, what, code, sent);
-    if (code == asio::error::timed_out)
-      error.code = Errc::kDeadlineExceeded;
-    return error;
-  }
-
-  Status Send(const std::string& method,
-              const std::string& target,
-              const Headers& headers,
-              const std::string& body,
-              Deadline deadline) {
-    if (Status s = Connect(deadline); !s)
-      return s;
-    std::string text = method + " " + target +
-                       " HTTP/1.1\r\nHost: " + endpoint_.ToString().substr(7) +
-                       "\r\nUser-Agent: synod-client\r\n";
-    for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
-    if (!body.empty() || method == "PUT" || method == "POST")
-      text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    text += "\r\n";
-    text += body;
-    const Code code =
-        Await(deadline, [&](auto done) { asio::async_write(socket_, asio::buffer(text), done); });
-    if (code)
-      return Fail("cannot send", code, true);
-    return Done();
-  }
-
-  Result<HttpReply> ReadWhole(Deadline deadline) {
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(kBodyBytesMax);
-    const Code code =
-        Await(deadline, [&](auto done) { http::async_read(socket_, buffer_, parser, done); });
-    if (code)
-      return Fail("no answer", code, true);
-    HttpReply reply{static_cast<int>(parser.get().result_int()), ToHeaders(parser.get()),
-                    std::move(parser.get().body())};
-    if (!parser.keep_alive()) {
-      Code ignored;
-      socket_.close(ignored);
-    }
-    return reply;
-  }
-
-  Result<HttpReply> OpenStream(Deadline deadline) {
-    stream_.emplace();
-    stream_->body_limit(boost::none);
-    Code code = Await(
-        deadline, [&](auto done) { http::async_read_header(socket_, buffer_, *stream_, done); });
-    if (code)
-      return Fail("no answer", code, true);
-    HttpReply reply{static_cast<int>(stream_->get().result_int()), ToHeaders(stream_->get()), ""};
-    while (reply.status != 200) {
-      Result<std::string> more = ReadStream(deadline);
-      if (!more)
-        return more.error();
-      if (more->empty())
-        break;
-      reply.body += *more;
-    }
-    return reply;
-  }
-
-  Result<std::string> ReadStream(Deadline deadline) {
-    if (stream_->is_done())
-      return std::string();
-    std::string chunk(kReadBytes, '\0');
-    stream_->get().body().data = chunk.data();
-    stream_->get().body().size = chunk.size();
-    stream_->get().body().more = true;
-    Code code = Await(deadline,
-                      [&](auto done) { http::async_read_some(socket_, buffer_, *stream_, done); });
-    const size_t read = chunk.size() - stream_->get().body().size;
-    chunk.resize(read);
-    if (code == http::error::need_buffer)
-      code = {};
-    if (read > 0 || (!code && !stream_->is_done()))
-      return read > 0 ? Result<std::string>(std::move(chunk)) : ReadStream(deadline);
-    if (!code)
-      return std::string();
-    if (code == asio::error::timed_out)
-      return Error{Errc::kDeadlineExceeded, Outcome::kNotApplied, "nothing came in time"};
-    return Fail("the stream broke", code, false);
-  }
-
-  Endpoint endpoint_;
-
- private:
-  asio::io_context io_{1};
-  asio::ip::tcp::resolver resolver_{io_};
-  asio::ip::tcp::socket socket_{io_};
-  boost::beast::flat_buffer buffer_;
-  std::optional<http::response_parser<http::buffer_body>> stream_;
-};
-
-HttpConnection::HttpConnection(Endpoint endpoint)
-    : core_(std::make_unique<Core>(std::move(endpoint))) {}
-HttpConnection::~HttpConnection() = default;
-
-Result<HttpReply> HttpConnection::Roundtrip(const std::string& method,
-                                            const std::string& target,
-                                            const Headers& headers,
-                                            const std::string& body,
-                                            Deadline deadline) {
-  if (Status s = core_->Send(method, target, headers, body, deadline); !s)
-    return s.error();
-  return core_->ReadWhole(deadline);
+    resolver_.cancel();
+  }));
 }
 
-Result<HttpReply> HttpConnection::Open(const std::string& target,
-                                       const Headers& headers,
-                                       Deadline deadline) {
-  if (Status s = core_->Send("GET", target, headers, "", deadline); !s)
-    return s.error();
-  return core_->OpenStream(deadline);
+void HttpConnection::Resolve() {
+  in_.clear();
+  resolver_.async_resolve(endpoint_.host, std::to_string(endpoint_.port),
+                          Guarded([this](const Code& code, const auto& addresses) {
+                            if (code || late_)
+                              return Fail("cannot connect", code);
+                            Connect(addresses);
+                          }));
 }
 
-Result<std::string> HttpConnection::ReadSome(Deadline deadline) {
-  return core_->ReadStream(deadline);
+void HttpConnection::Connect(const net::Tcp::resolver::results_type& addresses) {
+  asio::async_connect(socket_, addresses, Guarded([this](const Code& code, const auto&) {
+                        if (code || late_)
+                          return Fail("cannot connect", code);
+                        Code ignored;
+                        socket_.set_option(net::Tcp::no_delay(true), ignored);
+                        Send();
+                      }));
 }
 
-const Endpoint& HttpConnection::endpoint() const { return core_->endpoint_; }
+void HttpConnection::Send() {
+  sent_ = true;
+  asio::async_write(socket_, asio::buffer(out_), Guarded([this](const Code& code, size_t) {
+                      // A refusal may be here although not all could be sent; without one the
+                      // read says the same as the write.
+                      if (code && !socket_.is_open())
+                        return Fail("cannot send", code);
+                      ReadHead();
+                    }));
+}
+
+void HttpConnection::ReadHead() {
+  parser_.emplace();
+  if (exchange_.on_data)
+    parser_->body_limit(boost::none);
+  else
+    parser_->body_limit(kBodyBytesMax);
+  http::async_read_header(socket_, in_, *parser_, Guarded([this](const Code& code, size_t) {
+                            if (code)
+                              return Fail("no answer", code);
+                            OnHead();
+                          }));
+}
+
+void HttpConnection::OnHead() {
+  reply_ = {static_cast<int>(parser_->get().result_int()), ToHeaders(parser_->get()), ""};
+  if (reply_.status != 200)
+    exchange_.on_data = nullptr;
+  if (exchange_.on_data)
+    Arm(Clock::now() + kSilenceMax);
+  ReadBody();
+}
+
+void HttpConnection::ReadBody() {
+  if (parser_->is_done()) {
+    reusable_ = parser_->keep_alive();
+    return End(std::move(reply_));
+  }
+  piece_.resize(kPieceBytes);
+  parser_->get().body().data = piece_.data();
+  parser_->get().body().size = piece_.size();
+  parser_->get().body().more = true;
+  http::async_read_some(socket_, in_, *parser_,
+                        Guarded([this](const Code& code, size_t) { OnBody(code); }));
+}
+
+void HttpConnection::OnBody(const Code& code) {
+  const size_t read = piece_.size() - parser_->get().body().size;
+  if (code && code != http::error::need_buffer)
+    return Fail("the answer broke off", code);
+  if (!exchange_.on_data) {
+    reply_.body.append(piece_, 0, read);
+  } else if (read > 0) {
+    Arm(Clock::now() + kSilenceMax);
+    const uint64_t run = run_;
+    // Kept alive: the receiver may abandon this exchange.
+    const auto self = shared_from_this();
+    const auto on_data = exchange_.on_data;
+    on_data(std::string_view(piece_).substr(0, read));
+    if (run != run_)
+      return;
+  }
+  ReadBody();
+}
+
+void HttpConnection::Fail(const char* what, const Code& code) {
+  End(Error{
+      late_ ? Errc::kDeadlineExceeded : Errc::kInternal,
+      sent_ ? Outcome::kUnknown : Outcome::kNotApplied,
+      endpoint_.ToString() + ": " + what + ": " + (late_ ? "it took too long" : code.message())});
+}
+
+void HttpConnection::End(Result<HttpReply> result) {
+  ++run_;
+  timer_.cancel();
+  idle_since_ = Clock::now();
+  if (!reusable_) {
+    Code ignored;
+    socket_.close(ignored);
+  }
+  const auto self = shared_from_this();
+  const auto on_end = std::move(exchange_.on_end);
+  exchange_ = {};
+  on_end(std::move(result));
+}
 
 }  // namespace synod::client

@@ -1,70 +1,67 @@
-// HttpConnection: one HTTP/1.1 connection of a client, used by one thread, every wait bounded.
+// HttpConnection: one HTTP/1.1 connection of a client's loop: an exchange at a time.
 //
-// Contract      Calls block until they are done or their deadline has passed. After an error the
-//               connection is closed; the next call connects anew. `sent` of a failure says whether
-//               any byte of the request may have reached the server.
-// Thread        One at a time.
-// Errors        kDeadlineExceeded, kInternal with the system's words; outcome kUnknown once sent.
+// Contract      Run connects if need be, sends, and calls `on_end` once, on the loop, never from
+//               within Run. After an error, and after an answer that says so, it is closed and not
+//               reusable. Close drops the exchange: nothing is called any more.
+// Thread        The loop's.
+// Errors        kDeadlineExceeded, kInternal with the system's words; outcome kUnknown once a byte
+//               may have been sent.
 #ifndef SYNOD_CLIENT_HTTP_CONNECTION_H_
 #define SYNOD_CLIENT_HTTP_CONNECTION_H_
 
-#include <chrono>
-#include <cstdint>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
-#include "src/base/error.h"
+#include "src/client/asio_runtime.h"
 
 namespace synod::client {
 
-using Clock = std::chrono::steady_clock;
-using Deadline = Clock::time_point;
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
-struct Endpoint {
-  std::string host;
-  uint16_t port = 0;
-  std::string ToString() const;
-};
-
-// "http://host:port", with or without a path of "/". kInvalidRequest otherwise.
-Result<Endpoint> ParseEndpoint(std::string_view url);
-
-struct HttpReply {
-  int status = 0;
-  Headers headers;  // names in lower case
-  std::string body;
-  std::string_view Header(std::string_view name) const;
-};
-
-class HttpConnection {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  explicit HttpConnection(Endpoint endpoint);
-  ~HttpConnection();
-  HttpConnection(const HttpConnection&) = delete;
-  HttpConnection& operator=(const HttpConnection&) = delete;
+  HttpConnection(net::asio::io_context& io, Endpoint endpoint);
 
-  // Request and whole answer.
-  Result<HttpReply> Roundtrip(const std::string& method,
-                              const std::string& target,
-                              const Headers& headers,
-                              const std::string& body,
-                              Deadline deadline);
-  // Request and the head of the answer; if its status is 200 the body comes by ReadSome, else it is
-  // in
-  // the reply.
-  Result<HttpReply> Open(const std::string& target, const Headers& headers, Deadline deadline);
-  // More of a streamed body; empty at its end. kDeadlineExceeded leaves the stream usable.
-  Result<std::string> ReadSome(Deadline deadline);
-
-  const Endpoint& endpoint() const;
+  void Run(Exchange exchange);
+  void Close();
+  // An exchange is done and another may follow.
+  bool reusable() const { return reusable_; }
+  Clock::time_point idle_since() const { return idle_since_; }
 
  private:
-  class Core;
-  std::unique_ptr<Core> core_;
+  using Code = boost::system::error_code;
+
+  void Arm(Clock::time_point deadline);
+  void Resolve();
+  void Connect(const net::Tcp::resolver::results_type& addresses);
+  void Send();
+  void ReadHead();
+  void OnHead();
+  void ReadBody();
+  void OnBody(const Code& code);
+  void Fail(const char* what, const Code& code);
+  void End(Result<HttpReply> result);
+  // Handlers run only for the exchange that they were started for.
+  template <typename F>
+  auto Guarded(F handler);
+
+  const Endpoint endpoint_;
+  net::asio::ip::basic_resolver<net::Tcp, net::Executor> resolver_;
+  net::Socket socket_;
+  ClockTimer timer_;
+  uint64_t run_ = 0;  // counts exchanges and closes
+  Exchange exchange_;
+  std::string out_;
+  boost::beast::flat_buffer in_;
+  std::optional<boost::beast::http::response_parser<boost::beast::http::buffer_body>> parser_;
+  std::string piece_;
+  HttpReply reply_;
+  bool sent_ = false;
+  bool late_ = false;
+  bool reusable_ = false;
+  Clock::time_point idle_since_;
 };
 
 }  // namespace synod::client

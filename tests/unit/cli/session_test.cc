@@ -50,15 +50,18 @@ TEST(SessionTest, WhatATerminalMustNotGetIsEscaped) {
 TEST(SessionTest, RefusalsHaveDistinctExitCodes) {
   Session session({{"127.0.0.1", 1}}, Format::kTable, std::chrono::milliseconds(1));
   struct Case {
-    int status;
+    const char* code;
     int exit;
   };
-  for (const Case& c : {Case{400, kUsage}, Case{404, kNotFound}, Case{409, kConflict},
-                        Case{412, kConflict}, Case{423, kNotAcquired}, Case{503, kUnavailable}})
-    EXPECT_EQ(session.Explain(AnswerOf(c.status, R"({"code":"x","outcome":"not_applied"})")),
-              c.exit)
-        << c.status;
-  EXPECT_EQ(session.Explain(AnswerOf(504, R"({"code":"x","outcome":"unknown"})")), kUnknown);
+  for (const Case& c : {Case{"invalid_request", kUsage}, Case{"not_found", kNotFound},
+                        Case{"managed_node", kConflict}, Case{"precondition_failed", kConflict},
+                        Case{"lock_unavailable", kNotAcquired}, Case{"no_leader", kUnavailable},
+                        Case{"permission_denied", kError}})
+    EXPECT_EQ(session.Explain(AnswerOf(400, std::string(R"({"code":")") + c.code + "\"}")), c.exit)
+        << c.code;
+  client::Answer unknown = AnswerOf(504, R"({"code":"deadline_exceeded"})");
+  unknown.outcome = Outcome::kUnknown;
+  EXPECT_EQ(session.Explain(unknown), kUnknown);
 }
 
 TEST(SessionTest, NobodyThereIsUnavailable) {

@@ -54,7 +54,7 @@ class FakeNode : public net::HttpHandler {
 };
 
 net::HttpResponse Json(int status, std::string body) {
-  return {status, "application/json", std::move(body), {}};
+  return {status, "application/json", std::move(body), {{"Synod-Time", "1000"}}};
 }
 
 Call Put() {
@@ -95,52 +95,56 @@ TEST(ClientTest, AnotherEndpointAnswersWhenOneIsDown) {
   EXPECT_EQ(answer->reply.status, 200);
 }
 
-TEST(ClientTest, ARepeatedChangeCarriesTheSameKey) {
-  FakeNode node([](const net::HttpRequest&, int nth) {
-    return nth < 3 ? Json(503, kNoLeader) : Json(201, "{}");
+TEST(ClientTest, ARefusedChangeIsRepeatedUnderTheSameKey) {
+  FakeNode node([](const net::HttpRequest& request, int nth) {
+    if (request.Header("idempotency-key").empty())
+      return Json(200, "{}");
+    return nth < 4 ? Json(503, kNoLeader) : Json(201, "{}");
   });
   Client client({node.endpoint()});
   const Result<Answer> answer = client.Send(Put());
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->reply.status, 201);
   const std::vector<std::string> keys = node.keys();
-  ASSERT_EQ(keys.size(), 3U);
-  EXPECT_FALSE(keys[0].empty());
-  EXPECT_EQ(keys[0], keys[1]);
+  ASSERT_EQ(keys.size(), 4U);
+  EXPECT_EQ(keys[0], "");  // asked for the time
+  EXPECT_FALSE(keys[1].empty());
   EXPECT_EQ(keys[1], keys[2]);
+  EXPECT_EQ(keys[2], keys[3]);
 }
 
-TEST(ClientTest, ARefusalIsNotRepeated) {
-  FakeNode node([](const net::HttpRequest&, int) {
-    return Json(412, R"({"code":"precondition_failed","outcome":"not_applied"})");
-  });
+TEST(ClientTest, ALargeBodyComesWholeAndOneConnectionServesManyCalls) {
+  const std::string large(300'000, 'x');
+  FakeNode node([&](const net::HttpRequest&, int) { return Json(200, large); });
   Client client({node.endpoint()});
-  const Result<Answer> answer = client.Send(Put());
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->ProblemCode(), "precondition_failed");
-  EXPECT_EQ(node.keys().size(), 1U);
+  for (int i = 0; i < 3; ++i) {
+    Call call;
+    call.target = "/v1/kv/a";
+    const Result<Answer> answer = client.Send(call);
+    ASSERT_TRUE(answer) << answer.error().detail;
+    EXPECT_EQ(answer->reply.body, large);
+  }
 }
 
-TEST(ClientTest, NobodyThereIsNotApplied) {
-  Client client({{"127.0.0.1", 1}});
-  Call call = Put();
-  call.timeout = milliseconds(60);
-  const Result<Answer> answer = client.Send(call);
-  ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().outcome, Outcome::kNotApplied);
-}
-
-TEST(ClientTest, AnAnswerThatIsCutOffLeavesAChangeUnknown) {
-  FakeNode node([](const net::HttpRequest&, int) -> net::HttpResponse {
-    return Json(504, R"({"code":"deadline_exceeded","outcome":"unknown"})");
-  });
+TEST(ClientTest, AStreamsBodyGoesToItsReceiverOnly) {
+  FakeNode node([](const net::HttpRequest&, int) { return Json(200, "abc"); });
   Client client({node.endpoint()});
-  Call call = Put();
-  call.timeout = milliseconds(100);
-  const Result<Answer> answer = client.Send(call);
+  std::string got;
+  Call call;
+  call.target = "/v1/snapshot";
+  const Result<Answer> answer = client.Stream(call, [&](std::string_view bytes) { got += bytes; });
   ASSERT_TRUE(answer);
-  EXPECT_TRUE(answer->OutcomeUnknown());
-  EXPECT_GT(node.keys().size(), 1U);
+  EXPECT_EQ(got, "abc");
+  EXPECT_EQ(answer->reply.body, "");
+}
+
+TEST(ClientTest, AClientGoesWithCallsUnderWay) {
+  bool called = false;
+  {
+    Client client({{"127.0.0.1", 1}});
+    client.Send(Put(), [&](const Result<Answer>&) { called = true; });
+  }
+  EXPECT_FALSE(called);
 }
 
 }  // namespace

@@ -1,0 +1,696 @@
+"""Synod's recipes in one file, for Python 3.9 and later, without dependencies.
+
+The protocol of each is in docs/recipes.md. Everything blocks; use threads for more. One Client a
+process is enough: it has one thread that renews leases. Errors are Error(code, outcome, detail).
+
+    client = Client(["http://127.0.0.1:7301", "http://127.0.0.1:7311"])
+    with Lock(client, "/jobs/backup", on_lost=stop).acquire(wait=30) as hold:
+        client.put("/report", b"done", fences=hold.fences)
+"""
+
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+import urllib.parse
+import uuid
+
+_NOT_AFTER_MS = 15_000
+_STEP_S = 3  # less than the 5 s after which a place without its client is withdrawn
+
+
+def now():
+    """Seconds on a clock that counts suspend."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def safe_until(sent, remaining_ms, ttl):
+    """Until when an answer may be believed: less the drift of two clocks, and a margin."""
+    return sent + remaining_ms / 1000 * 0.99 - min(max(ttl / 20, 0.025), 0.5)
+
+
+class Error(Exception):
+    def __init__(self, code, outcome, detail=""):
+        super().__init__(f"{code}: {detail} ({outcome})")
+        self.code, self.outcome, self.detail = code, outcome, detail
+
+
+class Answer:
+    def __init__(self, status, headers, body, sent):
+        self.status, self.headers, self.body, self.sent = status, headers, body, sent
+
+    @property
+    def json(self):
+        return json.loads(self.body or b"{}")
+
+    @property
+    def revision(self):
+        return int(self.headers.get("Synod-Revision", 0))
+
+
+def _path(path):
+    return urllib.parse.quote(path, safe="/-._~@:")
+
+
+def _value(node):
+    import base64
+
+    if node is None:
+        return b""
+    if "value_base64" in node:
+        return base64.b64decode(node["value_base64"])
+    return node.get("value", "").encode()
+
+
+def fence_header(fences):
+    return ", ".join(f"{_path(path)}={token}" for path, token in fences)
+
+
+class Client:
+    def __init__(self, endpoints):
+        self._endpoints = [urllib.parse.urlsplit(e).netloc for e in endpoints]
+        self._first = 0
+        self._idle = []  # (endpoint, connection)
+        self._lock = threading.Lock()
+        self._time = None  # (cluster time, when it was seen)
+        self._leases = set()
+        self._wake = threading.Condition()
+        threading.Thread(target=self._renew_forever, daemon=True).start()
+
+    # One attempt.
+
+    def _exchange(self, endpoint, method, target, headers, body, timeout):
+        connection = None
+        with self._lock:
+            for i, (where, idle, since) in enumerate(self._idle):
+                if where == endpoint:
+                    del self._idle[i]
+                    connection = idle if now() - since < 60 else None
+                    break
+        if connection is None:
+            connection = http.client.HTTPConnection(self._endpoints[endpoint], timeout=timeout)
+            connection.connect()  # fails before anything was sent: ConnectionRefusedError
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sock.settimeout(timeout)
+        sent = now()
+        try:
+            connection.request(method, target, body=body, headers=headers)
+            response = connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read(), sent)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise Error("internal", "unknown", str(error)) from error
+        with self._lock:
+            self._idle.append((endpoint, connection, now()))
+        self._learn(answer)
+        return answer
+
+    def _attempt(self, *request):
+        try:
+            return self._exchange(*request)
+        except OSError as error:
+            raise Error("internal", "not_applied", str(error)) from error
+
+    def _learn(self, answer):
+        seen = int(answer.headers.get("Synod-Time", 0))
+        with self._lock:
+            if seen and (self._time is None or seen >= self._time[0] or now() - self._time[1] > 60):
+                self._time = (seen, now())
+
+    def _not_after(self):
+        with self._lock:
+            if self._time is None or now() - self._time[1] > 60:
+                return None
+            return int(self._time[0] + (now() - self._time[1]) * 1000) + _NOT_AFTER_MS
+
+    # A call: attempts until there is an answer.
+
+    def send(self, method, target, body=None, headers=(), timeout=10.0, attempt=4.0, keyed=None):
+        """An Answer, also of a refusal. Raises Error when time is up; `outcome` says what is known.
+
+        `keyed`: under an Idempotency-Key and a Not-After; by default all changes are."""
+        change = method not in ("GET", "HEAD")
+        keyed = change if keyed is None else keyed
+        deadline = now() + timeout
+        key, not_after, first_sent, maybe, pause = None, None, None, False, 0.02
+        while True:
+            endpoint = self._first
+            answer, last = None, None
+            try:
+                left = max(0.001, min(attempt, deadline - now()))
+                if keyed and key is None:
+                    if self._not_after() is None:
+                        try:
+                            self._attempt(endpoint, "GET", "/v1/kv/", {}, None, left)
+                        except Error as error:  # nothing of the call itself was sent
+                            raise Error(error.code, "not_applied", error.detail) from error
+                    key, not_after = uuid.uuid4().hex, self._not_after()
+                sending = dict(headers)
+                if keyed:
+                    sending["Idempotency-Key"] = key
+                    sending["Synod-Not-After"] = str(not_after)
+                first_sent = first_sent or now()
+                answer = self._attempt(endpoint, method, target, sending, body, left)
+            except Error as error:
+                last = error
+                maybe = maybe or (change and error.outcome == "unknown")
+            if answer is not None:
+                if answer.headers.get("Synod-Replayed") == "true":
+                    answer.sent = first_sent
+                if answer.status < 400:
+                    return answer
+                problem = self._problem(answer)
+                code = problem.get("code", "internal")
+                if code == "request_expired" and keyed and not maybe:
+                    key = None  # nothing was ever applied under it
+                elif answer.status not in (408, 429, 500, 503, 504) or code == "storage_full":
+                    if maybe and (answer.status in (401, 403) or code == "request_expired"):
+                        raise Error(code, "unknown", problem.get("detail", ""))
+                    return answer
+                else:
+                    maybe = maybe or (change and problem.get("outcome") == "unknown")
+                last = Error(code, "", problem.get("detail", ""))
+            with self._lock:
+                if endpoint == self._first:
+                    self._first = (endpoint + 1) % len(self._endpoints)
+            wait = pause / 2 + random.random() * pause / 2
+            if answer is not None and answer.status == 429:
+                wait = max(wait, float(answer.headers.get("Retry-After", 0)))
+            if now() + wait >= deadline:
+                raise Error(last.code, "unknown" if maybe else "not_applied", last.detail)
+            time.sleep(wait)
+            pause = min(pause * 2, 1.0)
+
+    @staticmethod
+    def _problem(answer):
+        try:
+            return json.loads(answer.body)
+        except ValueError:
+            return {}
+
+    def call(self, method, target, body=None, **options):
+        """The same, for answers that must be a 2xx."""
+        if isinstance(body, dict):
+            body = json.dumps(body)
+            options["headers"] = {"Content-Type": "application/json"} | dict(options.get("headers", {}))
+        answer = self.send(method, target, body, **options)
+        if answer.status >= 300:
+            problem = self._problem(answer)
+            raise Error(problem.get("code", "internal"), "not_applied", problem.get("detail", ""))
+        return answer
+
+    # Nodes.
+
+    def get(self, path):
+        """(value, mod_revision, revision of the answer); None for the first two if it is absent."""
+        answer = self.send("GET", "/v1/kv" + _path(path))
+        if answer.status == 404:
+            return None, None, answer.revision
+        if answer.status != 200:
+            raise Error(self._problem(answer).get("code", "internal"), "not_applied")
+        node = answer.json
+        return _value(node), node["mod_revision"], answer.revision
+
+    def put(self, path, value, lease=None, if_revision=None, fences=()):
+        headers = {"Synod-Fence": fence_header(fences)} if fences else {}
+        if if_revision == 0:
+            headers["If-None-Match"] = "*"
+        elif if_revision is not None:
+            headers["If-Match"] = f'"{if_revision}"'
+        query = f"?lease={lease}" if lease else ""
+        return self.call("PUT", "/v1/kv" + _path(path) + query, value, headers=headers).json
+
+    def delete(self, path, if_revision=None, fences=()):
+        headers = {"Synod-Fence": fence_header(fences)} if fences else {}
+        if if_revision is not None:
+            headers["If-Match"] = f'"{if_revision}"'
+        return self.call("DELETE", "/v1/kv" + _path(path), headers=headers).json
+
+    def list(self, path, scope="children", limit=0):
+        """({path: node}, revision); nothing below what does not exist."""
+        nodes, revision, after = {}, None, ""
+        while True:
+            target = f"/v1/kv{_path(path)}?list={scope}"
+            if limit:
+                target += f"&limit={limit}"
+            if after:
+                target += f"&after={urllib.parse.quote(after)}&at_revision={revision}"
+            answer = self.send("GET", target)
+            if answer.status == 404 and not nodes:
+                return {}, answer.revision
+            if answer.status != 200:
+                raise Error(self._problem(answer).get("code", "internal"), "not_applied")
+            page = answer.json
+            revision = page["revision"]
+            nodes.update((node["path"], node) for node in page["nodes"])
+            after = page.get("next", "")
+            if not after or limit:
+                return nodes, revision
+
+    def txn(self, tests, then, otherwise=()):
+        body = {"if": list(tests), "then": list(then), "else": list(otherwise)}
+        return self.call("POST", "/v1/txn", body).json
+
+    def watch(self, path, scope="node", from_revision=None, deadline=None, target=None):
+        """Changes for ever, over as many connections as it takes; ends at the deadline.
+
+        Raises Error("compacted") when the history at the resume point is gone: list anew."""
+        target = target or f"/v1/watch{_path(path)}?scope={scope}"
+        seen = None if from_revision is None else from_revision - 1
+        pause = 0.02
+        while deadline is None or now() < deadline:
+            endpoint = self._first
+            headers = {"Accept": "application/x-ndjson"}
+            if seen is not None:
+                headers["Last-Event-ID"] = str(seen)
+            silence = 30 if deadline is None else max(0.001, min(30, deadline - now()))
+            connection = http.client.HTTPConnection(self._endpoints[endpoint], timeout=silence)
+            try:
+                connection.request("GET", target, headers=headers)
+                response = connection.getresponse()
+                if response.status != 200 and response.status not in (408, 429, 500, 503, 504):
+                    problem = json.loads(response.read())
+                    raise Error(problem.get("code", "internal"), "not_applied", problem.get("detail"))
+                while response.status == 200:
+                    line = response.readline()
+                    if not line.endswith(b"\n"):
+                        break
+                    message = json.loads(line) if line.strip() else {}
+                    pause = 0.02
+                    kind, revision = message.get("type"), message.get("revision", 0)
+                    if kind == "compacted":
+                        raise Error("compacted", "not_applied", "the history is gone")
+                    if kind == "denied":
+                        raise Error("permission_denied", "not_applied", "withdrawn")
+                    if kind == "overflow":
+                        seen = message["resume_from"] - 1
+                    elif kind == "created":
+                        seen = revision if seen is None else seen
+                    elif kind == "progress":
+                        seen = max(seen or 0, revision)
+                    elif revision > (seen if seen is not None else -1):
+                        seen = revision
+                        yield message
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+            finally:
+                connection.close()
+            with self._lock:
+                if endpoint == self._first:
+                    self._first = (endpoint + 1) % len(self._endpoints)
+            time.sleep(pause / 2 + random.random() * pause / 2)
+            pause = min(pause * 2, 1.0)
+
+    # Leases.
+
+    def _renew_forever(self):
+        while True:
+            with self._wake:
+                due = min((min(l.renew_at, l.until) for l in self._leases), default=now() + 3600)
+                self._wake.wait(max(0, due - now()))
+                lost = [l for l in self._leases if now() >= l.until]
+                batch = [l for l in self._leases if l not in lost and now() + l.ttl / 12 >= l.renew_at]
+            for lease in lost:
+                lease._lose()
+            if batch:
+                self._renew(batch[:100])
+
+    def _renew(self, batch):
+        ttl = min(lease.ttl for lease in batch)
+        attempt = min(max(ttl / 6, 0.1), 3)
+        # One round, so that a lease whose time comes meanwhile is not kept from being given up.
+        timeout = max(0.001, min(attempt, min(lease.until for lease in batch) - now()))
+        answer, result = None, {}
+        try:
+            answer = self.call("POST", "/v1/leases/keepalive", {"ids": [l.id for l in batch]},
+                               keyed=False, timeout=timeout, attempt=timeout)
+            result = answer.json
+        except Error:
+            pass
+        renewed = {lease["id"]: lease["remaining_ms"] for lease in result.get("leases", [])}
+        for lease in batch:
+            # What was given up by the clock is not revived by a late answer.
+            if lease.id in result.get("not_found", []) or not lease.alive:
+                lease._lose()
+            elif lease.id in renewed:
+                lease.until = max(lease.until, safe_until(answer.sent, renewed[lease.id], lease.ttl))
+                lease.renew_at = answer.sent + lease.ttl / 3
+            else:
+                lease.renew_at = now() + lease.ttl / 12
+
+
+class Lease:
+    """Renewed in the background. `alive` turns false before the cluster can have ended it."""
+
+    def __init__(self, client, ttl=10.0, name="", on_lost=None):
+        self._client, self.ttl, self._on_lost = client, ttl, on_lost
+        body = {"ttl_ms": int(ttl * 1000), "name": name}
+        answer = client.call("POST", "/v1/leases", body)
+        self.id = answer.json["id"]
+        self.until = safe_until(answer.sent, answer.json["remaining_ms"], ttl)
+        self.renew_at = answer.sent + ttl / 3
+        self._over = False
+        if not self.alive:
+            raise Error("lease_not_found", "unknown", "the grant came too late to be believed")
+        with client._wake:
+            client._leases.add(self)
+            client._wake.notify()
+
+    @property
+    def alive(self):
+        return not self._over and now() < self.until
+
+    def _end(self):
+        with self._client._wake:
+            was, self._over = self._over, True
+            self._client._leases.discard(self)
+        return not was
+
+    def _lose(self):
+        if self._end() and self._on_lost:
+            self._on_lost()
+
+    def revoke(self):
+        self._end()
+        answer = self._client.send("DELETE", f"/v1/leases/{self.id}", keyed=False)
+        if answer.status not in (200, 404):
+            raise Error("internal", "unknown", "not revoked; it ends by itself")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.revoke()
+
+
+class Hold:
+    """One or several locks, or a leadership: as long as `held`."""
+
+    def __init__(self, lease, fences):
+        self._lease, self.fences = lease, fences
+        self.token = fences[0][1]
+        self.lease = lease.id
+
+    @property
+    def held(self):
+        return self._lease.alive
+
+    def release(self):
+        self._lease.revoke()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.release()
+
+
+def _claim(client, target, path, body, wait, ttl, on_lost):
+    state = {"granted": False}
+    lease = Lease(client, ttl, path, lambda: on_lost() if state["granted"] and on_lost else None)
+    try:
+        give_up = now() + wait
+        while True:
+            left = max(0, int((give_up - now()) * 1000))
+            asking = dict(body, lease=lease.id, wait_ms=min(left, 86_400_000))
+            try:
+                answer = client.call("POST", target, asking, keyed=False, timeout=_STEP_S,
+                                     attempt=_STEP_S).json
+                break
+            except Error as error:
+                again = ("internal", "deadline_exceeded", "no_leader", "no_quorum", "not_ready",
+                         "shutting_down", "overloaded", "request_timeout")
+                if error.code not in again or now() > give_up + 10:
+                    raise
+            if not lease.alive:
+                raise Error("lease_not_found", "not_applied", "the place in the queue was lost")
+        state["granted"] = True
+        if "holds" in answer:
+            return Hold(lease, [(hold["lock"], hold["token"]) for hold in answer["holds"]])
+        return Hold(lease, [(path, answer["token"])])
+    except BaseException:
+        # With the lease goes the place, whatever is still under way.
+        try:
+            lease.revoke()
+        except Error:
+            pass
+        raise
+
+
+class Lock:
+    def __init__(self, client, path, ttl=10.0, value="", on_lost=None, mode="exclusive", limit=1):
+        self._client, self._path, self._ttl, self._on_lost = client, path, ttl, on_lost
+        self._body = {"mode": mode, "value": value}
+        if limit > 1:
+            self._body["limit"] = limit
+
+    def acquire(self, wait=0.0):
+        return _claim(self._client, f"/v1/locks{_path(self._path)}/acquire", self._path, self._body,
+                      wait, self._ttl, self._on_lost)
+
+
+class RwLock:
+    def __init__(self, client, path, **options):
+        self.read = Lock(client, path, mode="shared", **options)
+        self.write = Lock(client, path, **options)
+
+
+class Semaphore(Lock):
+    def __init__(self, client, path, limit, **options):
+        super().__init__(client, path, limit=limit, **options)
+
+
+class MultiLock:
+    def __init__(self, client, paths, ttl=10.0, on_lost=None):
+        self._client, self._paths, self._ttl, self._on_lost = client, list(paths), ttl, on_lost
+
+    def acquire(self, wait=0.0):
+        return _claim(self._client, "/v1/locks", self._paths[0],
+                      {"locks": [{"path": path} for path in self._paths]}, wait, self._ttl,
+                      self._on_lost)
+
+
+class Election:
+    def __init__(self, client, path, value="", ttl=10.0, on_lost=None):
+        self._client, self._path, self._value = client, path, value
+        self._ttl, self._on_lost = ttl, on_lost
+        self._target = f"/v1/elections{_path(path)}"
+
+    def campaign(self, wait=0.0):
+        return _claim(self._client, self._target + "/campaign", self._path, {"value": self._value},
+                      wait, self._ttl, self._on_lost)
+
+    def proclaim(self, leadership, value):
+        body = {"token": leadership.token, "value": value}
+        self._client.call("POST", self._target + "/proclaim", body)
+
+    def transfer(self, leadership, to):
+        self._client.call("POST", self._target + "/transfer", {"token": leadership.token, "to": to})
+
+    def leader(self):
+        return self._client.call("GET", self._target).json["leader"]
+
+    def observe(self, deadline=None):
+        for message in self._client.watch("", deadline=deadline, target=self._target + "/observe"):
+            yield message["leader"]
+
+
+class Barrier:
+    def __init__(self, client, path):
+        self._client, self._path = client, path
+
+    def set(self):
+        self._client.put(self._path, b"")
+
+    def remove(self):
+        answer = self._client.send("DELETE", "/v1/kv" + _path(self._path))
+        if answer.status not in (200, 404):
+            raise Error("internal", "not_applied", "not removed")
+
+    def wait(self, timeout):
+        value, _, revision = self._client.get(self._path)
+        if value is None:
+            return
+        deadline = now() + timeout
+        for change in self._client.watch(self._path, "node", revision + 1, deadline):
+            if any(event["type"] == "delete" for event in change["events"]):
+                return
+        raise Error("deadline_exceeded", "not_applied", "waited in vain")
+
+
+class DoubleBarrier:
+    def __init__(self, client, path, count, ttl=10.0, on_lost=None):
+        self._client, self._count, self._ttl, self._on_lost = client, count, ttl, on_lost
+        self._members, self._ready = path + "/members", path + "/ready"
+
+    def enter(self, timeout):
+        deadline = now() + timeout
+        self._lease = Lease(self._client, self._ttl, self._members, self._on_lost)
+        try:
+            create = {"create": {"path": self._members + "/m-", "sequential": True,
+                                 "lease": self._lease.id}}
+            made = self._client.txn([self._children("==", 0)],
+                                    [{"delete": {"path": self._ready}}, create], [create])
+            self._place = made["results"][-1]["create"]["path"]
+            seen = self._client.txn(
+                [self._children(">", self._count - 1),
+                 {"path": self._ready, "target": "exists", "op": "==", "value": False}],
+                [{"put": {"path": self._ready}}], [{"get": {"path": self._ready}}])
+            if not seen["succeeded"] and seen["results"][0]["get"] is None:
+                for _ in self._client.watch(self._ready, "node", seen["revision"] + 1, deadline):
+                    break
+                else:
+                    raise Error("deadline_exceeded", "not_applied", "waited in vain")
+            if not self._lease.alive:
+                raise Error("lease_not_found", "not_applied", "the place was lost")
+        except BaseException:
+            self._lease.revoke()
+            raise
+
+    def leave(self, timeout):
+        deadline = now() + timeout
+        leave = {"delete": {"path": self._place}}
+        self._client.txn(
+            [self._children("==", 1),
+             {"path": self._place, "target": "exists", "op": "==", "value": True}],
+            [leave, {"delete": {"path": self._ready}}], [leave])
+        self._lease.revoke()
+        nodes, revision = self._client.list(self._members)
+        inside = set(nodes)
+        if not inside:
+            return
+        for change in self._client.watch(self._members, "children", revision + 1, deadline):
+            for event in change["events"]:
+                (inside.add if event["type"] == "put" else inside.discard)(event["path"])
+            if not inside:
+                return
+        raise Error("deadline_exceeded", "not_applied", "not all have left")
+
+    def _children(self, op, value):
+        return {"path": self._members, "target": "num_children", "op": op, "value": value}
+
+
+class Counter:
+    def __init__(self, client, path):
+        self._client, self._path = client, path
+
+    def get(self):
+        return int(self._client.get(self._path)[0] or b"0")
+
+    def add(self, delta, fences=()):
+        while True:
+            value, revision, _ = self._client.get(self._path)
+            total = int(value or b"0") + delta
+            try:
+                self._client.put(self._path, str(total), None, revision or 0, fences)
+                return total
+            except Error as error:
+                if error.code != "precondition_failed":
+                    raise
+
+
+class Queue:
+    def __init__(self, client, path):
+        self._client, self._path = client, path
+
+    def put(self, item):
+        target = "/v1/kv" + _path(self._path) + "/item-"
+        return self._client.call("POST", target, item).json["path"]
+
+    def take(self, timeout):
+        deadline = now() + timeout
+        while True:
+            nodes, revision = self._client.list(self._path, limit=1)
+            for path, node in nodes.items():
+                try:
+                    self._client.delete(path, node["mod_revision"])
+                    return _value(node)
+                except Error as error:
+                    if error.code != "precondition_failed":
+                        raise
+            if nodes:
+                continue
+            for change in self._client.watch(self._path, "children", revision + 1, deadline):
+                if any(event["type"] == "put" for event in change["events"]):
+                    break
+            else:
+                raise Error("deadline_exceeded", "not_applied", "nothing came")
+
+
+class Group:
+    def __init__(self, client, path):
+        self._client, self._path = client, path
+
+    def join(self, name, value=b"", ttl=10.0, on_lost=None):
+        lease = Lease(self._client, ttl, f"{self._path}/{name}", on_lost)
+        try:
+            self._client.put(f"{self._path}/{name}", value, lease.id)
+        except BaseException:
+            lease.revoke()
+            raise
+        return lease
+
+    def members(self):
+        nodes, _ = self._client.list(self._path)
+        return {path.rsplit("/", 1)[1]: _value(node) for path, node in nodes.items()}
+
+
+class Cache:
+    """What is below a path, kept up. `on_event(type, path, node)` for changes after the first list."""
+
+    def __init__(self, client, path, on_event=None):
+        self._client, self._path, self._on_event = client, path, on_event
+        self._moved = threading.Condition()
+        self._nodes, self._closed, self.revision, self.error = {}, False, 0, None
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def all(self):
+        with self._moved:
+            return {path: _value(node) for path, node in self._nodes.items()}
+
+    def reach(self, revision, timeout):
+        """False if it has not come to that revision of its subtree in time."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self.revision >= revision or self.error, timeout)
+
+    def close(self):
+        self._closed = True
+
+    def _follow(self):
+        while not self._closed:
+            try:
+                nodes, revision = self._client.list(self._path, "subtree")
+                events = [("delete", path, None) for path in self._nodes if path not in nodes]
+                events += [("put", path, node) for path, node in nodes.items()
+                           if self._nodes.get(path, {}).get("mod_revision") != node["mod_revision"]]
+                self._move(nodes, revision, events if self.revision else [])
+                for change in self._client.watch(self._path, "subtree", revision + 1):
+                    if self._closed:
+                        return
+                    nodes = dict(self._nodes)
+                    events = [e for e in change["events"] if e["path"] != self._path]
+                    for event in events:
+                        if event["type"] == "put":
+                            nodes[event["path"]] = event["node"]
+                        else:
+                            nodes.pop(event["path"], None)
+                    self._move(nodes, change["revision"],
+                               [(e["type"], e["path"], e.get("node")) for e in events])
+            except Error as error:
+                if error.code in ("permission_denied", "invalid_path", "unauthenticated"):
+                    with self._moved:
+                        self.error = error
+                        self._moved.notify_all()
+                    return
+                if error.code != "compacted":
+                    time.sleep(0.5)
+
+    def _move(self, nodes, revision, events):
+        with self._moved:
+            self._nodes, self.revision = nodes, revision
+            self._moved.notify_all()
+        for event in events:
+            if self._on_event:
+                self._on_event(*event)

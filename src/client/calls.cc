@@ -1,0 +1,244 @@
+#include "src/client/calls.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "src/base/check.h"
+#include "src/client/json.h"
+
+namespace synod::client {
+namespace {
+
+constexpr Milliseconds kPauseMin{20};
+constexpr Milliseconds kPauseMax{1000};
+constexpr int kDoublingsMax = 6;
+constexpr uint64_t kNotAfterMs = 15'000;
+constexpr std::chrono::seconds kTimeAgeMax{60};
+// Below this an attempt cannot succeed over any network.
+constexpr Milliseconds kAttemptMin{1};
+
+bool IsChange(const std::string& method) { return method != "GET" && method != "HEAD"; }
+
+uint64_t ToNumber(std::string_view text) {
+  uint64_t n = 0;
+  std::from_chars(text.data(), text.data() + text.size(), n);
+  return n;
+}
+
+// Changes of the membership are not commands of the state machine: it does not judge their time.
+bool TakesNotAfter(const std::string& target) { return !target.starts_with("/v1/cluster/"); }
+
+Milliseconds RetryAfter(const HttpReply& reply) {
+  return std::chrono::seconds(std::min<uint64_t>(ToNumber(reply.Header("retry-after")), 60));
+}
+
+}  // namespace
+
+Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before) {
+  Verdict v;
+  v.maybe_applied = change && (maybe_applied_before || end.outcome == Outcome::kUnknown);
+  switch (end.status) {
+    case 0:
+    case 408:
+    case 429:
+    case 500:
+    case 504:
+      v.repeat = true;
+      return v;
+    case 503:
+      // Nobody makes room while a client waits.
+      v.repeat = end.code != "storage_full";
+      return v;
+    case 401:
+    case 403:
+      // Said before the key was looked up: an earlier attempt may have run.
+      return v;
+    default:
+      break;
+  }
+  if (end.code == "request_expired") {
+    // Its outcome is unknown only because of attempts before this one.
+    v.maybe_applied = change && maybe_applied_before;
+    v.anew = v.repeat = change && !own_key && !maybe_applied_before;
+    return v;
+  }
+  v.decided = true;
+  v.maybe_applied = false;
+  return v;
+}
+
+Calls::Calls(Runtime& runtime, size_t endpoints) : runtime_(runtime), endpoints_(endpoints) {
+  SYNOD_CHECK(endpoints_ > 0);
+}
+
+Calls::Id Calls::Start(Call call, Callback<Answer> done, OnData on_data) {
+  const Id id = ++last_id_;
+  Pending& p = pending_[id];
+  p.call = std::move(call);
+  p.done = std::move(done);
+  p.on_data = std::move(on_data);
+  p.deadline = runtime_.Now() + p.call.timeout;
+  p.change = IsChange(p.call.method);
+  p.own_key = std::any_of(p.call.headers.begin(), p.call.headers.end(),
+                          [](const auto& h) { return h.first == "Idempotency-Key"; });
+  p.timer = runtime_.At(runtime_.Now(), [this, id] { Attempt(id); });
+  return id;
+}
+
+void Calls::Cancel(Id id) {
+  const auto it = pending_.find(id);
+  if (it == pending_.end())
+    return;
+  if (it->second.exchange)
+    runtime_.Abandon(*it->second.exchange);
+  if (it->second.timer)
+    runtime_.Cancel(*it->second.timer);
+  pending_.erase(it);
+}
+
+bool Calls::KnowsTime() const {
+  return cluster_time_ > 0 && runtime_.Now() - time_seen_at_ < kTimeAgeMax;
+}
+
+Clock::time_point Calls::AttemptDeadline(const Pending& p) const {
+  return std::min(p.deadline, runtime_.Now() + p.call.attempt_timeout);
+}
+
+void Calls::Attempt(Id id) {
+  Pending& p = pending_.at(id);
+  p.timer.reset();
+  p.asked = endpoint_;
+  const bool guarded = p.change && !p.own_key && !p.call.repeatable && TakesNotAfter(p.call.target);
+  if (guarded && p.not_after == 0 && !KnowsTime())
+    AskTime(id, p);
+  else
+    Send(id, p);
+}
+
+void Calls::AskTime(Id id, Pending& p) {
+  Exchange exchange;
+  exchange.endpoint = p.asked;
+  // A linearizable read: a node that was idle or cut off tells an old time.
+  exchange.request.target = "/v1/kv/";
+  exchange.deadline = AttemptDeadline(p);
+  exchange.on_end = [this, id](Result<HttpReply> result) {
+    Pending& asking = pending_.at(id);
+    asking.exchange.reset();
+    if (result)
+      Learn(*result);
+    if (KnowsTime())
+      return Send(id, asking);
+    // Nothing of the call itself has been sent.
+    OnEnd(id, result ? Error{Errc::kInternal, Outcome::kNotApplied, "a node without Synod-Time"}
+                     : Error{result.error().code, Outcome::kNotApplied, result.error().detail});
+  };
+  p.exchange = runtime_.Start(std::move(exchange));
+}
+
+void Calls::Send(Id id, Pending& p) {
+  Exchange exchange;
+  exchange.endpoint = p.asked;
+  exchange.request = {p.call.method, p.call.target, p.call.headers, p.call.body};
+  exchange.deadline = AttemptDeadline(p);
+  if (p.change && !p.own_key && !p.call.repeatable) {
+    if (p.key.empty())
+      p.key = UniqueKey();
+    exchange.request.headers.emplace_back("Idempotency-Key", p.key);
+    if (TakesNotAfter(p.call.target)) {
+      if (p.not_after == 0) {
+        const auto since = std::chrono::duration_cast<Milliseconds>(runtime_.Now() - time_seen_at_);
+        p.not_after = cluster_time_ + static_cast<uint64_t>(since.count()) + kNotAfterMs;
+      }
+      exchange.request.headers.emplace_back("Synod-Not-After", std::to_string(p.not_after));
+    }
+  }
+  p.sent_at = runtime_.Now();
+  if (p.attempts++ == 0)
+    p.first_sent_at = p.sent_at;
+  if (p.on_data)
+    exchange.on_data = [this, id](std::string_view bytes) {
+      pending_.at(id).data_seen = true;
+      // A copy: what it does may cancel the call.
+      const OnData on_data = pending_.at(id).on_data;
+      on_data(bytes);
+    };
+  exchange.on_end = [this, id](Result<HttpReply> result) {
+    pending_.at(id).exchange.reset();
+    OnEnd(id, std::move(result));
+  };
+  p.exchange = runtime_.Start(std::move(exchange));
+}
+
+void Calls::OnEnd(Id id, Result<HttpReply> result) {
+  Pending& p = pending_.at(id);
+  AttemptEnd end;
+  Answer answer;
+  if (result) {
+    Learn(*result);
+    answer.reply = *std::move(result);
+    answer.sent_at = answer.reply.Header("synod-replayed") == "true" ? p.first_sent_at : p.sent_at;
+    end.status = answer.reply.status;
+    if (!answer.ok() && end.status >= 400) {
+      const boost::json::object problem = JsonObject(answer.reply.body);
+      end.code = TextOf(problem, "code");
+      // Without the member: something that is no node of ours answered.
+      if (TextOf(problem, "outcome") == "unknown" || (end.code.empty() && end.status >= 500))
+        end.outcome = Outcome::kUnknown;
+    }
+  } else {
+    end.outcome = result.error().outcome;
+  }
+  const Verdict v = Judge(end, p.change, p.own_key, p.maybe_applied);
+  p.maybe_applied = v.maybe_applied;
+  if (v.anew) {
+    p.key.clear();
+    p.not_after = 0;
+  }
+  if (v.repeat)
+    Leave(p.asked);
+  const Milliseconds pause_min = end.status == 429 ? RetryAfter(answer.reply) : kPauseMin;
+  const bool late = runtime_.Now() + pause_min + kAttemptMin >= p.deadline;
+  if (v.repeat && !late && !p.data_seen)
+    return Repeat(id, p, pause_min);
+  const Outcome outcome = p.maybe_applied ? Outcome::kUnknown : Outcome::kNotApplied;
+  if (result) {
+    answer.outcome = outcome;
+    Finish(id, std::move(answer));
+  } else {
+    Finish(id, Error{result.error().code, outcome, result.error().detail});
+  }
+}
+
+void Calls::Repeat(Id id, Pending& p, Milliseconds pause_min) {
+  const Milliseconds full =
+      std::min(kPauseMin * (1 << std::min(p.attempts, kDoublingsMax)), kPauseMax);
+  // Half of it is chance, so that clients who failed together do not come back together.
+  const auto half = static_cast<uint64_t>(full.count()) / 2;
+  const Milliseconds pause(half + runtime_.Random(half + 1));
+  const Clock::time_point at = runtime_.Now() + std::max(pause, pause_min);
+  p.timer = runtime_.At(std::min(at, p.deadline - kAttemptMin), [this, id] { Attempt(id); });
+}
+
+void Calls::Finish(Id id, Result<Answer> result) {
+  // Out of the table first: the callback may start and cancel calls.
+  const Callback<Answer> done = std::move(pending_.at(id).done);
+  pending_.erase(id);
+  done(std::move(result));
+}
+
+// Only if nobody has left it before: calls that failed together move on by one.
+void Calls::Leave(size_t endpoint) {
+  if (endpoint == endpoint_)
+    endpoint_ = (endpoint_ + 1) % endpoints_;
+}
+
+void Calls::Learn(const HttpReply& reply) {
+  const uint64_t time = ToNumber(reply.Header("synod-time"));
+  // A node that lags behind tells an old time; the same time again says that it stands still.
+  if (time == 0 || (time < cluster_time_ && KnowsTime()))
+    return;
+  cluster_time_ = time;
+  time_seen_at_ = runtime_.Now();
+}
+
+}  // namespace synod::client

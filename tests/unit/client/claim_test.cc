@@ -1,0 +1,181 @@
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "src/client/election.h"
+#include "src/client/lock.h"
+#include "tests/unit/client/fake_runtime.h"
+
+namespace synod::client {
+namespace {
+
+constexpr const char* kGrant = R"({"id":7,"ttl_ms":9000,"remaining_ms":9000})";
+constexpr const char* kRenewed =
+    R"({"leases":[{"id":7,"ttl_ms":9000,"remaining_ms":9000}],"not_found":[]})";
+constexpr const char* kHeld =
+    R"({"lock":"/a","token":12,"lease":7,"key":"/.synod/locks/a/@1","remaining_ms":9000})";
+
+class ClaimTest : public testing::Test {
+ protected:
+  ClaimTest() {
+    auto world = std::make_unique<FakeRuntime>();
+    world_ = world.get();
+    client_ = std::make_unique<Client>(std::make_unique<Client::Core>(std::move(world), 3));
+    options_.ttl = Milliseconds(9000);
+    options_.on_lost = [this] { ++losses_; };
+  }
+  Callback<Hold> Done() {
+    return [this](Result<Hold> hold) {
+      if (hold)
+        hold_.emplace(*std::move(hold));
+      else
+        error_ = hold.error();
+    };
+  }
+  void AnswerGrant() {
+    world_->Advance();
+    if (world_->exchange().request.target == "/v1/kv/")
+      world_->Reply(200, "{}");
+    ASSERT_EQ(world_->exchange().request.target, "/v1/leases");
+    world_->Reply(201, kGrant);
+  }
+  // The place of the open request to that target; renewals go beside what waits.
+  size_t Find(std::string_view target) {
+    for (size_t i = 0; i < world_->open(); ++i)
+      if (world_->exchange(i).request.target == target)
+        return i;
+    ADD_FAILURE() << "nobody asks for " << target;
+    return 0;
+  }
+  void Answer(std::string_view target, int status, const std::string& body) {
+    world_->End(Find(target), HttpReply{status, {}, body});
+    world_->Advance();
+  }
+
+  FakeRuntime* world_;
+  std::unique_ptr<Client> client_;
+  HoldOptions options_;
+  std::optional<Hold> hold_;
+  std::optional<Error> error_;
+  int losses_ = 0;
+};
+
+TEST_F(ClaimTest, AsksOnALeaseOfItsOwnAndGivesTheToken) {
+  options_.value = "me";
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(0), Done());
+  AnswerGrant();
+  EXPECT_EQ(world_->exchange().request.body,
+            R"({"mode":"exclusive","value":"me","lease":7,"wait_ms":0})");
+  Answer("/v1/locks/a/acquire", 200, kHeld);
+  ASSERT_TRUE(hold_);
+  EXPECT_TRUE(hold_->Held());
+  EXPECT_EQ(hold_->token(), 12U);
+  EXPECT_EQ(hold_->fence().Header(), "/a=12");
+}
+
+TEST_F(ClaimTest, EachRecipeAsksInItsOwnWay) {
+  struct Case {
+    const char* target;
+    const char* body;
+  };
+  RwLock rw(*client_, "/a", options_);
+  Semaphore semaphore(*client_, "/a", 3, options_);
+  MultiLock multi(*client_, {{"/a"}, {"/b", LockMode::kShared}}, options_);
+  Election election(*client_, "/a", options_);
+  const std::vector<std::pair<std::function<Waiting()>, Case>> cases = {
+      {[&] { return rw.read().Acquire(Milliseconds(5), Done()); },
+       {"/v1/locks/a/acquire", R"({"mode":"shared","lease":7,"wait_ms":5})"}},
+      {[&] { return semaphore.Acquire(Milliseconds(5), Done()); },
+       {"/v1/locks/a/acquire", R"({"mode":"exclusive","limit":3,"lease":7,"wait_ms":5})"}},
+      {[&] { return multi.Acquire(Milliseconds(5), Done()); },
+       {"/v1/locks", R"({"locks":[{"path":"/a","mode":"exclusive"},{"path":"/b","mode":"shared"}],)"
+                     R"("lease":7,"wait_ms":5})"}},
+      {[&] { return election.Campaign(Milliseconds(5), Done()); },
+       {"/v1/elections/a/campaign", R"({"lease":7,"wait_ms":5})"}},
+  };
+  for (const auto& [start, expected] : cases) {
+    {
+      const Waiting waiting = start();
+      AnswerGrant();
+      EXPECT_EQ(world_->exchange().request.target, expected.target);
+      EXPECT_EQ(world_->exchange().request.body, expected.body);
+    }
+    // Left: its lease is revoked.
+    world_->Advance();
+    Answer("/v1/leases/7", 200, "{}");
+  }
+}
+
+TEST_F(ClaimTest, AMultiLockHasAFenceForEachPart) {
+  MultiLock multi(*client_, {{"/b"}, {"/a"}}, options_);
+  const Waiting waiting = multi.Acquire(Milliseconds(0), Done());
+  AnswerGrant();
+  Answer("/v1/locks", 200,
+         R"({"holds":[{"lock":"/a","token":3},{"lock":"/b","token":4}],"lease":7})");
+  ASSERT_TRUE(hold_);
+  ASSERT_EQ(hold_->fences().size(), 2U);
+  EXPECT_EQ(hold_->fences()[1].Header(), "/b=4");
+}
+
+TEST_F(ClaimTest, AHangingNodeIsLeftBeforeThePlaceIsWithdrawn) {
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+  AnswerGrant();
+  const size_t node = world_->exchange(Find("/v1/locks/a/acquire")).endpoint;
+  world_->Advance(Milliseconds(2900));
+  world_->Advance(Milliseconds(200));
+  const Exchange& again = world_->exchange(Find("/v1/locks/a/acquire"));
+  EXPECT_NE(again.endpoint, node);
+  // The rest of the wait, on the same lease.
+  EXPECT_EQ(again.request.body.find(R"({"mode":"exclusive","lease":7,"wait_ms":57)"), 0U)
+      << again.request.body;
+}
+
+TEST_F(ClaimTest, AnUnavailableLockLeavesNoLeaseBehind) {
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(0), Done());
+  AnswerGrant();
+  Answer("/v1/locks/a/acquire", 423, R"({"code":"lock_unavailable","detail":"held"})");
+  ASSERT_TRUE(error_);
+  EXPECT_EQ(error_->code, Errc::kLockUnavailable);
+  Answer("/v1/leases/7", 200, "{}");
+  EXPECT_EQ(losses_, 0);
+}
+
+TEST_F(ClaimTest, ALeaseThatEndsWhileWaitingEndsTheWaitAndIsNoLossOfAHold) {
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+  AnswerGrant();
+  world_->Advance(Milliseconds(3000));
+  Answer("/v1/leases/keepalive", 200, R"({"leases":[],"not_found":[7]})");
+  ASSERT_TRUE(error_);
+  EXPECT_EQ(error_->code, Errc::kLeaseNotFound);
+  EXPECT_EQ(losses_, 0);
+}
+
+TEST_F(ClaimTest, ALostHoldIsToldOnceAndNotClaimedAnyMore) {
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(0), Done());
+  AnswerGrant();
+  Answer("/v1/locks/a/acquire", 200, kHeld);
+  world_->Advance(Milliseconds(30'000));
+  EXPECT_EQ(losses_, 1);
+  EXPECT_FALSE(hold_->Held());
+}
+
+TEST_F(ClaimTest, AHoldThatIsKeptAliveStays) {
+  Lock lock(*client_, "/a", options_);
+  const Waiting waiting = lock.Acquire(Milliseconds(0), Done());
+  AnswerGrant();
+  Answer("/v1/locks/a/acquire", 200, kHeld);
+  for (int i = 0; i < 20; ++i) {
+    while (world_->open() == 0) world_->Advance(Milliseconds(10));
+    Answer("/v1/leases/keepalive", 200, kRenewed);
+  }
+  EXPECT_TRUE(hold_->Held());
+  EXPECT_EQ(losses_, 0);
+}
+
+}  // namespace
+}  // namespace synod::client
