@@ -12,7 +12,12 @@ Client::Client(std::vector<Endpoint> endpoints) {
 }
 Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
-Client::~Client() { core_->runtime().Stop(); }
+Client::~Client() {
+  core_->runtime().Stop();
+  closing_ = true;
+  // Here, while this object is whole: calls that are dropped drop leases and watches.
+  core_.reset();
+}
 
 void Client::Send(Call call, Callback<Answer> done) {
   core_->runtime().Post(

@@ -40,8 +40,11 @@ class Client {
   Result<Answer> Stream(Call call, std::function<void(std::string_view)> on_data);
 
   Core& core() { return *core_; }
+  // It is going, and with it what it still had under way: nobody waits for its thread any more.
+  bool closing() const { return closing_; }
 
  private:
+  bool closing_ = false;
   std::unique_ptr<Core> core_;
 };
 

@@ -1,7 +1,7 @@
 // Client::Core: what the parts of this folder share, and how their two forms become one.
 //
 // Contract      Await turns a form with a callback into a blocking one; RunOnLoop gets a task done
-//               in the loop, now if it is the loop that asks.
+//               in the loop, now if it is the loop that asks, not at all if the client is going.
 // Thread        Members: the loop's. The functions: any; Await not the loop's.
 // Not here      Public headers: users see none of this.
 #ifndef SYNOD_CLIENT_CORE_H_
@@ -61,6 +61,8 @@ Result<T> Await(Client& client, Start start) {
 
 template <typename Task>
 void RunOnLoop(Client& client, Task task) {
+  if (client.closing())
+    return;
   if (client.core().runtime().OnLoop())
     return task();
   (void)Await<Unit>(client, [&task](const auto& done) {

@@ -65,7 +65,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 Lease::~Lease() { End(); }
 
 void Lease::End() {
-  if (!belief_)
+  if (!belief_ || client_->closing())
     return;
   // What is lost need not be waited for; the cluster may not be there.
   if (client_->core().runtime().OnLoop() || !Alive())

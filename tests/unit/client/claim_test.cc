@@ -3,7 +3,9 @@
 #include <optional>
 
 #include "src/client/election.h"
+#include "src/client/group.h"
 #include "src/client/lock.h"
+#include "src/client/queue.h"
 #include "tests/unit/client/fake_runtime.h"
 
 namespace synod::client {
@@ -162,6 +164,26 @@ TEST_F(ClaimTest, ALostHoldIsToldOnceAndNotClaimedAnyMore) {
   world_->Advance(Milliseconds(30'000));
   EXPECT_EQ(losses_, 1);
   EXPECT_FALSE(hold_->Held());
+}
+
+TEST_F(ClaimTest, AClientGoesWithTheLeasesAndWatchesOfItsCalls) {
+  bool called = false;
+  {
+    auto world = std::make_unique<FakeRuntime>();
+    world_ = world.get();
+    Client client(std::make_unique<Client::Core>(std::move(world), 1));
+    Group(client, "/g").Join("me", "", {}, [&](const Result<Lease>&) { called = true; });
+    AnswerGrant();
+    EXPECT_EQ(world_->exchange().request.target, "/v1/kv/g/me?lease=7");
+    Queue(client, "/q").Take(Milliseconds(60'000), [&](const Result<std::string>&) {
+      called = true;
+    });
+    world_->Advance();
+    Answer("/v1/kv/q?list=children&limit=1", 200, R"({"nodes":[],"revision":5})");
+    EXPECT_EQ(world_->exchange(Find("/v1/watch/q?scope=children&filter=put")).request.method,
+              "GET");
+  }
+  EXPECT_FALSE(called);
 }
 
 TEST_F(ClaimTest, AHoldThatIsKeptAliveStays) {

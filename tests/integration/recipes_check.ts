@@ -1,0 +1,152 @@
+// Every recipe of docs/recipes/synod.ts against a cluster; prints the name of each that holds.
+import { Barrier, Cache, Client, Counter, DoubleBarrier, Election, Group, Lock, Moment, MultiLock, Queue, RwLock,
+         Semaphore, SynodError, safeUntil } from "../../docs/recipes/synod.js";
+
+declare const process: { env: Record<string, string>; exit(code: number): never };
+
+const endpoints = process.env.SYNOD_ENDPOINTS.split(",");
+const client = new Client(endpoints);
+const other = new Client([...endpoints].reverse());
+
+function expect(condition: boolean, what: string) {
+  if (!condition) throw new Error(what);
+}
+
+async function refused(code: string, act: Promise<unknown>) {
+  try {
+    await act;
+  } catch (error) {
+    if (error instanceof SynodError && error.code === code) return;
+    throw error;
+  }
+  throw new Error(`not refused with ${code}`);
+}
+
+const checks: Record<string, () => Promise<void>> = {
+  async lock() {
+    const hold = await new Lock(client, "/ts/lock", { value: "me" }).acquire(10_000);
+    expect(hold.held, "held");
+    await client.put("/ts/data", "x", { fences: hold.fences });
+    await refused("lock_unavailable", new Lock(other, "/ts/lock").acquire());
+    const waiting = new Lock(other, "/ts/lock").acquire(30_000);
+    await hold.release();
+    const second = await waiting;
+    expect(second.token > hold.token && !hold.held, "the second token is higher");
+    await refused("fenced", client.put("/ts/data", "late", { fences: hold.fences }));
+    await second.release();
+  },
+  async rw_lock() {
+    const rw = new RwLock(client, "/ts/rw");
+    const readers = [await rw.read.acquire(10_000), await rw.read.acquire(10_000)];
+    await refused("lock_unavailable", rw.write.acquire());
+    for (const reader of readers) await reader.release();
+    await (await rw.write.acquire(10_000)).release();
+  },
+  async semaphore() {
+    const licences = new Semaphore(client, "/ts/licences", 2);
+    const held = [await licences.acquire(), await licences.acquire()];
+    await refused("lock_unavailable", licences.acquire());
+    await held[0].release();
+    await (await licences.acquire(10_000)).release();
+    await held[1].release();
+  },
+  async multi_lock() {
+    const part = await new Lock(other, "/ts/b").acquire(10_000);
+    await refused("lock_unavailable", new MultiLock(client, ["/ts/a", "/ts/b"]).acquire());
+    await part.release();
+    const hold = await new MultiLock(client, ["/ts/a", "/ts/b"]).acquire(10_000);
+    expect(hold.fences.length === 2, "two fences");
+    await client.put("/ts/data", "both", { fences: hold.fences });
+    await hold.release();
+  },
+  async election() {
+    const mine = new Election(client, "/ts/leader", { value: "a" });
+    const seen = new Election(other, "/ts/leader").observe(new Moment().plus(60_000));
+    const next = async () => (await seen.next()).value?.value;
+    expect((await next()) === undefined, "nobody leads");
+    const leadership = await mine.campaign(10_000);
+    await mine.proclaim(leadership, "a again");
+    const waiting = new Election(other, "/ts/leader", { value: "b" }).campaign(30_000);
+    expect((await next()) === "a" && (await next()) === "a again", "seen");
+    await leadership.release();
+    const following = await waiting;
+    await refused("fenced", mine.proclaim(leadership, "late"));
+    expect((await mine.leader()).token === following.token, "the next leads");
+    await following.release();
+  },
+  async barrier() {
+    const sign = new Barrier(client, "/ts/sign");
+    await sign.set();
+    await refused("deadline_exceeded", new Barrier(other, "/ts/sign").wait(300));
+    const waiting = new Barrier(other, "/ts/sign").wait(30_000);
+    await sign.remove();
+    await waiting;
+  },
+  async double_barrier() {
+    const here = new DoubleBarrier(client, "/ts/both", 2), there = new DoubleBarrier(other, "/ts/both", 2);
+    for (let round = 0; round < 2; ++round) {
+      await Promise.all([here.enter(30_000), there.enter(30_000)]);
+      await Promise.all([here.leave(30_000), there.leave(30_000)]);
+    }
+    await refused("deadline_exceeded", here.enter(300));
+  },
+  async counter() {
+    const add = async (by: Client) => {
+      for (let i = 0; i < 20; ++i) await new Counter(by, "/ts/n").add(1);
+    };
+    await Promise.all([add(client), add(other)]);
+    expect((await new Counter(client, "/ts/n").get()) === 40, "all are counted");
+  },
+  async work_queue() {
+    const jobs = new Queue(client, "/ts/jobs");
+    const first = new Queue(other, "/ts/jobs").take(30_000);
+    for (const item of ["a", "b", "c"]) await jobs.put(item);
+    expect((await first) === "a" && (await jobs.take(10_000)) === "b", "in order");
+    expect((await jobs.take(10_000)) === "c", "in order");
+    await refused("deadline_exceeded", jobs.take(300));
+  },
+  async group_and_cache() {
+    const events: string[] = [];
+    let told = () => {};
+    const cache = new Cache(other, "/ts/group", (type, path) => {
+      events.push(`${type} ${path}`);
+      told();
+    });
+    await cache.ready;
+    const group = new Group(client, "/ts/group");
+    const one = await group.join("one", "10.0.0.1");
+    await group.join("two", "10.0.0.2");
+    expect((await group.members()).get("one") === "10.0.0.1", "a member");
+    await one.revoke();
+    while (events.length < 3) await new Promise<void>((done) => (told = done));
+    expect(events.join() === "put /ts/group/one,put /ts/group/two,delete /ts/group/one", events.join());
+    expect([...cache.nodes.keys()].join() === "/ts/group/two", "the cache follows");
+    cache.close();
+  },
+  async loss() {
+    // The cluster ends the lease: told once, and not claimed any more.
+    let losses = 0;
+    const lost = new Promise<void>((done) => {
+      const onLost = () => {
+        ++losses;
+        done();
+      };
+      void new Lock(client, "/ts/lost", { ttlMs: 1_000, onLost }).acquire(10_000).then(async (hold) => {
+        await other.send("DELETE", `/v1/leases/${hold.lease}`);
+        await lost;
+        expect(!hold.held && losses === 1, "lost once");
+      });
+    });
+    await lost;
+    // A wall clock or a steady clock that has come so far ends the belief, whichever does.
+    const moment = safeUntil(new Moment(), 10_000, 10_000);
+    expect(moment.left() > 9_000 && moment.left() <= 9_400, "less drift and margin");
+    expect(new Moment(moment.steady, Date.now() - 1).left() < 0, "by the wall clock");
+  },
+};
+
+for (const [name, check] of Object.entries(checks)) {
+  await check();
+  console.log(name);
+}
+process.exit(0);
