@@ -1,8 +1,8 @@
 // Hold: a lock or a leadership kept while a command runs, and the command ended before it can be
 // gone.
 //
-// Contract      What the library's Hold promises, for a program: a quarter of the TTL before the hold
-//               can have passed to somebody else the command gets SIGTERM, before it can have
+// Contract      What the library's Hold promises, for a program: a quarter of the TTL before the
+//               hold can have passed to somebody else the command gets SIGTERM, before it can have
 //               passed SIGKILL; SIGKILL at once if the cluster says that it has.
 // Thread        One; SIGCHLD, SIGINT and SIGTERM are waited for.
 #ifndef SYNOD_CLI_HOLD_H_

@@ -1,8 +1,7 @@
 // Session: what every command of the CLI shares: the client, the form of output, exit codes.
 //
 // Contract      Commands return one of the exit codes below. What goes wrong is told on stderr in
-//               one
-//               line, with the API's code and, for changes, whether anything may have happened.
+//               one line, with the API's code and, for changes, whether anything may have happened.
 // Thread        One.
 #ifndef SYNOD_CLI_SESSION_H_
 #define SYNOD_CLI_SESSION_H_

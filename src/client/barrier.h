@@ -1,8 +1,9 @@
 // Barrier, DoubleBarrier: processes that wait for a sign, or for each other.
 //
-// Contract      Barrier: while its node exists, all who Wait wait. DoubleBarrier: Enter returns when
-//               `count` processes have entered, Leave when all have left; one that dies counts as
-//               having left, since its place is tied to a lease. Both may be used again and again.
+// Contract      Barrier: while its node exists, all who Wait wait. DoubleBarrier: Enter returns
+//               when `count` processes have entered, Leave when all have left; one that dies counts
+//               as having left, since its place is tied to a lease. Both may be used again and
+//               again.
 // Thread        Any; callbacks on the client's. A DoubleBarrier object is one participant.
 // Errors        kDeadlineExceeded when the wait is over: the process is then not inside;
 //               kLeaseNotFound if its place was lost (also told by `on_lost`).

@@ -4,9 +4,9 @@
 //               the next endpoint after a pause that doubles, with jitter. What repeats, and what
 //               is known afterwards, is Judge() alone. A call ends at its timeout with what is
 //               known then. A stream repeats until its first byte.
-// Time          Learns the cluster's time from Synod-Time. A change gets Not-After = that time + 15 s,
-//               so that no network can hold it longer; asks for the time first when what it knows
-//               is older than a minute.
+// Time          Learns the cluster's time from Synod-Time. A change gets Not-After = that time + 15
+//               s, so that no network can hold it longer; asks for the time first when what it
+//               knows is older than a minute.
 // Thread        The loop's.   Errors: kDeadlineExceeded or kInternal when nobody answered.
 #ifndef SYNOD_CLIENT_CALLS_H_
 #define SYNOD_CLIENT_CALLS_H_

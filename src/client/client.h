@@ -6,8 +6,8 @@
 //               is repeated). A Client outlives all that was made with it; when it goes, callbacks
 //               that have not been called never are.
 // Thread        Blocking forms: any but the client's own, which they would wait for (checked).
-//               Callbacks run on the client's thread, one at a time; keep them short, or all
-//               leases of the client wait.
+//               Callbacks run on the client's thread, one at a time; keep them short, or all leases
+//               of the client wait.
 // Errors        Those of the API by `code`, with `outcome` and `detail`; kDeadlineExceeded or
 //               kInternal if nobody answered.
 #ifndef SYNOD_CLIENT_CLIENT_H_

@@ -1,7 +1,7 @@
 // Counter: a number that many change.
 //
-// Contract      Add is a read and a write that holds only if nobody wrote in between, until it does;
-//               each Add counts once, however often its requests had to be sent. Absent is 0.
+// Contract      Add is a read and a write that holds only if nobody wrote in between, until it
+//               does; each Add counts once, however often its requests had to be sent. Absent is 0.
 // Thread        Any; callbacks on the client's.
 // Errors        kPreconditionFailed if the node holds no number; the API's.
 #ifndef SYNOD_CLIENT_COUNTER_H_

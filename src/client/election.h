@@ -1,9 +1,9 @@
 // Election: one of those who stand leads, with a token; all can see who.
 //
 // Contract      As Curator's LeaderLatch and etcd's Election. Campaign gives leadership as a Hold:
-//               releasing it resigns, and the next in the queue leads in the same revision. What the
-//               leader writes carries hold.fence(). Observe tells who leads now, then every change,
-//               each once and in order, across leader changes of the cluster as well.
+//               releasing it resigns, and the next in the queue leads in the same revision. What
+//               the leader writes carries hold.fence(). Observe tells who leads now, then every
+//               change, each once and in order, across leader changes of the cluster as well.
 // Thread        Any; functions given run on the client's, not after their object is gone.
 // Errors        Campaign: hold.h. Proclaim, Transfer: kFenced when no longer leader; Transfer:
 //               kLeaseNotFound if `to` is no candidate.

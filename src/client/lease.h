@@ -3,7 +3,8 @@
 // Contract      Alive() is true only while the cluster cannot have ended the lease: it turns false
 //               before that, also after the process was stopped or the machine slept. `on_lost`
 //               runs once, as soon as that is so or the cluster says that the lease is gone, and
-//               never after Revoke has returned. What hangs on the lease (nodes, holds) goes with it.
+//               never after Revoke has returned. What hangs on the lease (nodes, holds) goes with
+//               it.
 // Thread        Any. `on_lost` runs on the client's. The destructor revokes and waits up to a TTL
 //               for it; on the client's thread it does not wait.
 // Errors        Of a grant: the API's. kLeaseNotFound if its answer came too late to be believed.

@@ -1,8 +1,9 @@
-// LeaseKeeper: renews the leases of a client, and gives each up before the cluster can have ended it.
+// LeaseKeeper: renews the leases of a client, and gives each up before the cluster can have ended
+// it.
 //
 // Contract      A lease may be believed until SafeUntil() of the last renewal that was answered.
-//               Then it is lost for good, whatever answer comes later: `on_lost` runs once. Renewals
-//               are due every third of the TTL, up to kIdsMax leases in one request.
+//               Then it is lost for good, whatever answer comes later: `on_lost` runs once.
+//               Renewals are due every third of the TTL, up to kIdsMax leases in one request.
 // Safety        The cluster counts `remaining_ms` from when it applied the renewal, which is after
 //               the sending of the attempt that ran. Counting from the sending, with the clock that
 //               counts suspend, less the drift of two clocks, ends the belief first.

@@ -1,10 +1,10 @@
 // Lock, RwLock, Semaphore, MultiLock: first come, first served, with a fencing token.
 //
-// Contract      As Curator's InterProcessMutex, -ReadWriteLock, -SemaphoreV2 and -MultiLock, but one
-//               atomic request each, decided by the cluster. Each acquisition is a hold of its own:
-//               two of one process exclude each other, too. A reader does not overtake a waiting
-//               writer. A MultiLock gets all of its locks in one step or waits for all, so that
-//               processes that take the same locks in another order cannot block each other.
+// Contract      As Curator's InterProcessMutex, -ReadWriteLock, -SemaphoreV2 and -MultiLock, but
+//               one atomic request each, decided by the cluster. Each acquisition is a hold of its
+//               own: two of one process exclude each other, too. A reader does not overtake a
+//               waiting writer. A MultiLock gets all of its locks in one step or waits for all, so
+//               that processes that take the same locks in another order cannot block each other.
 // Thread        Any.   Errors: hold.h.
 #ifndef SYNOD_CLIENT_LOCK_H_
 #define SYNOD_CLIENT_LOCK_H_

@@ -1,7 +1,7 @@
 // Queue: items in the order in which they were put, each taken by one.
 //
-// Contract      Take removes the oldest item and gives it; it waits while there is none. Each item is
-//               given at most once: it is lost if its taker dies with it. Who cannot afford that
+// Contract      Take removes the oldest item and gives it; it waits while there is none. Each item
+//               is given at most once: it is lost if its taker dies with it. Who cannot afford that
 //               takes under a Lock, and removes when the work is done (docs/recipes.md, "Queue").
 // Thread        Any; callbacks on the client's.
 // Errors        kDeadlineExceeded: nothing came in time. The API's.

@@ -1,9 +1,9 @@
 // Runtime: the world that a client lives in: its clock, its timers, its thread, its connections.
 //
 // Contract      All that a client does happens in tasks of one loop, one at a time; only Post,
-//               OnLoop, Now and Stop may be called from elsewhere. The real one is AsioRuntime; tests have one
-//               whose time and whose nodes they move by hand, which is how every rule of this
-//               folder is tested without waiting.
+//               OnLoop, Now and Stop may be called from elsewhere. The real one is AsioRuntime;
+//               tests have one whose time and whose nodes they move by hand, which is how every
+//               rule of this folder is tested without waiting.
 // Thread        The loop's, but for those four.
 #ifndef SYNOD_CLIENT_RUNTIME_H_
 #define SYNOD_CLIENT_RUNTIME_H_

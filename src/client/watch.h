@@ -1,9 +1,9 @@
 // Watch: the changes below a path, each once and in order, whatever happens to the nodes.
 //
-// Contract      Resumes by itself, at any node. `on_end` is called once if it cannot: kCompacted means
-//               that the history at the resume point is gone: list the nodes anew (Tree::List), and
-//               watch from the revision of that list + 1. List first and watch then is also how to
-//               begin without a gap; Cache does both.
+// Contract      Resumes by itself, at any node. `on_end` is called once if it cannot: kCompacted
+//               means that the history at the resume point is gone: list the nodes anew
+//               (Tree::List), and watch from the revision of that list + 1. List first and watch
+//               then is also how to begin without a gap; Cache does both.
 // Thread        Any. The functions run on the client's, and not after the destructor has returned.
 // Errors        By `on_end`: kCompacted, kPermissionDenied, kInvalidPath and the like.
 #ifndef SYNOD_CLIENT_WATCH_H_

@@ -1,4 +1,4 @@
-// Holds a lock until its standard input ends, and prints what it believes whenever that changes.
+// Holds a lock until it is killed, and prints what it believes whenever that changes.
 #include <unistd.h>
 
 #include <chrono>

@@ -179,7 +179,7 @@ TEST_F(RecipesTest, AMultiLockWaitsForAllOfItsParts) {
   EXPECT_EQ(all->fences().size(), 2U);
 }
 
-TEST_F(RecipesTest, ACacheIsTheTreeAlsoAfterItsHistoryIsGone) {
+TEST_F(RecipesTest, ACacheCatchesUpWithWhatItsNodeMissed) {
   const auto mine = Connect();
   client::Tree tree(*mine);
   ASSERT_TRUE(tree.Put("/cached/a", "1"));
@@ -205,7 +205,7 @@ TEST_F(RecipesTest, ACacheIsTheTreeAlsoAfterItsHistoryIsGone) {
   EXPECT_EQ(cache.Get("/cached/b")->value, "19");
 }
 
-TEST_F(RecipesTest, AMemberWhoseProcessDiesCountsAsGoneFromADoubleBarrier) {
+TEST_F(RecipesTest, AParticipantThatGoesWithoutLeavingHoldsNobodyUp) {
   const auto mine = Connect();
   auto dying = Connect();
   client::DoubleBarrier here(*mine, "/double", 2);

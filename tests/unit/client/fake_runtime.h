@@ -1,6 +1,7 @@
 // FakeRuntime: a client's world that a test moves by hand: time, timers, and what nodes answer.
 //
-// Nothing happens but in Advance and in the answers that the test gives. Exchanges that are open are
+// Nothing happens but in Advance and in the answers that the test gives. Exchanges that are open
+// are
 // listed in the order in which they were started.
 #ifndef SYNOD_TESTS_UNIT_CLIENT_FAKE_RUNTIME_H_
 #define SYNOD_TESTS_UNIT_CLIENT_FAKE_RUNTIME_H_
