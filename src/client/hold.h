@@ -7,8 +7,7 @@
 //               alone cannot stop a write that is already under way.
 // Thread        Any; `on_lost` on the client's. The destructor releases, as Lease's does.
 // Errors        Of asking: kLockUnavailable when the wait is over, kLeaseNotFound if the place in
-//               the queue was lost while waiting (ask again), kShuttingDown when cancelled, the
-//               API's.
+//               the queue was lost while waiting (ask again), the API's.
 #ifndef SYNOD_CLIENT_HOLD_H_
 #define SYNOD_CLIENT_HOLD_H_
 

@@ -66,8 +66,8 @@ TEST_P(JudgeTest, RepeatsWhatIsSafeAndTellsWhatIsKnown) {
   EXPECT_EQ(v.maybe_applied, c.maybe_applied);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, JudgeTest, testing::ValuesIn(kJudgeCases), [](const auto& info) {
-  return info.param.name;
+INSTANTIATE_TEST_SUITE_P(All, JudgeTest, testing::ValuesIn(kJudgeCases), [](const auto& row) {
+  return row.param.name;
 });
 
 TEST(JudgeTest, AKeyOfTheCallersIsNotReplaced) {
