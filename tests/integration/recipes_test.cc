@@ -211,8 +211,8 @@ TEST_F(RecipesTest, AParticipantThatGoesWithoutLeavingHoldsNobodyUp) {
   client::DoubleBarrier here(*mine, "/double", 2);
   {
     std::promise<Status> entered;
-    auto there = std::make_unique<client::DoubleBarrier>(*dying, "/double", 2,
-                                                         client::LeaseOptions{Milliseconds(1000)});
+    auto there = std::make_unique<client::DoubleBarrier>(
+        *dying, "/double", 2, client::LeaseOptions{Milliseconds(1000), "", {}});
     there->Enter(seconds(30), [&](Status status) { entered.set_value(std::move(status)); });
     const Status in = here.Enter(seconds(30));
     ASSERT_TRUE(in) << in.error().detail;
