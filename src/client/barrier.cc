@@ -48,7 +48,7 @@ void Barrier::Remove(Callback<Unit> done) {
   });
 }
 void Barrier::Wait(Milliseconds timeout, Callback<Unit> done) {
-  AwaitRemoval(client_, path_, Clock::now() + timeout, done);
+  AwaitRemoval(client_, path_, client_.core().runtime().Now() + timeout, done);
 }
 Status Barrier::Set() {
   return Await<Unit>(client_, [&](auto done) { Set(std::move(done)); });
@@ -207,11 +207,13 @@ DoubleBarrier::~DoubleBarrier() {
 }
 
 void DoubleBarrier::Enter(Milliseconds timeout, Callback<Unit> done) {
-  client_.core().runtime().Post([state = state_, deadline = Clock::now() + timeout,
+  client_.core().runtime().Post([state = state_,
+                                 deadline = client_.core().runtime().Now() + timeout,
                                  done = std::move(done)] { state->Enter(deadline, done); });
 }
 void DoubleBarrier::Leave(Milliseconds timeout, Callback<Unit> done) {
-  client_.core().runtime().Post([state = state_, deadline = Clock::now() + timeout,
+  client_.core().runtime().Post([state = state_,
+                                 deadline = client_.core().runtime().Now() + timeout,
                                  done = std::move(done)] { state->Leave(deadline, done); });
 }
 Status DoubleBarrier::Enter(Milliseconds timeout) {

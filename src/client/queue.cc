@@ -50,7 +50,7 @@ void Queue::Put(std::string item, const WriteOptions& options, Callback<std::str
                        });
 }
 void Queue::Take(Milliseconds timeout, Callback<std::string> done) {
-  TakeOldest(client_, path_, Clock::now() + timeout, done);
+  TakeOldest(client_, path_, client_.core().runtime().Now() + timeout, done);
 }
 Result<std::string> Queue::Put(std::string item, const WriteOptions& options) {
   return Await<std::string>(client_, [&](auto done) { Put(item, options, std::move(done)); });
