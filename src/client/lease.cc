@@ -65,7 +65,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 Lease::~Lease() { End(); }
 
 void Lease::End() {
-  if (!belief_ || client_->closing())
+  if (!belief_ || belief_->given_back() || client_->closing())
     return;
   // What is lost need not be waited for; the cluster may not be there.
   if (client_->core().runtime().OnLoop() || !Alive())
@@ -81,13 +81,14 @@ Clock::time_point Lease::safe_until() const {
 }
 
 void Lease::Revoke(Callback<Unit> done) {
-  const std::shared_ptr<LeaseBelief> belief = std::move(belief_);
-  client_->core().runtime().Post([client = client_, belief, done = std::move(done)] {
-    if (belief)
-      StartRevoke(*client, belief, done);
-    else
-      done(Done());
-  });
+  const bool first = belief_ && belief_->GiveBack();
+  client_->core().runtime().Post(
+      [client = client_, belief = belief_, first, done = std::move(done)] {
+        if (first)
+          StartRevoke(*client, belief, done);
+        else
+          done(Done());
+      });
 }
 
 Status Lease::Revoke() {

@@ -52,7 +52,7 @@ class Lease {
   void End();
 
   Client* client_;
-  std::shared_ptr<LeaseBelief> belief_;  // null: moved from, or revoked
+  std::shared_ptr<LeaseBelief> belief_;  // null: moved from
 };
 
 }  // namespace synod::client

@@ -149,10 +149,8 @@ bool LeaseKeeper::Extend(LeaseBelief& lease, Clock::time_point sent_at, Millisec
 }
 
 void LeaseKeeper::Lose(const std::shared_ptr<LeaseBelief>& lease) {
-  if (lease->over_.exchange(true))
-    return;
   leases_.erase(lease->id_);
-  if (lease->on_lost_)
+  if (!lease->over_.exchange(true) && lease->on_lost_)
     lease->on_lost_();
 }
 

@@ -7,7 +7,7 @@
 // Safety        The cluster counts `remaining_ms` from when it applied the renewal, which is after
 //               the sending of the attempt that ran. Counting from the sending, with the clock that
 //               counts suspend, less the drift of two clocks, ends the belief first.
-// Thread        The loop's; LeaseBelief::Alive from any.
+// Thread        The loop's; what is public of LeaseBelief any.
 #ifndef SYNOD_CLIENT_LEASE_KEEPER_H_
 #define SYNOD_CLIENT_LEASE_KEEPER_H_
 
@@ -33,6 +33,12 @@ class LeaseBelief {
   Milliseconds ttl() const { return ttl_; }
   bool Alive(Clock::time_point now) const { return !over_ && now < safe_until(); }
   Clock::time_point safe_until() const { return Clock::time_point(Clock::duration(until_)); }
+  // The holder gives it back: it is over for everybody here. True for the first who does.
+  bool GiveBack() {
+    over_ = true;
+    return !given_back_.exchange(true);
+  }
+  bool given_back() const { return given_back_; }
 
  private:
   friend class LeaseKeeper;
@@ -41,6 +47,7 @@ class LeaseBelief {
   const Milliseconds ttl_;
   std::atomic<Clock::rep> until_ = 0;
   std::atomic<bool> over_ = false;
+  std::atomic<bool> given_back_ = false;
   // The loop's.
   std::function<void()> on_lost_;
   Clock::time_point renew_at_;
