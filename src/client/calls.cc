@@ -76,7 +76,8 @@ Calls::Id Calls::Start(Call call, Callback<Answer> done, OnData on_data) {
   Pending& p = pending_[id];
   p.call = std::move(call);
   p.done = std::move(done);
-  p.on_data = std::move(on_data);
+  if (on_data)
+    p.on_data = std::make_shared<OnData>(std::move(on_data));
   p.deadline = runtime_.Now() + p.call.timeout;
   p.change = IsChange(p.call.method);
   p.own_key = std::any_of(p.call.headers.begin(), p.call.headers.end(),
@@ -158,9 +159,9 @@ void Calls::Send(Id id, Pending& p) {
   if (p.on_data)
     exchange.on_data = [this, id](std::string_view bytes) {
       pending_.at(id).data_seen = true;
-      // A copy: what it does may cancel the call.
-      const OnData on_data = pending_.at(id).on_data;
-      on_data(bytes);
+      // Kept: what it does may cancel the call. Not copied: it may count.
+      const std::shared_ptr<OnData> kept = pending_.at(id).on_data;
+      (*kept)(bytes);
     };
   exchange.on_end = [this, id](Result<HttpReply> result) {
     pending_.at(id).exchange.reset();

@@ -54,7 +54,7 @@ class Calls {
   struct Pending {
     Call call;
     Callback<Answer> done;
-    OnData on_data;
+    std::shared_ptr<OnData> on_data;  // shared: it may cancel its call
     Clock::time_point deadline;
     Clock::time_point first_sent_at;
     Clock::time_point sent_at;

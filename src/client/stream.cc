@@ -19,7 +19,7 @@ Stream::Stream(Runtime& runtime, Calls& calls, std::string target, uint64_t from
       calls_(calls),
       target_(std::move(target)),
       next_(from),
-      handlers_(std::move(handlers)) {}
+      handlers_(std::make_shared<Handlers>(std::move(handlers))) {}
 
 void Stream::Open() {
   timer_.reset();
@@ -49,7 +49,7 @@ void Stream::Close() {
     calls_.Cancel(*call_);
   if (timer_)
     runtime_.Cancel(*timer_);
-  handlers_ = {};
+  handlers_ = std::make_shared<Handlers>();
 }
 
 void Stream::OnData(std::string_view bytes) {
@@ -82,14 +82,14 @@ void Stream::OnLine(std::string_view line) {
     next_ = next_ > 0 ? next_ : revision + 1;
   } else if (type == "progress") {
     next_ = std::max(next_, revision + 1);
-    if (handlers_.on_progress)
-      handlers_.on_progress(revision);
+    if (handlers_->on_progress)
+      handlers_->on_progress(revision);
   } else if (revision >= next_ && revision > 0) {
     // What was delivered already must not be again, whatever a node repeats.
     next_ = revision + 1;
-    // A copy: what it does may close this stream.
-    const auto on_change = handlers_.on_change;
-    on_change(message, line);
+    // Kept: what it does may close this stream. Not copied: it may count.
+    const auto kept = handlers_;
+    kept->on_change(message, line);
   }
 }
 
@@ -117,7 +117,7 @@ void Stream::Reopen() {
 }
 
 void Stream::End(const Error& error) {
-  const auto on_end = std::move(handlers_.on_end);
+  const auto on_end = std::move(handlers_->on_end);
   closed_ = true;
   if (on_end)
     on_end(error);

@@ -45,8 +45,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Runtime& runtime_;
   Calls& calls_;
   const std::string target_;
-  uint64_t next_;  // the revision to go on with
-  Handlers handlers_;
+  uint64_t next_;                       // the revision to go on with
+  std::shared_ptr<Handlers> handlers_;  // shared: a call in progress outlives a Close in it
   std::string buffer_;
   std::optional<Calls::Id> call_;
   std::optional<Runtime::TimerId> timer_;

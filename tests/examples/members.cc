@@ -17,15 +17,17 @@ int main() {
   options.on_event = [&](const Event& event) {
     std::printf("%s %s\n", event.path.c_str(),
                 event.type == Event::Type::kPut ? event.node.value.c_str() : "left");
-    if (event.type == Event::Type::kDelete)
+    if (event.type == Event::Type::kDelete && event.path == "/examples/members/one")
       left.set_value();
   };
+  // Declared last, it goes first: that the other member leaves at the end is nobody's business.
+  synod::Result<Lease> one = synod::Error{}, two = synod::Error{};
   Cache cache(client, "/examples/members", options);
   if (!cache.Ready(std::chrono::seconds(10)))
     return 1;
 
-  auto one = group.Join("one", "10.0.0.1:80");
-  auto two = group.Join("two", "10.0.0.2:80");
+  one = group.Join("one", "10.0.0.1:80");
+  two = group.Join("two", "10.0.0.2:80");
   if (!one || !two)
     return 1;
   auto members = group.Members();

@@ -14,8 +14,11 @@ class StreamTest : public testing::Test {
  protected:
   void Open(uint64_t from = 0) {
     Stream::Handlers handlers;
-    handlers.on_change = [this](const boost::json::object& change, std::string_view) {
+    // With a state of its own, which must last from change to change.
+    handlers.on_change = [this, calls = 0](const boost::json::object& change,
+                                           std::string_view) mutable {
       seen_.push_back(NumberOf(change, "revision"));
+      calls_seen_ = ++calls;
     };
     handlers.on_end = [this](const Error& error) { ended_ = error; };
     stream_ = std::make_shared<Stream>(world_, calls_, "/v1/watch/a?scope=node", from,
@@ -38,6 +41,7 @@ class StreamTest : public testing::Test {
   Calls calls_{world_, 3};
   std::shared_ptr<Stream> stream_;
   std::vector<uint64_t> seen_;
+  int calls_seen_ = 0;
   std::optional<Error> ended_;
 };
 
@@ -62,6 +66,7 @@ TEST_F(StreamTest, ResumesBehindTheLastChangeAtTheNextNode) {
               "\n" +
               Change(44));
   EXPECT_EQ(seen_, (std::vector<uint64_t>{41, 43, 44}));
+  EXPECT_EQ(calls_seen_, 3);
 }
 
 TEST_F(StreamTest, ResumesAfterItWasCreatedAlthoughNothingChanged) {
