@@ -499,6 +499,8 @@ void NodeHost::Rot() {
   if (state_disk_.slot == Slot() || durable_.learned <= state_disk_.slot)
     return;
   machine::Machine machine = LoadMachine();
+  if (!machine.digest_check().agreed)
+    return;  // it refuses all changes, this one too
   // What clients read, and something that nobody overwrites: the state could become right again.
   std::vector<Bytes> wrong;
   for (const char* path : {"/r/0", "/rot"}) {
