@@ -499,8 +499,11 @@ void NodeHost::Rot() {
   if (state_disk_.slot == Slot() || durable_.learned <= state_disk_.slot)
     return;
   machine::Machine machine = LoadMachine();
-  if (!machine.digest_check().agreed)
-    return;  // it refuses all changes, this one too
+  // Voters that disagree refuse all changes, this one too. And without a leader's beginning, or a
+  // membership, a node does harm before anybody could find it out.
+  if (!machine.digest_check().agreed ||
+      world_->observer.KindAt(machine.applied() + 1) != consensus::EntryKind::kCommand)
+    return;
   // What clients read, and something that nobody overwrites: the state could become right again.
   std::vector<Bytes> wrong;
   for (const char* path : {"/r/0", "/rot"}) {

@@ -45,6 +45,7 @@ Observer::Observer(const Scheduler* scheduler, const Swarm& swarm)
       majority_(swarm.nodes / 2 + 1),
       chosen_(1),
       digests_(1),
+      kinds_(1),
       disks_(swarm.nodes + 1),
       machine_(swarm.settings, kNextVersion) {
   digests_[0] = machine_.digest();
@@ -124,6 +125,7 @@ void Observer::ApplyChosen() {
     machine_.Apply(ToLogEntry(slot, entry), machine::Observer{}, &applied);
     chosen_.push_back(chosen);
     digests_.push_back(machine_.digest());
+    kinds_.push_back(entry.kind);
     if (entry.kind == EntryKind::kCommand || entry.kind == EntryKind::kConfig)
       RecordCommands(slot, entry, applied.effective);
     SIM_REQUIRE(entry.kind != EntryKind::kConfig || applied.effective,

@@ -55,6 +55,7 @@ class Observer {
   const machine::Machine& machine() const { return machine_; }
   const std::vector<store::RevisionRef>& revisions() const { return revisions_; }
   Digest DigestAt(Slot slot) const { return digests_[slot.value]; }
+  consensus::EntryKind KindAt(Slot slot) const { return kinds_[slot.value]; }
   uint64_t commands() const { return commands_; }
   uint64_t ignored_entries() const { return ignored_entries_; }
 
@@ -86,10 +87,11 @@ class Observer {
   const Scheduler* scheduler_;
   uint32_t majority_;
   AppliedHook hook_;
-  std::map<Slot, OpenSlot> open_;  // above the machine's applied slot
-  std::vector<Chosen> chosen_;     // by slot
-  std::vector<Digest> digests_;    // by slot
-  std::vector<Disk> disks_;        // by node
+  std::map<Slot, OpenSlot> open_;            // above the machine's applied slot
+  std::vector<Chosen> chosen_;               // by slot
+  std::vector<Digest> digests_;              // by slot
+  std::vector<consensus::EntryKind> kinds_;  // by slot
+  std::vector<Disk> disks_;                  // by node
   machine::Machine machine_;
   std::vector<store::RevisionRef> revisions_;
   std::map<RequestId, Slot> effective_;  // where

@@ -133,8 +133,6 @@ void DrawVersions(Random* random, Swarm* s) {
   if (!s->IsOn(Fault::kRot))
     return;
   s->log_keep_bytes = uint64_t{1} << 30;
-  // With both, a run in some hundreds ends with a spoiled node that is not found out in time.
-  s->upgrade = false;
 }
 
 void DrawLoad(Random* random, Swarm* s) {
