@@ -16,6 +16,14 @@ void Client::Later(Time delay) {
   });
 }
 
+NodeId Client::AnyNode() {
+  const NodeHost* host = nullptr;
+  do {
+    host = world().AnyHost(&random_);
+  } while (host->removed());
+  return host->id();
+}
+
 std::string Client::UniqueValue(const std::string& tag) {
   std::string value =
       "#" + tag + "-" + std::to_string(number_) + "-" + std::to_string(++next_value_);

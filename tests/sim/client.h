@@ -74,9 +74,8 @@ class Client {
                     bool keyed,
                     ChangeDone done);
 
-  NodeId AnyNode() {
-    return NodeId(static_cast<uint32_t>(random_.Between(1, world().swarm.nodes)));
-  }
+  // Of those that were not removed, as far as clients hear of it.
+  NodeId AnyNode();
   // Unique over the run; `tag` is for the reader.
   std::string UniqueValue(const std::string& tag);
   World& world() { return *shared_.world; }

@@ -9,8 +9,8 @@ constexpr Time kPatience = 1'500 * kMillisecond;  // beyond the timeout that the
 
 }  // namespace
 
-ClientPort::ClientPort(World* world, std::vector<NodeHost*> hosts, Random random)
-    : world_(world), hosts_(std::move(hosts)), random_(random), cut_(hosts_.size() + 1) {}
+ClientPort::ClientPort(World* world, Random random)
+    : world_(world), random_(random), cut_(kNodesMax) {}
 
 Time ClientPort::Latency() { return static_cast<Time>(random_.Between(30, 1'000)); }
 
@@ -30,7 +30,7 @@ ClientPort::AttemptRef ClientPort::Begin(NodeId node, int64_t timeout_ms, Done d
     if (!open_.contains(attempt->id))
       return;
     ++world_->stats.cancels;
-    NodeHost& host = HostOf(attempt->node);
+    NodeHost& host = *world_->hosts[attempt->node];
     if (attempt->arrived && host.running() && host.boot() == attempt->boot && attempt->call != 0)
       host.Cancel(attempt->call);
     End(attempt, {.node = attempt->node});
@@ -40,7 +40,7 @@ ClientPort::AttemptRef ClientPort::Begin(NodeId node, int64_t timeout_ms, Done d
 
 void ClientPort::Deliver(const AttemptRef& attempt, std::function<void(NodeHost&)> arrive) {
   world_->scheduler.After(Latency(), [this, attempt, arrive = std::move(arrive)] {
-    NodeHost& host = HostOf(attempt->node);
+    NodeHost& host = *world_->hosts[attempt->node];
     if (cut_[attempt->node.value] || !open_.contains(attempt->id))
       return;
     if (!host.running()) {

@@ -38,7 +38,7 @@ class ClientPort {
  public:
   using Done = std::function<void(const Reply&)>;
 
-  ClientPort(World* world, std::vector<NodeHost*> hosts, Random random);
+  ClientPort(World* world, Random random);
 
   void Change(NodeId node, machine::Command command, int64_t timeout_ms, Done done);
   void Read(NodeId node, const node::ReadRequest& request, machine::Query query, Done done);
@@ -65,11 +65,9 @@ class ClientPort {
   void Deliver(const AttemptRef& attempt, std::function<void(NodeHost&)> arrive);
   void Answer(const AttemptRef& attempt, Reply reply);
   void End(const AttemptRef& attempt, Reply reply);
-  NodeHost& HostOf(NodeId node) { return *hosts_[node.value - 1]; }
   Time Latency();
 
   World* world_;
-  std::vector<NodeHost*> hosts_;
   Random random_;
   std::vector<bool> cut_;
   std::map<uint64_t, AttemptRef> open_;

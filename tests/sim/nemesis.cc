@@ -5,19 +5,19 @@
 
 namespace synod::sim {
 
-Nemesis::Nemesis(World* world, std::vector<NodeHost*> hosts, ClientPort* port, Random random)
+Nemesis::Nemesis(World* world, ClientPort* port, Random random)
     : world_(world),
-      hosts_(std::move(hosts)),
       port_(port),
       random_(random),
-      closed_(hosts_.size() + 1, std::vector<int>(hosts_.size() + 1)) {}
+      closed_(kNodesMax, std::vector<int>(kNodesMax)) {}
 
 void Nemesis::Start() {
   for (int i = 0; i < kFaultCount; ++i)
-    if (const auto fault = static_cast<Fault>(i); world_->swarm.IsOn(fault))
+    if (const auto fault = static_cast<Fault>(i);
+        fault != Fault::kChurn && world_->swarm.IsOn(fault))  // that is the operator's
       Schedule(fault);
   if (world_->swarm.upgrade)
-    for (NodeHost* host : hosts_) UpgradeLater(*host);
+    for (const auto& [id, host] : world_->hosts) UpgradeLater(*host);
 }
 
 void Nemesis::Schedule(Fault fault) {
@@ -49,7 +49,7 @@ void Nemesis::Inflict(Fault fault) {
     case Fault::kPowerCut:
       return StopNode(AnyHost(), NodeHost::Crash::kPowerCut);
     case Fault::kPowerCutAll:
-      for (NodeHost* host : hosts_) StopNode(*host, NodeHost::Crash::kPowerCut);
+      for (const auto& [id, host] : world_->hosts) StopNode(*host, NodeHost::Crash::kPowerCut);
       return;
     case Fault::kPause:
     case Fault::kFreeze:
@@ -95,6 +95,8 @@ void Nemesis::Inflict(Fault fault) {
       return DamageDisk();
     case Fault::kRot:
       return Rot();
+    case Fault::kChurn:
+      return;
   }
 }
 
@@ -111,15 +113,19 @@ void Nemesis::RestartLater(NodeHost& host) {
 }
 
 bool Nemesis::MaySpoil(const NodeHost& host) const {
-  const auto spoiled =
-      std::count_if(hosts_.begin(), hosts_.end(), [](const NodeHost* h) { return h->spoiled(); });
-  return !host.spoiled() && static_cast<size_t>(spoiled) < (hosts_.size() - 1) / 2;
+  // A change that is under way may be of those that the majority needs then.
+  if (host.spoiled() || world_->members_change)
+    return false;
+  std::vector<NodeId> voters = world_->observer.voters();
+  if (std::erase(voters, host.id()) == 0)
+    return true;
+  return world_->CountSpoiled(voters) < voters.size() / 2;
 }
 
 uint64_t Nemesis::GenSeenByAll(const NodeHost& host) const {
   uint64_t gen = UINT64_MAX;
-  for (const NodeHost* other : hosts_)
-    if (other != &host && !other->spoiled())
+  for (const auto& [id, other] : world_->hosts)
+    if (other != &host && !other->spoiled() && !other->retired())
       gen = std::min(gen, other->GenKeptOf(host.id()));
   return gen;
 }
@@ -246,7 +252,7 @@ void Nemesis::CutClients() {
 void Nemesis::HealAll() {
   healed_ = true;
   world_->network.Heal();
-  for (NodeHost* host : hosts_) {
+  for (const auto& [id, host] : world_->hosts) {
     port_->SetCut(host->id(), false);
     host->SlowDisk(1);
     host->Resume();

@@ -19,7 +19,7 @@ namespace synod::sim {
 
 class Nemesis {
  public:
-  Nemesis(World* world, std::vector<NodeHost*> hosts, ClientPort* port, Random random);
+  Nemesis(World* world, ClientPort* port, Random random);
 
   void Start();
   void HealAll();
@@ -50,11 +50,10 @@ class Nemesis {
   void UpgradeLater(NodeHost& host);
   // Runs `mend` after a while, unless everything is mended before.
   void MendLater(Time longest, std::function<void()> mend);
-  NodeHost& AnyHost() { return *hosts_[random_.Below(hosts_.size())]; }
-  uint32_t nodes() const { return static_cast<uint32_t>(hosts_.size()); }
+  NodeHost& AnyHost() { return *world_->AnyHost(&random_); }
+  uint32_t nodes() const { return static_cast<uint32_t>(world_->hosts.size()); }
 
   World* world_;
-  std::vector<NodeHost*> hosts_;
   ClientPort* port_;
   Random random_;
   bool healed_ = false;

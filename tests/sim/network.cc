@@ -219,7 +219,7 @@ void SimNetwork::TryConnect(NodeId a, NodeId b) {
   const Process& pb = processes_[b.value];
   if (!pa.running || !pb.running || Live(a, b) != 0)
     return;
-  if (Dir(a, b).blocked || Dir(b, a).blocked) {
+  if (Dir(a, b).blocked || Dir(b, a).blocked || !Admits(a, b) || !Admits(b, a)) {
     ConnectSoon(a, b, Draw(&random_, kRetryMin, kRetryMax));
     return;
   }
@@ -229,6 +229,17 @@ void SimNetwork::TryConnect(NodeId a, NodeId b) {
   const uint64_t boot_b = pb.boot;
   InOrder(a, b, Delay(Dir(a, b)), [=, this] { TellUp(b, a, connection, boot_a); });
   InOrder(b, a, Delay(Dir(b, a)), [=, this] { TellUp(a, b, connection, boot_b); });
+}
+
+bool SimNetwork::Admits(NodeId end, NodeId peer) {
+  const Endpoint::Verdict verdict = processes_[end.value].endpoint->Judge(peer);
+  if (verdict == Endpoint::Verdict::kRemoved)
+    scheduler_->After(Delay(Dir(end, peer)), [this, peer, boot = processes_[peer.value].boot] {
+      const Process& told = processes_[peer.value];
+      if (told.running && told.boot == boot)
+        told.endpoint->OnToldRemoved();
+    });
+  return verdict == Endpoint::Verdict::kAdmitted;
 }
 
 }  // namespace synod::sim

@@ -32,6 +32,11 @@ class Endpoint {
   virtual void OnPeerUp(NodeId peer, uint64_t boot) = 0;
   virtual void OnPeerDown(NodeId peer, bool process_gone) = 0;
   virtual void OnFrame(NodeId from, const std::string& frame) = 0;
+  // Whether it would talk to this peer: strangers and removed members are refused, and the latter
+  // are told so.
+  enum class Verdict : uint8_t { kAdmitted, kStranger, kRemoved };
+  virtual Verdict Judge(NodeId peer) const = 0;
+  virtual void OnToldRemoved() = 0;
 };
 
 class SimNetwork {
@@ -90,8 +95,9 @@ class SimNetwork {
   void TellUp(NodeId end, NodeId peer, uint64_t connection, uint64_t boot);
   void ConnectSoon(NodeId a, NodeId b, Time delay);
   void TryConnect(NodeId a, NodeId b);
+  // False: `end` refuses `peer`.
+  bool Admits(NodeId end, NodeId peer);
 
-  static constexpr uint32_t kNodesMax = 8;
   static constexpr size_t kHeldMax = 2'000;
 
   Scheduler* scheduler_;

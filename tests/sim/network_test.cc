@@ -19,8 +19,11 @@ class Recorder final : public Endpoint {
   void OnFrame(NodeId from, const std::string& frame) override {
     heard.push_back(std::to_string(from.value) + ": " + frame);
   }
+  Verdict Judge(NodeId) const override { return verdict; }
+  void OnToldRemoved() override { heard.push_back("removed"); }
   std::vector<std::string> Take() { return std::exchange(heard, {}); }
   std::vector<std::string> heard;
+  Verdict verdict = Verdict::kAdmitted;
 };
 
 class SimNetworkTest : public testing::Test {
@@ -126,6 +129,28 @@ TEST_F(SimNetworkTest, LosesDoublesAndReordersDatagrams) {
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   EXPECT_LT(sorted.size(), 190u);
   EXPECT_GT(sorted.size(), 130u);
+}
+
+TEST_F(SimNetworkTest, ARemovedPeerIsToldSoAndConnectsToNobodyWhoKnows) {
+  one_.verdict = Endpoint::Verdict::kRemoved;
+  network_->ProcessStarted(NodeId(1), 11);
+  network_->ProcessStarted(NodeId(2), 22);
+  Pass(kSecond);
+  EXPECT_TRUE(one_.heard.empty());
+  ASSERT_FALSE(two_.heard.empty());
+  EXPECT_EQ(two_.heard.front(), "removed");
+  EXPECT_EQ(two_.heard.back(), "removed");
+}
+
+TEST_F(SimNetworkTest, AStrangerIsNotToldAnythingAndConnectsOnceItIsKnown) {
+  one_.verdict = Endpoint::Verdict::kStranger;
+  network_->ProcessStarted(NodeId(1), 11);
+  network_->ProcessStarted(NodeId(2), 22);
+  Pass(kSecond);
+  EXPECT_TRUE(two_.heard.empty());
+  one_.verdict = Endpoint::Verdict::kAdmitted;
+  Pass(kSecond);
+  EXPECT_EQ(two_.Take(), std::vector<std::string>{"up 1 boot 11"});
 }
 
 TEST(SimClockTest, RunsAtItsRateAndStandsStillWhileStopped) {

@@ -22,8 +22,8 @@ Error Lost() { return {Errc::kNoLeader, Outcome::kUnknown, "the connection was l
 
 }  // namespace
 
-NodeHost::NodeHost(World* world, NodeId id, Random random)
-    : world_(world), id_(id), random_(random) {
+NodeHost::NodeHost(World* world, NodeId id, Random random, Membership membership)
+    : world_(world), id_(id), random_(random), membership_(std::move(membership)) {
   const int64_t spread = world->swarm.clock_spread_ppm;
   const int64_t rate = 1'000'000 - spread +
                        static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * spread + 1)));
@@ -54,7 +54,7 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.consensus.self = id_;
   config.consensus.seed = s.seed * 1000 + id_.value * 100 + boots_;
   config.consensus.boot_id = boot_;
-  for (uint32_t n = 1; n <= s.nodes; ++n) config.consensus.membership.voters.push_back(NodeId(n));
+  config.consensus.membership = membership_;
   config.consensus.heartbeat_ticks = s.heartbeat_ticks;
   config.consensus.election_ticks_min = s.election_ticks_min;
   config.consensus.election_ticks_max = s.election_ticks_max;
@@ -174,8 +174,8 @@ void NodeHost::Start() {
   OpenSnapshots();
   hub_ = std::make_unique<watch::Hub>(&engine_->machine().tree());
   world_->network.ProcessStarted(id_, boot_);
-  Tick(process_);
   ScheduleTurn();
+  Tick(process_);
 }
 
 // --- stopping
@@ -224,6 +224,10 @@ void NodeHost::Stop(Crash how) {
   changes_.clear();
   reads_.clear();
   cancelled_.clear();
+  peers_up_.clear();
+  told_removed_ = false;
+  removed_since_.reset();
+  applied_version_ = 0;
   hub_.reset();
   engine_.reset();
   log_.reset();
@@ -299,6 +303,9 @@ void NodeHost::Tick(uint64_t process) {
     engine_->Advance(NowMs());
     if (engine_->HasOutput())
       ScheduleTurn();
+    FollowMembers();
+    if (process != process_)
+      return;
   }
   world_->scheduler.After(10 * kMillisecond, [this, process] { Tick(process); });
 }
@@ -426,6 +433,8 @@ void NodeHost::CheckAfterTurn() {
   SIM_REQUIRE(r.durable_learned() >= seen_durable_learned_, Who() + "its durable_learned fell");
   SIM_REQUIRE(m.applied() <= r.learned(), Who() + "applied what it has not learned");
   SIM_REQUIRE(r.learned() <= world_->observer.chosen(), Who() + "learned what is not chosen");
+  SIM_REQUIRE(r.membership().version <= world_->observer.machine().membership().version,
+              Who() + "goes by a membership that is not chosen");
   SIM_REQUIRE(m.revision() >= seen_revision_, Who() + "its revision fell");
   SIM_REQUIRE(m.time() >= seen_time_, Who() + "cluster time fell");
   // A takeover may find more to propose again than the window; from there on it only shrinks.
@@ -454,7 +463,8 @@ void NodeHost::TearNextAppend() {
 }
 
 void NodeHost::CopyDisk() {
-  copy_ = DiskCopy{files_.DurableImage(), state_disk_, log_ ? log_->stats().gen : UINT64_MAX};
+  copy_ = DiskCopy{files_.DurableImage(), state_disk_, membership_,
+                   log_ ? log_->stats().gen : UINT64_MAX};
 }
 
 void NodeHost::PutOldDisk() {
@@ -462,6 +472,7 @@ void NodeHost::PutOldDisk() {
   world_->trace.Note("old_disk", id_.value, copy_->gen);
   files_.SetImage(copy_->files);
   state_disk_ = copy_->state;
+  membership_ = copy_->membership;
   checkpointed_ = state_disk_.slot;
   durable_votes_.clear();
   spoiled_ = must_be_caught_ = true;
@@ -662,11 +673,13 @@ void NodeHost::Cancel(node::CallId call) {
 }
 
 void NodeHost::OnPeerUp(NodeId peer, uint64_t boot) {
+  peers_up_[peer].reset();
   world_->trace.Note("peer_up", id_.value, peer.value, boot);
   Input([this, view = ViewOf(peer, world_->builds[peer]), boot] { engine_->PeerUp(view, boot); });
 }
 
 void NodeHost::OnPeerDown(NodeId peer, bool process_gone) {
+  peers_up_.erase(peer);
   world_->trace.Note("peer_down", id_.value, peer.value, process_gone ? 1 : 0);
   Input([this, peer, process_gone] { engine_->PeerDown(peer, process_gone); });
 }

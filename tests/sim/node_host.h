@@ -43,8 +43,11 @@ struct RunStats {
   uint64_t caught = 0;                     // identities that were found lost, by what peers saw
   uint64_t refused = 0;                    // logs that did not open for their damage
   uint64_t rotten = 0, upgraded = 0;       // nodes, clusters
+  uint64_t joined = 0, left = 0;           // nodes that were added, and that were told to go
   std::map<std::string, uint64_t> events;  // of the replicas, by name
 };
+
+class NodeHost;
 
 // What all hosts of a run share.
 struct World {
@@ -55,11 +58,19 @@ struct World {
   SimNetwork network;
   RunStats stats;
   std::map<NodeId, uint32_t> builds;  // machine version that each process knows
+  std::map<NodeId, NodeHost*> hosts;  // those that were removed, too
+  bool members_change = false;        // a change was asked for and its outcome is not known
   World(const Swarm& s, bool print, Random network_random)
       : swarm(s),
         trace(&scheduler, print),
         observer(&scheduler, swarm),
         network(&scheduler, network_random, swarm) {}
+
+  NodeHost* AnyHost(Random* random) const;
+  // Null: a member that nobody is, entered by a request that was repeated and came late.
+  const NodeHost* Find(NodeId id) const;
+  // Of these nodes: whose disks do not hold what they held, or that have none.
+  size_t CountSpoiled(const std::vector<NodeId>& nodes) const;
 };
 
 struct ChangeReply {
@@ -77,7 +88,8 @@ struct ReadReply {
 
 class NodeHost final : public Endpoint {
  public:
-  NodeHost(World* world, NodeId id, Random random);
+  // With an empty disk, and told that these are the members.
+  NodeHost(World* world, NodeId id, Random random, Membership membership);
   ~NodeHost() override;
 
   // Loads the state, opens the log, starts the process.
@@ -109,6 +121,9 @@ class NodeHost final : public Endpoint {
   void Retire();
   bool spoiled() const { return spoiled_; }  // its disk does not hold what it held
   bool retired() const { return retired_; }
+  bool removed() const { return removed_; }  // from the cluster, knows it, and has retired
+  // It may have forgotten something, and it is open whether the others will find out.
+  bool IsLossOpen() const { return !retired_ && (damaged_ || (forgot() && !quarantined())); }
   bool forgot() const { return must_be_caught_; }
   bool quarantined() const { return !quarantine_.empty(); }
   // The records of that node's log that this one will know of after a power cut.
@@ -140,6 +155,8 @@ class NodeHost final : public Endpoint {
   void OnPeerUp(NodeId peer, uint64_t boot) override;
   void OnPeerDown(NodeId peer, bool process_gone) override;
   void OnFrame(NodeId from, const std::string& frame) override;
+  Verdict Judge(NodeId peer) const override;
+  void OnToldRemoved() override { told_removed_ = true; }
 
  private:
   void ScheduleTurn();
@@ -156,6 +173,9 @@ class NodeHost final : public Endpoint {
   bool StoreCheckpoint(const node::CheckpointJob& job, Slot* first_kept);
   void Load(const consensus::LoadRequest& request);
   void CheckAfterTurn();
+  void FollowMembers();
+  void KeepMembership();
+  void Leave();
   Time DrawJobTime(const node::SnapshotJob& job);
   void RunSnapshotJobs();
   void RunSnapshotJob(const node::SnapshotJob& job, storage::StateSnapshot* state);
@@ -192,15 +212,18 @@ class NodeHost final : public Endpoint {
   struct DiskCopy {
     storage::SimFileSystem::Image files;
     storage::MemoryStateDisk state;
+    Membership membership;
     uint64_t gen = 0;
   };
   std::optional<DiskCopy> copy_;
   std::string quarantine_;  // the mark in the data directory
+  Membership membership_;   // as the data directory remembers it
   bool spoiled_ = false;
   bool damaged_ = false;         // since the last start
   uint64_t seen_by_others_ = 0;  // of the log, when it was damaged
   bool must_be_caught_ = false;  // it forgot something: it must never take part
   bool retired_ = false;
+  bool removed_ = false;
   bool rotten_ = false;
   uint32_t supports_ = machine::kMachineVersion;
 
@@ -220,6 +243,11 @@ class NodeHost final : public Endpoint {
   std::optional<node::CheckpointJob> checkpoint_;
   std::deque<node::SnapshotJob> snapshot_jobs_;  // the first one is being done
   bool crash_at_turn_ = false;
+  std::map<NodeId, std::optional<Time>> peers_up_;  // since when it is no member
+  bool told_removed_ = false;                       // by a peer
+  std::optional<Time> removed_since_;
+  uint64_t applied_version_ = 0;  // of the membership, and the slot at which that was seen
+  Slot applied_at_;
   std::map<node::CallId, ChangeDone> changes_;
   struct PendingRead {
     machine::Query query;

@@ -1,5 +1,6 @@
 #include "tests/sim/observer.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -10,6 +11,9 @@ namespace {
 
 using consensus::AcceptedEntry;
 using consensus::EntryKind;
+
+constexpr const char* kOtherValue =
+    "another value than the chosen one is voted for, in a later ballot, ";
 
 std::string At(NodeId node, Slot slot) {
   return "node " + std::to_string(node.value) + ", slot " + std::to_string(slot.value) + ": ";
@@ -42,13 +46,23 @@ machine::LogEntry ToLogEntry(Slot slot, const consensus::Entry& entry) {
 
 Observer::Observer(const Scheduler* scheduler, const Swarm& swarm)
     : scheduler_(scheduler),
-      majority_(swarm.nodes / 2 + 1),
       chosen_(1),
       digests_(1),
       kinds_(1),
-      disks_(swarm.nodes + 1),
+      disks_(kNodesMax),
       machine_(swarm.settings, kNextVersion) {
   digests_[0] = machine_.digest();
+  for (uint32_t n = 1; n <= swarm.nodes; ++n) founders_.push_back(NodeId(n));
+}
+
+const std::vector<NodeId>& Observer::voters() const {
+  const Membership& membership = machine_.membership();
+  return membership.version == 0 ? founders_ : membership.voters;
+}
+
+bool Observer::IsMember(NodeId node) const {
+  const Membership& membership = machine_.membership();
+  return membership.version == 0 || membership.IsMember(node);
 }
 
 void Observer::OnDurable(NodeId node,
@@ -60,7 +74,6 @@ void Observer::OnDurable(NodeId node,
   for (const AcceptedEntry& entry : entries) {
     SIM_REQUIRE(entry.entry.payload != nullptr, At(node, entry.slot) + "an entry without payload");
     if (entry.chosen) {
-      AddLearned(node, entry);
       disk.votes[entry.slot] = Ballot{UINT64_MAX, NodeId(0)};  // better than any vote
       continue;
     }
@@ -69,6 +82,9 @@ void Observer::OnDurable(NodeId node,
     AddVote(node, entry);
   }
   ApplyChosen();
+  for (const AcceptedEntry& entry : entries)
+    if (entry.chosen)
+      CheckLearned(node, entry);
   // What is far below cannot be told of in a message any more but as learned.
   const Slot keep(machine_.applied().value > 20'000 ? machine_.applied().value - 20'000 : 0);
   disk.votes.erase(disk.votes.begin(), disk.votes.lower_bound(keep));
@@ -76,12 +92,10 @@ void Observer::OnDurable(NodeId node,
 
 void Observer::AddVote(NodeId node, const AcceptedEntry& vote) {
   const Hash128 hash = vote.entry.Hash();
-  const auto fits = [&](const Chosen& chosen) {
-    return chosen.hash == hash || vote.ballot < chosen.ballot;
-  };
-  const std::string second = "another value than the chosen one is voted for, in a later ballot, ";
   if (vote.slot <= machine_.applied()) {
-    SIM_REQUIRE(fits(chosen_[vote.slot.value]), At(node, vote.slot) + second + Text(vote.ballot));
+    const Chosen& chosen = chosen_[vote.slot.value];
+    SIM_REQUIRE(chosen.hash == hash || vote.ballot < chosen.ballot,
+                At(node, vote.slot) + kOtherValue + Text(vote.ballot));
     return;
   }
   OpenSlot& open = open_[vote.slot];
@@ -90,46 +104,64 @@ void Observer::AddVote(NodeId node, const AcceptedEntry& vote) {
               At(node, vote.slot) + "two values voted for in ballot " + Text(vote.ballot));
   v.voters |= uint32_t{1} << node.value;
   open.values.try_emplace(hash, vote.entry);
-  SIM_REQUIRE(!open.chosen || fits(*open.chosen), At(node, vote.slot) + second + Text(vote.ballot));
-  if (static_cast<uint32_t>(std::popcount(v.voters)) < majority_)
-    return;
-  SIM_REQUIRE(!open.chosen || open.chosen->hash == hash,
-              At(node, vote.slot) + "a second value is chosen, in ballot " + Text(vote.ballot));
-  if (!open.chosen || vote.ballot < open.chosen->ballot)
-    open.chosen = Chosen{hash, vote.ballot};
 }
 
-void Observer::AddLearned(NodeId node, const AcceptedEntry& learned) {
-  const Hash128 hash = learned.entry.Hash();
-  const OpenSlot* open = nullptr;
-  if (const auto it = open_.find(learned.slot); it != open_.end())
-    open = &it->second;
-  const bool applied = learned.slot <= machine_.applied();
-  SIM_REQUIRE(applied || (open != nullptr && open->chosen),
+std::optional<Observer::Chosen> Observer::FindChosen(Slot slot, const OpenSlot& open) const {
+  uint32_t counted = 0;
+  for (const NodeId voter : voters()) counted |= uint32_t{1} << voter.value;
+  const auto majority = static_cast<int>(voters().size() / 2 + 1);
+  std::optional<Chosen> chosen;
+  for (const auto& [ballot, vote] : open.votes) {
+    SIM_REQUIRE(!chosen || vote.hash == chosen->hash,
+                At(ballot.node, slot) + kOtherValue + Text(ballot));
+    if (!chosen && std::popcount(vote.voters & counted) >= majority)
+      chosen = Chosen{vote.hash, ballot};
+  }
+  return chosen;
+}
+
+void Observer::CheckLearned(NodeId node, const AcceptedEntry& learned) const {
+  SIM_REQUIRE(learned.slot <= machine_.applied(),
               At(node, learned.slot) + "learned a value that is not chosen");
-  const Chosen& chosen = applied ? chosen_[learned.slot.value] : *open->chosen;
-  SIM_REQUIRE(chosen.hash == hash,
+  SIM_REQUIRE(chosen_[learned.slot.value].hash == learned.entry.Hash(),
               At(node, learned.slot) + "learned another value than the chosen one");
+}
+
+// A number is never used again, whoever had it.
+void Observer::CheckNumbers(const Membership& before) const {
+  const Membership& now = machine_.membership();
+  const auto check = [&](NodeId id) {
+    SIM_REQUIRE(id < now.next_member, "a member with a number that was not given out");
+    SIM_REQUIRE(before.version == 0 || before.IsMember(id) || id >= before.next_member,
+                "the number " + std::to_string(id.value) + " is given out again");
+  };
+  std::for_each(now.voters.begin(), now.voters.end(), check);
+  std::for_each(now.learners.begin(), now.learners.end(), check);
 }
 
 void Observer::ApplyChosen() {
   while (!open_.empty()) {
     const auto first = open_.begin();
-    if (first->first != machine_.applied() + 1 || !first->second.chosen)
+    if (first->first != machine_.applied() + 1)
       return;
     const Slot slot = first->first;
-    const Chosen chosen = *first->second.chosen;
-    const consensus::Entry entry = first->second.values.at(chosen.hash);
+    const std::optional<Chosen> chosen = FindChosen(slot, first->second);
+    if (!chosen)
+      return;
+    const consensus::Entry entry = first->second.values.at(chosen->hash);
     open_.erase(first);
     machine::Applied applied;
+    const Membership before = machine_.membership();
     machine_.Apply(ToLogEntry(slot, entry), machine::Observer{}, &applied);
-    chosen_.push_back(chosen);
+    chosen_.push_back(*chosen);
     digests_.push_back(machine_.digest());
     kinds_.push_back(entry.kind);
     if (entry.kind == EntryKind::kCommand || entry.kind == EntryKind::kConfig)
       RecordCommands(slot, entry, applied.effective);
     SIM_REQUIRE(entry.kind != EntryKind::kConfig || applied.effective,
                 "a membership that is not the next one is chosen");
+    if (entry.kind == EntryKind::kConfig)
+      CheckNumbers(before);
     for (const store::RevisionRef& r : applied.revisions) revisions_.push_back(r);
     if (hook_)
       hook_(slot, applied);

@@ -2,13 +2,14 @@
 //
 // Contract      Told of every vote when it becomes durable, it decides by itself which value of a
 //               slot is chosen (a majority voted for it in one ballot), applies the log to a state
-//               machine of its own and remembers the digest of every slot. Throws Violation:
+//               machine of its own and remembers the digest of every slot. Votes of a slot count by
+//               the membership that the slots below it make. Throws Violation:
 //               (1) two values chosen for a slot, or voted for in one ballot of it, or another
 //               value voted for in a ballot above the one that chose; (2) a node that learned
 //               another value than the chosen one, or one that is not chosen; (3) a node whose
 //               state at a slot differs from the log's; (4) a message that left before what it
 //               stands on was durable; (5) a command that takes effect twice, or after its client
-//               was promised that it never would.
+//               was promised that it never would; (6) a member number that is given out again.
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_OBSERVER_H_
 #define SYNOD_TESTS_SIM_OBSERVER_H_
@@ -52,6 +53,9 @@ class Observer {
   void CheckRequests() const;
 
   Slot chosen() const { return machine_.applied(); }
+  // Whose votes choose the next slot.
+  const std::vector<NodeId>& voters() const;
+  bool IsMember(NodeId node) const;
   const machine::Machine& machine() const { return machine_; }
   const std::vector<store::RevisionRef>& revisions() const { return revisions_; }
   Digest DigestAt(Slot slot) const { return digests_[slot.value]; }
@@ -71,7 +75,6 @@ class Observer {
   struct OpenSlot {
     std::map<Ballot, Vote> votes;
     std::map<Hash128, consensus::Entry> values;
-    std::optional<Chosen> chosen;
   };
   struct Disk {
     Ballot promised;
@@ -80,12 +83,15 @@ class Observer {
   };
 
   void AddVote(NodeId node, const consensus::AcceptedEntry& vote);
-  void AddLearned(NodeId node, const consensus::AcceptedEntry& learned);
+  void CheckLearned(NodeId node, const consensus::AcceptedEntry& learned) const;
+  // What the votes of the slot that is next have chosen by now.
+  std::optional<Chosen> FindChosen(Slot slot, const OpenSlot& open) const;
+  void CheckNumbers(const Membership& before) const;
   void ApplyChosen();
   void RecordCommands(Slot slot, const consensus::Entry& entry, bool effective);
 
   const Scheduler* scheduler_;
-  uint32_t majority_;
+  std::vector<NodeId> founders_;
   AppliedHook hook_;
   std::map<Slot, OpenSlot> open_;            // above the machine's applied slot
   std::vector<Chosen> chosen_;               // by slot

@@ -7,6 +7,7 @@
 #include "tests/sim/claim_clients.h"
 #include "tests/sim/election_client.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/watcher.h"
 
 namespace synod::sim {
@@ -19,6 +20,7 @@ constexpr Time kCallsEndWithin = 20 * kSecond;
 constexpr Time kCatchUpWithin = 60 * kSecond;
 constexpr Time kConvergeWithin = 10 * kSecond;
 constexpr Time kFoundWithin = 10 * kSecond;
+constexpr Time kToldWithin = 10 * kSecond;
 constexpr Time kUpgradedWithin = 10 * kSecond;
 constexpr Time kLeasesEndWithin = 12 * kSecond;
 
@@ -29,11 +31,17 @@ class Run {
   void Report(RunReport* report) const;
 
  private:
+  NodeHost& AddHost(NodeId id, Random random, const Membership& membership);
+  void Join(NodeId id, const Membership& membership);
   void MakeClients(Random* random);
   void MakeWatchers(Random* random);
   void Safety();
   void Liveness();
   void CheckHistory();
+  // It is a member, or was, and is not expected to be of use any more.
+  bool IsOut(const NodeHost& host) const {
+    return host.retired() || !world_.observer.IsMember(host.id());
+  }
   bool HasLeader();
   bool HaveApplied(Slot slot);
   bool LeasesAreOver() const;
@@ -46,6 +54,7 @@ class Run {
   void RunUntil(Time limit, const std::string& what, const std::function<bool()>& done);
 
   World world_;
+  Random joiners_;
   std::vector<std::unique_ptr<NodeHost>> hosts_;
   std::unique_ptr<ClientPort> port_;
   std::unique_ptr<Nemesis> nemesis_;
@@ -58,30 +67,46 @@ class Run {
 };
 
 Run::Run(uint64_t seed, bool print)
-    : world_(DrawSwarm(seed), print, Random(seed ^ 0xA5A5A5A5)), claims_(&world_) {
+    : world_(DrawSwarm(seed), print, Random(seed ^ 0xA5A5A5A5)),
+      joiners_(seed ^ 0x5A5A5A5A),
+      claims_(&world_) {
   Random random(seed * 31 + 7);
-  std::vector<NodeHost*> hosts;
-  for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) {
-    hosts_.push_back(std::make_unique<NodeHost>(&world_, NodeId(n), random.Fork()));
-    hosts.push_back(hosts_.back().get());
-  }
-  port_ = std::make_unique<ClientPort>(&world_, hosts, random.Fork());
-  nemesis_ = std::make_unique<Nemesis>(&world_, hosts, port_.get(), random.Fork());
+  Membership founders;
+  for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) founders.voters.push_back(NodeId(n));
+  for (const NodeId id : founders.voters) AddHost(id, random.Fork(), founders);
+  port_ = std::make_unique<ClientPort>(&world_, random.Fork());
+  nemesis_ = std::make_unique<Nemesis>(&world_, port_.get(), random.Fork());
   MakeClients(&random);
   MakeWatchers(&random);
   world_.observer.SetAppliedHook(
       [this](Slot slot, const machine::Applied& applied) { claims_.OnSlot(slot, applied); });
-  for (const auto& host : hosts_) {
-    host->SetHubListener([this, h = host.get()] {
-      for (const watch::WatchId id : h->hub().TakeReady())
-        for (const auto& watcher : watchers_) watcher->OnReady(h->id(), id);
-    });
-    host->SetEndListener([this, h = host.get()] {
-      port_->OnProcessEnded(h->id());
-      for (const auto& watcher : watchers_) watcher->OnProcessEnded(h->id());
-      nemesis_->OnProcessEnded(*h);
-    });
-  }
+}
+
+NodeHost& Run::AddHost(NodeId id, Random random, const Membership& membership) {
+  hosts_.push_back(std::make_unique<NodeHost>(&world_, id, random, membership));
+  NodeHost* host = hosts_.back().get();
+  world_.hosts[id] = host;
+  host->SetHubListener([this, host] {
+    for (const watch::WatchId watch : host->hub().TakeReady())
+      for (const auto& watcher : watchers_) watcher->OnReady(host->id(), watch);
+  });
+  host->SetEndListener([this, host] {
+    port_->OnProcessEnded(host->id());
+    for (const auto& watcher : watchers_) watcher->OnProcessEnded(host->id());
+    nemesis_->OnProcessEnded(*host);
+  });
+  return *host;
+}
+
+void Run::Join(NodeId id, const Membership& membership) {
+  ++world_.stats.joined;
+  NodeHost& host = AddHost(id, joiners_.Fork(), membership);
+  if (world_.swarm.upgrade)
+    host.Upgrade();
+  world_.scheduler.After(static_cast<Time>(joiners_.Below(500'000)), [&host] {
+    if (!host.running() && !host.retired())
+      host.Start();
+  });
 }
 
 void Run::MakeClients(Random* random) {
@@ -96,16 +121,18 @@ void Run::MakeClients(Random* random) {
   for (uint32_t i = 0; i < world_.swarm.election_clients; ++i)
     clients_.push_back(
         std::make_unique<ElectionClient>(shared, ++number, random->Fork(), &claims_));
+  if (world_.swarm.IsOn(Fault::kChurn))
+    clients_.push_back(std::make_unique<Operator>(
+        shared, ++number, random->Fork(),
+        [this](NodeId id, const Membership& membership) { Join(id, membership); }));
   for (uint32_t i = 0; i < world_.swarm.locks; ++i)
     claims_.WatchLock("/l" + std::to_string(i), machine::LockKind::kLock);
   claims_.WatchLock("/e0", machine::LockKind::kElection);
 }
 
 void Run::MakeWatchers(Random* random) {
-  std::vector<NodeHost*> hosts;
-  for (const auto& host : hosts_) hosts.push_back(host.get());
   for (uint32_t i = 0; i < world_.swarm.watchers; ++i)
-    watchers_.push_back(std::make_unique<Watcher>(&world_, hosts, i + 1, random->Fork()));
+    watchers_.push_back(std::make_unique<Watcher>(&world_, i + 1, random->Fork()));
 }
 
 void Run::RunUntil(Time limit, const std::string& what, const std::function<bool()>& done) {
@@ -123,8 +150,8 @@ void Run::Safety() {
 }
 
 bool Run::HasLeader() {
-  return std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
-    return host->forgot() || host->retired() || host->rotten() ||
+  return std::all_of(hosts_.begin(), hosts_.end(), [this](const auto& host) {
+    return host->forgot() || IsOut(*host) || host->rotten() ||
            (host->running() && host->engine().Ready().has_value());
   });
 }
@@ -214,8 +241,12 @@ bool Run::HasUpgraded() const {
   const auto lags = [](const auto& host) {
     return host->running() && host->engine().machine().version() != kNextVersion;
   };
-  const bool whole =
-      std::none_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->retired(); });
+  const Membership& members = world_.observer.machine().membership();
+  const auto counts = [&](NodeId id) {
+    return world_.Find(id) != nullptr && !world_.Find(id)->retired();
+  };
+  const bool whole = std::all_of(members.voters.begin(), members.voters.end(), counts) &&
+                     std::all_of(members.learners.begin(), members.learners.end(), counts);
   return !world_.swarm.upgrade || !whole || std::none_of(hosts_.begin(), hosts_.end(), lags);
 }
 
@@ -229,6 +260,11 @@ void Run::Liveness() {
   RetireLost();
   RunUntil(kCallsEndWithin, "a client's call does not end", [this] {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
+  });
+  RunUntil(kToldWithin, "a node that was removed is not told of it", [this] {
+    return std::all_of(hosts_.begin(), hosts_.end(), [this](const auto& host) {
+      return host->retired() || world_.observer.IsMember(host->id());
+    });
   });
   // A node that a snapshot overtakes cannot tell what became of the changes it had handed on.
   RunUntil(kCatchUpWithin, "a node does not catch up",
@@ -278,6 +314,7 @@ void Run::Report(RunReport* r) const {
   r->steps = world_.scheduler.steps();
   r->faults = nemesis_->counts();
   r->stats = world_.stats;
+  r->memberships = world_.observer.machine().membership().version;
   r->load = load_;
   r->network = world_.network.stats();
   r->history = summary_;

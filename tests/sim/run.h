@@ -31,6 +31,7 @@ struct RunReport {
   History::Summary history;
   uint64_t slots = 0, commands = 0, ignored_entries = 0, revisions = 0, leases_ended = 0;
   uint64_t watch_messages = 0, watch_moves = 0;
+  uint64_t memberships = 0;  // in a row
 };
 
 RunReport RunSeed(uint64_t seed, bool print_trace);

@@ -9,7 +9,7 @@ constexpr std::array<const char*, kFaultCount> kNames = {
     "kill",        "power_cut", "power_cut_all", "pause",    "freeze",     "isolate",
     "split",       "bridge",    "ring",          "one_way",  "slow_link",  "reset",
     "reset_all",   "slow_disk", "sync_error",    "transfer", "client_cut", "shutdown",
-    "torn_append", "old_disk",  "damage",        "rot"};
+    "torn_append", "old_disk",  "damage",        "rot",      "churn"};
 
 // How likely a kind is on, and the range of the mean time between two of it.
 struct Row {
@@ -40,6 +40,7 @@ constexpr std::array<Row, kFaultCount> kRows = {{
     {25, 700 * kMillisecond, 3 * kSecond},  // old disk
     {25, 1 * kSecond, 6 * kSecond},         // damage
     {20, 1 * kSecond, 6 * kSecond},         // rot
+    {25, 100 * kMillisecond, 2 * kSecond},  // churn
 }};
 
 uint32_t DrawNodes(Random* random) {

@@ -41,8 +41,10 @@ enum class Fault : uint8_t {
   kOldDisk,      // an old copy of a node's disk is put in its place: the node must be caught
   kDamage,       // bits flip in a log at rest, or files of it are lost
   kRot,          // a node's state is not what its log says: the node must be found out
+  kChurn,        // members are added, promoted, replaced, removed, and addresses changed
 };
-inline constexpr int kFaultCount = 22;
+inline constexpr int kFaultCount = 23;
+inline constexpr uint32_t kNodesMax = 16;  // all ids of a run are below, those of joiners too
 
 // Nodes of the next version are of this one.
 inline constexpr uint32_t kNextVersion = machine::kMachineVersion + 1;
@@ -50,8 +52,8 @@ const char* Name(Fault fault);
 
 struct Swarm {
   uint64_t seed = 0;
-  uint32_t nodes = 3;
-  Time safety = 0;  // length of the phase with faults
+  uint32_t nodes = 3;  // that found the cluster
+  Time safety = 0;     // length of the phase with faults
 
   // Mean time between two faults of a kind; 0: off.
   std::array<Time, kFaultCount> fault_every{};

@@ -62,6 +62,9 @@ void Totals::Add(const RunReport& r) {
   leases_ended += r.leases_ended;
   watch_messages += r.watch_messages;
   watch_moves += r.watch_moves;
+  memberships += r.memberships;
+  joined += r.stats.joined;
+  left += r.stats.left;
   checked += r.history.operations;
   undecided += r.history.undecided;
 }
@@ -91,6 +94,8 @@ void Totals::Print(double cpu_seconds) const {
       "old disks %llu, damages %llu, quarantined %llu, logs refused %llu, states spoiled %llu, "
       "clusters upgraded %llu\n",
       Llu(old_disks), Llu(damages), Llu(caught), Llu(refused_logs), Llu(rotten), Llu(upgraded));
+  std::printf("memberships %llu, nodes joined %llu, left %llu\n", Llu(memberships), Llu(joined),
+              Llu(left));
   std::printf("snapshots made %llu, installed %llu, crashes between state and log %llu\n",
               Llu(snapshots_made), Llu(snapshots_installed), Llu(crashes_at_install));
   std::printf(

@@ -29,8 +29,8 @@ bool SameChange(const store::Change& a, const store::Change& b) {
 
 }  // namespace
 
-Watcher::Watcher(World* world, std::vector<NodeHost*> hosts, uint32_t number, Random random)
-    : world_(world), hosts_(std::move(hosts)), number_(number), random_(random) {
+Watcher::Watcher(World* world, uint32_t number, Random random)
+    : world_(world), number_(number), random_(random) {
   struct Row {
     const char* path;
     watch::Scope scope;
@@ -59,8 +59,7 @@ void Watcher::AttachSoon() {
 }
 
 void Watcher::Attach() {
-  const NodeId node(static_cast<uint32_t>(random_.Between(1, hosts_.size())));
-  NodeHost& host = HostOf(node);
+  NodeHost& host = *world_->AnyHost(&random_);
   if (!host.running() || host.paused() || host.rotten()) {
     AttachSoon();
     return;
@@ -80,7 +79,7 @@ void Watcher::Attach() {
     AttachSoon();
     return;
   }
-  node_ = node;
+  node_ = host.id();
   boot_ = host.boot();
   watch_ = *id;
   const uint64_t generation = ++generation_;

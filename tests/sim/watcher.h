@@ -20,7 +20,7 @@ namespace synod::sim {
 
 class Watcher {
  public:
-  Watcher(World* world, std::vector<NodeHost*> hosts, uint32_t number, Random random);
+  Watcher(World* world, uint32_t number, Random random);
 
   void Start() { AttachSoon(); }
   // The hub of `node` has marked this watch as ready.
@@ -52,10 +52,9 @@ class Watcher {
   void Detach();
   void Drain();
   bool Matches(const store::Change& change) const;
-  NodeHost& HostOf(NodeId node) { return *hosts_[node.value - 1]; }
+  NodeHost& HostOf(NodeId node) { return *world_->hosts[node]; }
 
   World* world_;
-  std::vector<NodeHost*> hosts_;
   uint32_t number_;
   Random random_;
   watch::Spec spec_;
