@@ -257,7 +257,7 @@ class Machine::Core {
   Bytes ClockRecord() const;
   Status LoadMeta(std::string_view name, std::string_view value);
   Status LoadMember(std::string_view key, std::string_view value);
-  Status TieNodesBelow(std::string_view root);
+  Status TieNodes();
   void ForgetMembers();
 
   // The start of another cluster (restore.cc).

@@ -15,7 +15,6 @@ constexpr std::string_view kMembershipName = "membership";
 constexpr std::string_view kRemovedName = "removed";
 constexpr std::string_view kVersionName = "version";
 constexpr std::string_view kDigestCheckName = "digests";
-constexpr size_t kLoadPage = 10'000;
 
 Error Damaged(std::string what) { return {Errc::kInternal, Outcome::kNotApplied, std::move(what)}; }
 
@@ -263,26 +262,17 @@ Status Machine::Core::LoadMember(std::string_view key, std::string_view value) {
   return Done();
 }
 
-Status Machine::Core::TieNodesBelow(std::string_view root) {
-  std::string after;
-  for (bool more = true; more;) {
-    const Result<store::ListResult> page =
-        tree.List(root, store::ListScope::kSubtree, kLoadPage, after, Revision());
-    if (page.has_error())
-      return page.error();
-    for (const store::NodeView& view : page->nodes) {
-      const LeaseId lease = view.node->lease;
-      if (lease.value == 0)
-        continue;
-      if (leases.Find(lease) == nullptr)
-        return Damaged("a node whose lease is not there: " + view.path);
-      leases.Tie(lease, view.path, view.path.size() + view.node->value.size());
-    }
-    more = page->more && !page->nodes.empty();
-    if (more)
-      after = page->nodes.back().path;
-  }
-  return Done();
+Status Machine::Core::TieNodes() {
+  Status tied = Done();
+  tree.ForEachNode([&](std::string_view path, const store::NodeState& node) {
+    if (node.lease.value == 0)
+      return;
+    if (leases.Find(node.lease) == nullptr)
+      tied = Damaged("a node whose lease is not there: " + std::string(path));
+    else
+      leases.Tie(node.lease, path, path.size() + node.value.size());
+  });
+  return tied;
 }
 
 Status Machine::Core::FinishLoad() {
@@ -295,12 +285,8 @@ Status Machine::Core::FinishLoad() {
     return loaded;
   if (Status loaded = locks.FinishLoad(); loaded.has_error())
     return loaded;
-  if (Status tied = TieNodesBelow("/"); tied.has_error())
+  if (Status tied = TieNodes(); tied.has_error())
     return tied;
-  if (tree.Find(kReservedRoot) != nullptr) {
-    if (Status tied = TieNodesBelow(kReservedRoot); tied.has_error())
-      return tied;
-  }
   for (const auto& [id, member] : members)
     if (membership.version > 0 && !membership.IsMember(id))
       return Damaged("a member record of somebody who is no member");

@@ -7,6 +7,7 @@
 #include "src/base/check.h"
 #include "src/node/log.h"
 #include "src/node/process.h"
+#include "src/node/state_load.h"
 
 namespace synod::node {
 namespace {
@@ -199,7 +200,6 @@ Status Server::ChooseFounders() {
 }
 
 Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
-  machine::Machine machine{auth::Settings(), config_.machine_version};
   if (state->machine_version() > config_.machine_version)
     return Error{Errc::kInternal, Outcome::kNotApplied,
                  "the state in " + data_dir_->states().current() + " is of machine version " +
@@ -207,23 +207,13 @@ Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
                      std::to_string(config_.machine_version) +
                      ": it was written by a newer version of synod. Start that version, or a "
                      "later one; nothing was changed"};
-  if (state->slot() == Slot())
-    return machine;
   const int64_t start = MonotonicMs();
-  const std::string dir = data_dir_->states().current();
-  if (Status s = state->Load([&](std::string_view key, std::string_view value) -> Status {
-        if (Status ok = machine.LoadRecord(key, value); !ok)
-          return storage::StateDamage(dir, ok.error().detail);
-        return Done();
-      });
-      !s)
-    return s.error();
-  if (Status s = machine.FinishLoad(); !s)
-    return storage::StateDamage(dir, s.error().detail);
-  if (machine.digest() != state->digest() || machine.applied() != state->slot())
-    return storage::StateDamage(dir, "its digest is not the one it was written with");
+  Result<machine::Machine> machine =
+      node::LoadState(*state, data_dir_->states().current(), config_.machine_version);
+  if (!machine || state->slot() == Slot())
+    return machine;
   LogInfo("state loaded", {{"slot", state->slot().value},
-                           {"nodes", machine.counts().nodes},
+                           {"nodes", machine->counts().nodes},
                            {"ms", MonotonicMs() - start}});
   return machine;
 }

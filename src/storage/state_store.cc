@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t kStateFormat = 1;
 constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // four full checkpoints to a table
 constexpr size_t kBlockCacheBytes = size_t{1} << 20;    // reads are whole scans: it is never hit
+constexpr size_t kBlockBytes = size_t{64} << 10;        // for the same reason
 constexpr size_t kImportBatchBytes = size_t{4} << 20;
 // Before all keys of records, which begin with a letter.
 const std::string kMetaKey("\0meta", 5);
@@ -134,6 +135,7 @@ leveldb::Status Database::Open(bool paranoid) {
   options.paranoid_checks = paranoid;
   options.env = &env_;
   options.info_log = logger_.get();
+  options.block_size = kBlockBytes;
   options.write_buffer_size = kWriteBufferBytes;
   options.block_cache = cache_.get();
   leveldb::DB* db = nullptr;

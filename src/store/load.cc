@@ -1,7 +1,6 @@
 // Loading: from records to a tree. Node records give the present; the chunks, walked from the
 // newest change to the oldest, give each earlier state and the changes that led from it to the
 // next.
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <utility>
 #include <vector>
 
@@ -29,18 +28,18 @@ Status CheckNodes(const NodeTable& nodes, Revision last) {
     return right;
   };
   for (const Entry* entry : nodes.live()) {
-    const std::string path(entry->path());
+    const std::string_view path = entry->path();
     while (!open.empty() && !IsWithin(path, open.back().entry->path())) {
       if (!close())
-        return Damaged("a node before " + path + " has a wrong count of children");
+        return Damaged("a node before " + std::string(path) + " has a wrong count of children");
     }
     if (!open.empty()) {
       if (open.back().entry->path() != ParentOf(path))
-        return Damaged("node " + path + " has no parent");
+        return Damaged("node " + std::string(path) + " has no parent");
       ++open.back().children;
     }
     if (Since(*entry->current) > last)
-      return Damaged("node " + path + " is newer than the last revision");
+      return Damaged("node " + std::string(path) + " is newer than the last revision");
     open.push_back({entry, 0});
   }
   while (!open.empty()) {
@@ -55,14 +54,19 @@ class HistoryLoader {
   explicit HistoryLoader(TreeState* state) : nodes_(state->nodes), history_(state->history) {}
 
   Status LoadChunk(Revision first, std::string_view value);
-  // Nodes of the past only are told apart once the past is complete.
-  void BuryTheDead() {
-    for (Entry* entry : past_only_) nodes_.Bury(entry);
+  // Once the past is complete: what is of the past only is told apart.
+  void Finish() {
+    for (const Tail& tail : tails_) {
+      tail.entry->staged = 0;
+      if (!tail.entry->current)
+        nodes_.Bury(tail.entry);
+    }
   }
 
  private:
   // How far back a path's states are known: the oldest state, and its Version if it is one.
   struct Tail {
+    Entry* entry;
     NodeRef state;
     Version* version = nullptr;
   };
@@ -72,8 +76,8 @@ class HistoryLoader {
 
   NodeTable& nodes_;
   History& history_;
-  boost::unordered_flat_map<const Entry*, Tail> tails_;  // looked up, never iterated
-  std::vector<Entry*> past_only_;
+  // An entry's is at `staged` - 1, as in an edit: none is open now.
+  std::vector<Tail> tails_;
   Revision newer_{~uint64_t{0}};  // the revision after the one being loaded
   ClusterTime newer_time_{INT64_MAX};
 };
@@ -99,10 +103,11 @@ Status HistoryLoader::LoadStep(Step step,
                                RevisionChanges* changes,
                                std::vector<Version>* versions) {
   Entry* entry = nodes_.FindOrAdd(step.path);
-  const auto [it, is_new] = tails_.try_emplace(entry, Tail{entry->current, nullptr});
-  if (is_new && !entry->current)
-    past_only_.push_back(entry);
-  Tail& tail = it->second;
+  if (entry->staged == 0) {
+    tails_.push_back({entry, entry->current, nullptr});
+    entry->staged = static_cast<uint32_t>(tails_.size());
+  }
+  Tail& tail = tails_[entry->staged - 1];
   const NodeRef after = tail.state;
 
   NodeRef before;
@@ -184,6 +189,7 @@ Status FinishLoading(TreeState* state) {
     return Done();
   if (!loading.bounds)
     return Damaged("the record of the history's bounds is missing");
+  state->nodes.IndexLoaded();
   state->history.SetBounds(*loading.bounds);
   if (Status s = CheckNodes(state->nodes, loading.bounds->last); !s)
     return s;
@@ -195,7 +201,7 @@ Status FinishLoading(TreeState* state) {
       return s;
     loading.chunks.erase(newest);
   }
-  loader.BuryTheDead();
+  loader.Finish();
   state->history.FinishLoad();
   loading = {};
   return Done();

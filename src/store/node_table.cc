@@ -21,6 +21,7 @@ NodeTable::NodeTable() : seed_(reinterpret_cast<uintptr_t>(this)) {
 }
 
 NodeTable::~NodeTable() {
+  IndexLoaded();
   // Order does not matter here: nothing is observed but the memory given back.
   boost::unordered::erase_if(index_, [](const Key& key) {
     Entry::Free(key.entry);
@@ -115,21 +116,41 @@ void NodeTable::Forget(Version* version) {
   }
 }
 
-void NodeTable::Adopt(Entry* entry, NodeRef state) {
-  if (entry->current) {
-    // The root: the record at hand replaces the one that a new tree would write.
+bool NodeTable::Load(std::string_view path, NodeRef state, const Hash128& record_hash) {
+  Entry* entry = nullptr;
+  if (path == "/") {
+    if (std::exchange(root_loaded_, true))
+      return false;
+    // The record at hand replaces the one that a new tree would write.
+    entry = *live_.begin();
     digest_.Remove(entry->record_hash);
     entry->dirty = false;
     dirty_.clear();
     dirty_bytes_ = 0;
+  } else if (rising_ && live_.IsLast(path)) {
+    entry = Entry::Make(path);
+    live_.Insert(entry);
+    unindexed_ = true;
   } else {
+    rising_ = false;
+    IndexLoaded();
+    entry = FindOrAdd(path);
+    if (entry->current)
+      return false;
     live_.Insert(entry);
   }
-  EncodeNode(entry->path(), *state, &scratch_key_, &scratch_value_);
-  entry->record_hash = HashOfRecord(scratch_key_, scratch_value_);
-  digest_.Add(entry->record_hash);
+  entry->record_hash = record_hash;
+  digest_.Add(record_hash);
   Count(*entry, entry->current, state);
   entry->current = std::move(state);
+  return true;
+}
+
+void NodeTable::IndexLoaded() {
+  if (!std::exchange(unindexed_, false))
+    return;
+  index_.reserve(live_.size());
+  for (Entry* entry : live_) index_.insert(Key{HashPath(entry->path()), entry});
 }
 
 void NodeTable::TakeDirty(Records* out) {

@@ -41,15 +41,18 @@ void Order::Split(size_t slot) {
                 Slot{first, std::move(upper)});
 }
 
+bool Order::IsLast(std::string_view path) const {
+  if (slots_.empty())
+    return true;
+  const Block& last = *slots_.back().block;
+  return ComparePaths(last.entries[last.size - 1]->path(), path) < 0;
+}
+
 void Order::Insert(Entry* entry) {
   ++size_;
   const std::string_view path = entry->path();
-  const auto is_last = [&] {
-    const Block& last = *slots_.back().block;
-    return ComparePaths(last.entries[last.size - 1]->path(), path) < 0;
-  };
   // Rising paths, as in a load or a queue, fill block after block to the brim.
-  const bool appends = slots_.empty() || is_last();
+  const bool appends = IsLast(path);
   if (slots_.empty() || (appends && slots_.back().block->size == kBlockEntries))
     slots_.push_back({entry, std::make_unique<Block>()});
   size_t slot = appends ? slots_.size() - 1 : SlotOf(path);

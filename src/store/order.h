@@ -58,6 +58,8 @@ class Order {
 
   // `entry` is not in the set.
   void Insert(Entry* entry);
+  // Whether `path` comes behind all others: then Insert is quick.
+  bool IsLast(std::string_view path) const;
   // Nothing if it is not in the set.
   void Erase(Entry* entry);
 

@@ -112,20 +112,31 @@ void EncodeNode(std::string_view path,
   WriteState(state, &w);
 }
 
-Result<NodeView> DecodeNode(std::string_view key, std::string_view value) {
+Result<NodeRef> DecodeNode(std::string_view key, std::string_view value, std::string* path) {
   if (key.empty() || key[0] != static_cast<char>(RecordTag::kNode))
     return Damaged("not a node record");
-  NodeView view;
-  view.path = PathFromOrderKey(key.substr(1));
-  if (!ValidatePath(view.path) || NodeKey(view.path) != key)
+  key.remove_prefix(1);
+  *path = key.empty() ? std::string_view("/") : key;
+  std::replace(path->begin(), path->end(), '\0', '/');
+  // One key a path: neither a slash as it is, nor the root by another name.
+  if (key.find('/') != std::string_view::npos || (key.size() == 1 && *path == "/") ||
+      !ValidatePath(*path))
     return Damaged("a node record has an invalid path");
   Reader r(value);
   if (r.U8() != kNodeFormat)
-    return Damaged("the record of node " + view.path + " has an unknown format");
+    return Damaged("the record of node " + *path + " has an unknown format");
   NodeState state = ReadState(&r);
-  if (!r.Complete() || !IsSound(view.path, state))
-    return Damaged("the record of node " + view.path + " is malformed");
-  view.node = Publish(std::move(state));
+  if (!r.Complete() || !IsSound(*path, state))
+    return Damaged("the record of node " + *path + " is malformed");
+  return Publish(std::move(state));
+}
+
+Result<NodeView> DecodeNode(std::string_view key, std::string_view value) {
+  NodeView view;
+  Result<NodeRef> node = DecodeNode(key, value, &view.path);
+  if (!node)
+    return node.error();
+  view.node = std::move(*node);
   return view;
 }
 

@@ -24,6 +24,8 @@ void EncodeNode(std::string_view path,
                 std::string* key,
                 std::string* value);
 Result<NodeView> DecodeNode(std::string_view key, std::string_view value);
+// Likewise, into *path, which keeps its memory.
+Result<NodeRef> DecodeNode(std::string_view key, std::string_view value, std::string* path);
 
 // One undone step of history: with the state after it, `before` gives the state before it. That is
 // why a chunk holds no new states: those are in the node records, or in the chunks after it.

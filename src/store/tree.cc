@@ -116,6 +116,11 @@ void Tree::ForEachRecord(
   core_->history.ForEachRecord(each);
 }
 
+void Tree::ForEachNode(
+    const std::function<void(std::string_view path, const NodeState& node)>& each) const {
+  for (const Entry* entry : core_->nodes.live()) each(entry->path(), *entry->current);
+}
+
 Status Tree::LoadRecord(std::string_view key, std::string_view value) {
   auto& loading = core_->loading;
   loading.any = true;
@@ -136,14 +141,11 @@ Status Tree::LoadRecord(std::string_view key, std::string_view value) {
       return Damaged("a history chunk comes twice");
     return Done();
   }
-  auto node = DecodeNode(key, value);
+  auto node = DecodeNode(key, value, &loading.path);
   if (!node)
     return node.error();
-  Entry* entry = core_->nodes.FindOrAdd(node->path);
-  if (node->path == "/" ? loading.root : entry->current != nullptr)
-    return Damaged("node " + node->path + " comes twice");
-  loading.root |= node->path == "/";
-  core_->nodes.Adopt(entry, std::move(node->node));
+  if (!core_->nodes.Load(loading.path, *std::move(node), HashOfRecord(key, value)))
+    return Damaged("node " + loading.path + " comes twice");
   return Done();
 }
 

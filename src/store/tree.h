@@ -158,6 +158,9 @@ class Tree {
   // Moves what changed since the last call to the end of *out (kNode and kHistory records).
   void TakeDirty(Records* out);
   uint64_t dirty_bytes() const;
+  // Every node, in path order, /.synod among them.
+  void ForEachNode(
+      const std::function<void(std::string_view path, const NodeState& node)>& each) const;
   // Every record of the current state.
   void ForEachRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;

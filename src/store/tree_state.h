@@ -33,8 +33,8 @@ struct TreeState {
   struct Loading {
     std::map<uint64_t, std::string> chunks;  // by first revision
     std::optional<HistoryBounds> bounds;
-    bool root = false;
     bool any = false;
+    std::string path;  // of the record at hand; kept for its memory
   };
   Loading loading;
 };

@@ -173,8 +173,8 @@ TEST_F(StateStoreTest, NothingIsWrittenAfterAFailedSync) {
 // leveldb#252, leveldb#768: an unreadable sector is an error that is reported.
 TEST_F(StateStoreTest, AFailedReadIsReported) {
   ASSERT_TRUE(Open());
-  ASSERT_TRUE(store_->Write(Make(1, 5000)));
-  ASSERT_TRUE(store_->Write(Make(2, 5000)));
+  ASSERT_TRUE(store_->Write(Make(1, 70'000)));
+  ASSERT_TRUE(store_->Write(Make(2, 70'000)));
   ASSERT_TRUE(Open());  // now in a table of two blocks, of which Open read the first
   fs_.SetFault(
       [](Op op, const std::string& path) { return op == Op::kRead && path.ends_with(".ldb"); });
