@@ -305,6 +305,11 @@ void DiskThreads::ReplaceState(std::unique_ptr<storage::StateStore> state, std::
       });
 }
 
+void DiskThreads::Destroy(machine::Machine machine) {
+  snapshot_worker_.Post(
+      [last = std::make_shared<machine::Machine>(std::move(machine))]() mutable { last.reset(); });
+}
+
 // What cannot be removed now goes at the next start.
 void DiskThreads::RemoveState(const std::string& dir) {
   if (const Status s = storage::RemoveTree(storage::PosixFileSystem(), dir); !s)

@@ -87,6 +87,8 @@ class DiskThreads {
   // Checkpoints go to `state` from now on; `old_dir` is removed.
   void ReplaceState(std::unique_ptr<storage::StateStore> state, std::string old_dir);
   void RemoveState(const std::string& dir);  // on any thread
+  // Gives back the memory of a state, which takes as long as it is large.
+  void Destroy(machine::Machine machine);
   // The state as of the last checkpoint that was written by then.
   void TakeState(std::function<void(std::shared_ptr<storage::StateSnapshot>)> taken);
 

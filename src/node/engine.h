@@ -175,8 +175,9 @@ class Engine {
   bool WantsSnapshot(Slot slot) const;
   // The state of the snapshot takes the place of the machine. Changes that were sent and not
   // answered end as unknown, all else goes on; machine() keeps its address, not what it holds.
-  // Without WantsSnapshot() it is only told that the part is done with.
-  void InstallSnapshot(machine::Machine machine);
+  // Without WantsSnapshot() it is only told that the part is done with. Gives back the machine that
+  // is not used (any more): to destroy it takes long, so not here.
+  [[nodiscard]] machine::Machine InstallSnapshot(machine::Machine machine);
   // Leader only: hands over to a voter that is connected and nearly up to date, since nothing is
   // proposed meanwhile. kNotReady if it is not, or another hand-over is under way.
   Status TransferLeadership(NodeId to);

@@ -53,7 +53,7 @@ class Engine::Core {
   bool MayGrow() const;
 
   // engine_install.cc: snapshots
-  void InstallSnapshot(machine::Machine next);
+  machine::Machine InstallSnapshot(machine::Machine next);
   void Perform(SnapshotActions actions);
   SnapshotCounters snapshot_counters;
   SnapshotSource source;

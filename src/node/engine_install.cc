@@ -55,19 +55,20 @@ void Engine::Core::OnSnapshotAnswer(NodeId from, const FrameItem& item) {
   Perform(std::move(actions));
 }
 
-void Engine::Core::InstallSnapshot(machine::Machine next) {
+machine::Machine Engine::Core::InstallSnapshot(machine::Machine next) {
   SnapshotActions actions;
   sink.Finished(false, &actions);
   Perform(std::move(actions));
   if (!replica.InstallSnapshot(next.applied(), next.membership()))
-    return;
-  machine = std::move(next);
+    return next;
+  std::swap(machine, next);
   TakeOverDigests();
   ++snapshot_counters.installed;
   // One that was taken of the old state and not handed out yet would go back behind the new one.
   checkpoint_.reset();
   checkpoint_at_ms_ = now_ms;
   FailSentChanges();
+  return next;
 }
 
 // Whether they are among the slots that were skipped, with which answer, cannot be told any more.
@@ -82,8 +83,8 @@ void Engine::Core::FailSentChanges() {
 }
 
 bool Engine::WantsSnapshot(Slot slot) const { return slot > core_->replica.learned(); }
-void Engine::InstallSnapshot(machine::Machine machine) {
-  core_->InstallSnapshot(std::move(machine));
+machine::Machine Engine::InstallSnapshot(machine::Machine machine) {
+  return core_->InstallSnapshot(std::move(machine));
 }
 
 void Engine::SnapshotsRecovered(const std::vector<SnapshotFile>& files,

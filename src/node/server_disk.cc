@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "src/node/log.h"
+#include "src/node/process.h"
 #include "src/node/server.h"
 
 namespace synod::node {
@@ -48,13 +49,14 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
     engine_->SnapshotBad();
     return;
   }
+  const int64_t start = MonotonicMs();
   BuiltState& next = **built;
   const Slot slot = next.machine.applied();
   storage::StateDirs& states = data_dir_->states();
   if (!engine_->WantsSnapshot(slot)) {
     next.store.reset();
     disk_->RemoveState(states.For(slot));
-    engine_->InstallSnapshot(std::move(next.machine));
+    disk_->Destroy(engine_->InstallSnapshot(std::move(next.machine)));
     return;
   }
   const std::string old_dir = states.current();
@@ -63,9 +65,9 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
     return;
   }
   disk_->ReplaceState(std::move(next.store), old_dir);
-  engine_->InstallSnapshot(std::move(next.machine));
+  disk_->Destroy(engine_->InstallSnapshot(std::move(next.machine)));
   service_.OnStateReplaced();
-  LogInfo("snapshot installed", {{"slot", slot.value}});
+  LogInfo("snapshot installed", {{"slot", slot.value}, {"ms", MonotonicMs() - start}});
 }
 
 }  // namespace synod::node

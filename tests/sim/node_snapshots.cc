@@ -111,7 +111,7 @@ void NodeHost::InstallState(storage::MemoryStateDisk disk, machine::Machine mach
     world_->trace.Note("state_switched", id_.value, checkpointed_.value);
     crash_at_turn_ = random_.Chance(world_->swarm.crash_at_install_percent);
   }
-  engine_->InstallSnapshot(std::move(machine));
+  (void)engine_->InstallSnapshot(std::move(machine));
   hub_->Rebase(&engine_->machine().tree());
   if (hub_listener_)
     hub_listener_();
