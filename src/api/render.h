@@ -103,6 +103,7 @@ struct StatusView {
   uint64_t log_bytes = 0;
   uint64_t state_bytes = 0;
   uint64_t quota_bytes = 0;
+  std::vector<std::string> damage;  // that the last scrub found
 };
 net::HttpResponse RenderStatus(const RenderOptions& options,
                                const Context& context,

@@ -62,6 +62,11 @@ void WriteStatus(JsonWriter& writer, const StatusView& status) {
   writer.Number("log_bytes", status.log_bytes);
   writer.Number("state_bytes", status.state_bytes);
   writer.Number("quota_bytes", status.quota_bytes);
+  if (!status.damage.empty()) {
+    writer.BeginArray("damage");
+    for (const std::string& what : status.damage) writer.TextElement(what);
+    writer.EndArray();
+  }
   writer.EndObject();
 }
 

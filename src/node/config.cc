@@ -197,6 +197,12 @@ const std::map<std::string, Setter>& Setters() {
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint64_t>(v, 0, uint64_t{1} << 40, &c->disk.reserve_bytes);
        }},
+      {"debug_no_checkpoints",
+       [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->debug_no_checkpoints); }},
+      {"scrub.interval_ms",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<int64_t>(v, 0, int64_t{1} << 40, &c->scrub_interval_ms);
+       }},
       {"log.level",
        [](NodeConfig* c, const std::string& v) { return SetLogLevel(v, &c->log_level); }},
       {"log.format",

@@ -44,6 +44,8 @@ struct NodeConfig {
   uint64_t acceptor_log_keep_bytes = uint64_t{1} << 30;
   uint64_t acceptor_log_segment_bytes = uint64_t{64} << 20;
   DiskLimits disk;
+  int64_t scrub_interval_ms = int64_t{24} * 3600 * 1000;  // 0: never
+  bool debug_no_checkpoints = false;                      // to measure what they cost
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

@@ -13,6 +13,7 @@ namespace synod::node {
 namespace {
 
 constexpr std::chrono::milliseconds kStorageFullRetry{200};
+constexpr uint64_t kScrubBytesPerSecond = uint64_t{8} << 20;
 
 // The one way out after a disk error: no destructors, no flushing, no second try.
 [[noreturn]] void Die(const char* what, const Error& error) {
@@ -314,6 +315,27 @@ void DiskThreads::Destroy(machine::Machine machine) {
 void DiskThreads::RemoveState(const std::string& dir) {
   if (const Status s = storage::RemoveTree(storage::PosixFileSystem(), dir); !s)
     LogWarn("a state that is not used any more cannot be removed", {{"error", s.error().detail}});
+}
+
+void DiskThreads::Scrub(std::function<void(const ScrubReport&)> done) {
+  state_worker_.Post([this, done = std::move(done)] {
+    const std::shared_ptr<storage::StateSnapshot> state = state_->TakeSnapshot();
+    scrub_worker_.Post([this, done, state] {
+      uint64_t unpaused = 0;
+      const auto pause = [&](uint64_t bytes) {
+        unpaused += bytes;
+        for (; unpaused >= kScrubBytesPerSecond / 100 && !stopping_;
+             unpaused -= kScrubBytesPerSecond / 100)
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return !stopping_.load();
+      };
+      ScrubReport report;
+      ScrubLog(*log_, state->slot(), pause, &report);
+      ScrubState(*state, pause, &report);
+      if (!stopping_)
+        net::asio::post(io_, [done, report] { done(report); });
+    });
+  });
 }
 
 void DiskThreads::TakeState(std::function<void(std::shared_ptr<storage::StateSnapshot>)> taken) {

@@ -1,5 +1,5 @@
 // DiskThreads: the node's disk threads: one appends to the acceptor's log, one keeps the state, one
-// has the files of snapshots.
+// has the files of snapshots, one reads all of it again now and then.
 //
 // Contract      Appends become durable in order; everything handed over while a sync runs goes into
 //               the next record. Results are posted to the loop. Checkpoints and reads of old
@@ -27,6 +27,7 @@
 #include "consensus/types.h"
 #include "src/net/asio.h"
 #include "src/node/engine.h"
+#include "src/node/scrub.h"
 #include "src/storage/acceptor_log.h"
 #include "src/storage/snapshot_store.h"
 #include "src/storage/state_store.h"
@@ -89,6 +90,8 @@ class DiskThreads {
   void RemoveState(const std::string& dir);  // on any thread
   // Gives back the memory of a state, which takes as long as it is large.
   void Destroy(machine::Machine machine);
+  // Reads the log and the state at a few MiB a second.
+  void Scrub(std::function<void(const ScrubReport&)> done);
   // The state as of the last checkpoint that was written by then.
   void TakeState(std::function<void(std::shared_ptr<storage::StateSnapshot>)> taken);
 
@@ -131,8 +134,9 @@ class DiskThreads {
   std::atomic<bool> stopping_ = false;
   // Last, so that they end first: their jobs use what stands above.
   Worker log_worker_;
+  Worker scrub_worker_;
   Worker snapshot_worker_;
-  Worker state_worker_;  // posts to the one before
+  Worker state_worker_;  // posts to those before
 };
 
 }  // namespace synod::node

@@ -231,6 +231,16 @@ void AddSpace(const Metrics::Sources& sources, Families* f) {
            refuses || no_segment ? 1 : 0);
 }
 
+void AddScrub(const ScrubReport& scrub, Families* f) {
+  f->Counter("synod_scrubs_total", "Times that log and state were read again as a whole.",
+             D(scrub.runs));
+  f->Gauge("synod_scrub_bytes", "Bytes read the last time.", D(scrub.bytes));
+  const std::string name = "synod_scrub_damage";
+  const std::string help = "Damaged parts found the last time.";
+  f->Gauge(name, help, D(scrub.log_damage.size()), {{"part", "log"}});
+  f->Gauge(name, help, D(scrub.state_damage.size()), {{"part", "state"}});
+}
+
 void AddSockets(const net::HttpCounters& http, const net::PeerCounters& peers, Families* f) {
   f->Gauge("synod_http_connections", "Client connections open.", D(http.connections));
   f->Counter("synod_http_connections_total", "Client connections accepted.", D(http.accepted));
@@ -279,6 +289,7 @@ std::string Metrics::Render(const Sources& sources) const {
   }
   if (sources.disk != nullptr)
     AddDisk(sources.disk->stats(), &f);
+  AddScrub(sources.scrub, &f);
   if (sources.guard != nullptr)
     AddSpace(sources, &f);
   const ProcessUsage usage = ReadProcessUsage();

@@ -14,6 +14,7 @@
 #include "src/node/disk_guard.h"
 #include "src/node/disk_threads.h"
 #include "src/node/engine.h"
+#include "src/node/scrub.h"
 #include "src/node/service.h"
 
 namespace synod::node {
@@ -25,6 +26,7 @@ class Metrics {
     const DiskThreads* disk = nullptr;  // likewise
     const DiskGuard* guard = nullptr;
     DiskLevel disk_level = DiskLevel::kOk;
+    ScrubReport scrub;
     const Service* service = nullptr;
     const net::HttpServer* http = nullptr;
     const net::PeerTransport* peers = nullptr;

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kTickMs = 10;
 constexpr std::chrono::milliseconds kStopLimit{3000};
 constexpr size_t kRefusedMax = 100;
+constexpr int64_t kNeverMs = int64_t{1} << 50;
 // The payload of a member's Hello whose addresses are newer than those of the member table.
 constexpr std::string_view kMoved = "moved";
 
@@ -53,6 +54,7 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
       config_(std::move(config)),
       fatal_(std::move(fatal)),
       boot_(Entropy64() | 1),
+      scrub_schedule_(config_.scrub_interval_ms),
       service_(
           io,
           MakePolicy(config_),
@@ -63,6 +65,9 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
              const DiskThreads::Stats stats = disk_->stats();
              status->log_bytes = stats.log.bytes_on_disk;
              status->state_bytes = stats.state_bytes;
+             status->damage = scrub_.log_damage;
+             status->damage.insert(status->damage.end(), scrub_.state_damage.begin(),
+                                   scrub_.state_damage.end());
            },
            [this](NodeId member) {
              const auto address = addresses_.find(member);
@@ -255,6 +260,11 @@ void Server::BeginCluster() {
   config.boot = boot_;
   config.consensus = ConsensusConfig(config_, self_, membership_, boot_);
   config.tick_ms = kTickMs;
+  if (config_.debug_no_checkpoints) {
+    LogWarn("debug_no_checkpoints is set: the log grows without end, and so does the next start");
+    config.checkpoint_ms = kNeverMs;
+    config.checkpoint_bytes = ~uint64_t{0};
+  }
   config.cluster_id = founding_->cluster_id();
   config.witness = state_->witness();
   config.lost = data_dir_->quarantine();
@@ -377,6 +387,7 @@ void Server::ScheduleTick() {
       engine_->Advance(now);
       Pump();
       FollowMembers(now);
+      ScrubIfDue(now);
     }
     ScheduleTick();
   });
@@ -500,6 +511,7 @@ std::string Server::MetricsText() {
   sources.disk = disk_.get();
   sources.guard = guard_.get();
   sources.disk_level = disk_level_;
+  sources.scrub = scrub_;
   sources.service = &service_;
   sources.http = http_.get();
   sources.peers = peers_.get();

@@ -27,6 +27,7 @@
 #include "src/node/founding.h"
 #include "src/node/joining.h"
 #include "src/node/metrics.h"
+#include "src/node/scrub.h"
 #include "src/node/service.h"
 #include "src/storage/data_dir.h"
 
@@ -81,6 +82,7 @@ class Server : public net::PeerHandler {
   void Touch();  // run Pump() once at the end of this turn of the loop
   void Pump();
   void Quarantine(const std::string& why);
+  void ScrubIfDue(int64_t now_ms);
   void OnDiskSpace(const DiskSpace& space);
   void LogEvents(const std::vector<consensus::Event>& events);
   void HandOver();
@@ -130,6 +132,8 @@ class Server : public net::PeerHandler {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<DiskThreads> disk_;
   std::unique_ptr<DiskGuard> guard_;
+  ScrubSchedule scrub_schedule_;
+  ScrubReport scrub_;  // the last one that came to its end
   DiskLevel disk_level_ = DiskLevel::kOk;
   std::unique_ptr<net::PeerTransport> peers_;
   Service service_;

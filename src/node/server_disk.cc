@@ -70,4 +70,20 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
   LogInfo("snapshot installed", {{"slot", slot.value}, {"ms", MonotonicMs() - start}});
 }
 
+void Server::ScrubIfDue(int64_t now_ms) {
+  if (!disk_ || !scrub_schedule_.Begin(now_ms))
+    return;
+  disk_->Scrub([this](const ScrubReport& report) {
+    const uint64_t runs = scrub_.runs + 1;
+    scrub_ = report;
+    scrub_.runs = runs;
+    scrub_schedule_.Ended(MonotonicMs());
+    for (const auto* damage : {&report.log_damage, &report.state_damage})
+      for (const std::string& what : *damage) LogError("scrub: " + what);
+    LogInfo("log and state read again",
+            {{"bytes", report.bytes},
+             {"damaged", report.log_damage.size() + report.state_damage.size()}});
+  });
+}
+
 }  // namespace synod::node

@@ -47,6 +47,7 @@ class SegmentedLog final : public AcceptorLog {
   Status Append(std::span<const PersistRequest> batch) override;
   Result<Slot> Recycle(Slot checkpoint, std::optional<Slot> keep_above) override;
   Result<std::vector<Chosen>> ReadChosen(Slot from, size_t bytes_max) override;
+  std::vector<SegmentDamage> Verify(Slot checkpoint, const ReadPause& pause) override;
   Stats stats() const override;
 
  private:
@@ -352,6 +353,44 @@ Result<std::vector<Chosen>> SegmentedLog::ReadChosen(Slot from, size_t bytes_max
     chosen.push_back({slot, std::move(entry)});
   }
   return chosen;
+}
+
+std::vector<SegmentDamage> SegmentedLog::Verify(Slot checkpoint, const ReadPause& pause) {
+  struct Part {
+    Segment segment;
+    uint64_t last_gen;
+    bool needed;
+  };
+  std::vector<Part> parts;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      const bool last = i + 1 == segments_.size();
+      Part part{{}, 0, last || segments_[i + 1]->head.slot_max > checkpoint};
+      part.segment.head = segments_[i]->head;
+      part.segment.path = segments_[i]->path;
+      part.segment.bytes = segments_[i]->bytes;
+      part.last_gen = last ? stats_.gen : segments_[i + 1]->head.first_gen - 1;
+      parts.push_back(std::move(part));
+    }
+  }
+  std::vector<SegmentDamage> damage;
+  for (const Part& part : parts) {
+    bool stopped = false;
+    const std::string what = CheckSegment(fs_, part.segment, part.last_gen, [&](uint64_t bytes) {
+      stopped = !pause(bytes);
+      return !stopped;
+    });
+    if (stopped)
+      break;
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const bool kept = std::any_of(segments_.begin(), segments_.end(), [&](const SegmentPtr& s) {
+      return s->head.number == part.segment.head.number;
+    });
+    if (!what.empty() && kept)
+      damage.push_back({what, part.needed});
+  }
+  return damage;
 }
 
 // Gathers the last vote of each slot from `from` on, as far as bytes_max needs. Later records are

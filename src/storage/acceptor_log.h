@@ -11,13 +11,14 @@
 // Format        docs/formats.md, "Acceptor log": segments of a fixed size written in advance,
 //               crc32c with the segment's random id in every record, a chain over all records, hard
 //               state in every segment's head.
-// Thread        Append: storage thread. Recycle: any one thread. ReadChosen: any one thread. All
-//               three may run at the same time; stats() from anywhere.
+// Thread        Append: storage thread. Recycle, ReadChosen, Verify: any one thread each. All four
+//               may run at the same time; stats() from anywhere.
 // Source        docs/decisions/0002-acceptor-log.md on why this is not LevelDB.
 #ifndef SYNOD_STORAGE_ACCEPTOR_LOG_H_
 #define SYNOD_STORAGE_ACCEPTOR_LOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,6 +46,14 @@ struct AcceptorLogOptions {
   uint64_t gen_at_least = 0;
 };
 
+// Called after each piece of a long reading with its bytes; false ends the reading.
+using ReadPause = std::function<bool(uint64_t bytes)>;
+
+struct SegmentDamage {
+  std::string what;
+  bool needed = false;  // it holds votes above the state's checkpoint, or it is the last one
+};
+
 class AcceptorLog {
  public:
   // Opens or creates the log in `dir`. `state_slot` is the slot of the state's checkpoint: entries
@@ -65,6 +74,10 @@ class AcceptorLog {
   // Chosen entries from `from` on (only slots <= the durable learned), contiguous, about bytes_max
   // at most, at least one if there is one. Empty if `from` is below what is kept.
   virtual Result<std::vector<consensus::Chosen>> ReadChosen(Slot from, size_t bytes_max) = 0;
+
+  // Reads again every record that was durable when this was called, and says which segments are not
+  // what was written. What is recycled meanwhile does not count.
+  virtual std::vector<SegmentDamage> Verify(Slot checkpoint, const ReadPause& pause) = 0;
 
   struct Stats {
     uint64_t gen = 0;            // synced records so far

@@ -355,4 +355,33 @@ Status IndexSegment(FileSystem& fs, Segment& segment, uint64_t last_gen) {
   return Done();
 }
 
+std::string CheckSegment(FileSystem& fs,
+                         const Segment& segment,
+                         uint64_t last_gen,
+                         const ReadPause& pause) {
+  Result<std::unique_ptr<File>> file = fs.Open(segment.path, FileSystem::Mode::kRead);
+  if (!file)
+    return file.error().detail;
+  Result<std::string> head = file.value()->Read(0, kLogPageBytes);
+  if (!head)
+    return head.error().detail;
+  SegmentHead::Bad bad{};
+  const std::optional<SegmentHead> decoded = SegmentHead::Decode(head.value(), &bad);
+  if (!decoded || decoded->id != segment.head.id || decoded->first_gen != segment.head.first_gen)
+    return "the head of segment " + segment.path + " is damaged";
+  SegmentReader reader(*file.value(), segment.head, segment.bytes);
+  while (reader.gen() < last_gen) {
+    const uint64_t before = reader.page();
+    Result<std::optional<FoundRecord>> found = reader.Next();
+    if (!found)
+      return found.error().detail;
+    if (!found.value())
+      return segment.path + ": record " + std::to_string(reader.gen() + 1) + " at byte " +
+             std::to_string(reader.page() * kLogPageBytes) + " is damaged";
+    if (!pause((reader.page() - before) * kLogPageBytes))
+      break;
+  }
+  return "";
+}
+
 }  // namespace synod::storage

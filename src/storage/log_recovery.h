@@ -57,6 +57,12 @@ Result<RecoveredLog> RecoverLog(FileSystem& fs,
 // Damage only makes it unreadable: its votes are covered by the state's checkpoint.
 Status IndexSegment(FileSystem& fs, Segment& segment, uint64_t last_gen);
 
+// Reads records up to `last_gen`; `pause` as in acceptor_log.h. Empty if all is as it was written.
+std::string CheckSegment(FileSystem& fs,
+                         const Segment& segment,
+                         uint64_t last_gen,
+                         const ReadPause& pause);
+
 // An error that says what was found and what to do.
 Error LogDamage(const std::string& dir, const std::string& what);
 

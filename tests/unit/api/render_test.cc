@@ -423,6 +423,9 @@ TEST(RenderTest, StatusAndCluster) {
             R"("digest_check":{"slot":0,"agreed":true,"diverged":[]},"machine_version":1,)"
             R"("cluster_id":"c0ffee","version":"0.1.0","uptime_ms":12,)"
             R"("storage":{"log_bytes":1,"state_bytes":2,"quota_bytes":3}})");
+  status.damage = {"a segment"};
+  EXPECT_THAT(RenderStatus({}, TestContext(), status).body,
+              testing::EndsWith(R"("quota_bytes":3,"damage":["a segment"]}})"));
   status.leader.reset();
   EXPECT_NE(RenderStatus({}, TestContext(), status).body.find("\"leader\":null"),
             std::string::npos);

@@ -1,0 +1,215 @@
+// Writes at a fixed rate, whatever the answers take, over pipelined connections: the latency of
+// each counts from when it was due, so that a stall shows in all the writes that it held up.
+//
+//   soak HOST PORT WRITES_PER_SECOND SECONDS
+//
+// Puts of 256 bytes over 100 000 paths, from 64 connections. Prints one line: what was done, p50,
+// p99, p99.9 and the largest latency in ms, and every second whose largest was above 100 ms.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+constexpr size_t kConnections = 64;
+constexpr uint64_t kPaths = 100'000;
+constexpr size_t kValueBytes = 256;
+constexpr int64_t kStallMicros = 100'000;
+constexpr int64_t kDrainMicros = 5'000'000;
+
+int64_t NowMicros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+struct Connection {
+  int fd = -1;
+  std::string out;
+  std::string in;
+  std::deque<int64_t> due;  // of the writes without an answer
+};
+
+class Soak {
+ public:
+  Soak(const sockaddr_in& address, int64_t rate, int64_t seconds)
+      : address_(address), rate_(rate), seconds_(seconds), worst_(static_cast<size_t>(seconds)) {}
+
+  bool Connect();
+  void Run();
+  void Report();
+
+ private:
+  void Queue(int64_t now);
+  bool Move(Connection* c);
+  void TakeAnswers(Connection* c);
+  void Answered(int64_t due, bool ok);
+
+  const sockaddr_in address_;
+  const int64_t rate_;
+  const int64_t seconds_;
+  std::vector<Connection> connections_{kConnections};
+  int64_t start_ = 0;
+  int64_t queued_ = 0;
+  uint64_t failed_ = 0;
+  uint64_t random_ = 88172645463325252U;
+  std::vector<uint32_t> micros_;
+  std::vector<int64_t> worst_;  // by the second in which the write was due
+};
+
+bool Soak::Connect() {
+  for (Connection& c : connections_) {
+    c.fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    const int on = 1;
+    if (c.fd < 0 ||
+        ::connect(c.fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0 ||
+        ::setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        ::fcntl(c.fd, F_SETFL, O_NONBLOCK) != 0)
+      return false;
+  }
+  return true;
+}
+
+// Everything that is due by `now`.
+void Soak::Queue(int64_t now) {
+  for (; queued_ < rate_ * seconds_; ++queued_) {
+    const int64_t due = start_ + queued_ * 1'000'000 / rate_;
+    if (due > now)
+      return;
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    char head[160];
+    std::snprintf(
+        head, sizeof head,
+        "PUT /v1/kv/soak/%08llu HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n",
+        static_cast<unsigned long long>(random_ % kPaths), kValueBytes);
+    Connection& c = connections_[static_cast<size_t>(queued_) % kConnections];
+    c.out += head;
+    c.out.append(kValueBytes, static_cast<char>('a' + random_ % 26));
+    c.due.push_back(due);
+  }
+}
+
+void Soak::Answered(int64_t due, bool ok) {
+  const int64_t took = NowMicros() - due;
+  micros_.push_back(static_cast<uint32_t>(std::min<int64_t>(took, UINT32_MAX)));
+  int64_t& worst = worst_[static_cast<size_t>((due - start_) / 1'000'000)];
+  worst = std::max(worst, took);
+  failed_ += ok ? 0 : 1;
+}
+
+void Soak::TakeAnswers(Connection* c) {
+  std::string_view in = c->in;
+  while (true) {
+    const size_t end = in.find("\r\n\r\n");
+    if (end == std::string_view::npos || c->due.empty())
+      break;
+    const std::string_view head = in.substr(0, end);
+    constexpr std::string_view kLength = "Content-Length: ";
+    const size_t length = head.find(kLength);
+    const size_t body = length == std::string_view::npos
+                            ? 0
+                            : std::strtoul(head.data() + length + kLength.size(), nullptr, 10);
+    if (in.size() < end + 4 + body)
+      break;
+    Answered(c->due.front(), head.substr(9, 1) == "2");
+    c->due.pop_front();
+    in.remove_prefix(end + 4 + body);
+  }
+  c->in.erase(0, c->in.size() - in.size());
+}
+
+// False when the other side has gone.
+bool Soak::Move(Connection* c) {
+  while (!c->out.empty()) {
+    const ssize_t n = ::send(c->fd, c->out.data(), c->out.size(), MSG_NOSIGNAL);
+    if (n < 0)
+      break;
+    c->out.erase(0, static_cast<size_t>(n));
+  }
+  char buffer[65536];
+  while (true) {
+    const ssize_t n = ::recv(c->fd, buffer, sizeof buffer, 0);
+    if (n == 0)
+      return false;
+    if (n < 0)
+      return errno == EAGAIN;
+    c->in.append(buffer, static_cast<size_t>(n));
+    TakeAnswers(c);
+  }
+}
+
+void Soak::Run() {
+  start_ = NowMicros();
+  const int64_t end = start_ + seconds_ * 1'000'000;
+  std::vector<pollfd> polled;
+  while (micros_.size() < static_cast<size_t>(rate_ * seconds_)) {
+    const int64_t now = NowMicros();
+    if (now > end + kDrainMicros)
+      break;
+    Queue(now);
+    polled.clear();
+    for (Connection& c : connections_)
+      if (c.fd >= 0)
+        polled.push_back({c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
+    ::poll(polled.data(), polled.size(), 1);
+    for (Connection& c : connections_)
+      if (c.fd >= 0 && !Move(&c)) {
+        ::close(c.fd);
+        c.fd = -1;
+      }
+  }
+}
+
+void Soak::Report() {
+  const size_t unanswered = static_cast<size_t>(rate_ * seconds_) - micros_.size();
+  std::sort(micros_.begin(), micros_.end());
+  const auto at = [&](double part) {
+    return micros_.empty()
+               ? 0.0
+               : micros_[static_cast<size_t>(part * static_cast<double>(micros_.size() - 1))] /
+                     1000.0;
+  };
+  std::printf("writes %zu failed %llu unanswered %zu p50 %.2f p99 %.2f p99.9 %.2f max %.2f ms\n",
+              micros_.size(), static_cast<unsigned long long>(failed_), unanswered, at(0.5),
+              at(0.99), at(0.999), at(1.0));
+  for (size_t s = 0; s < worst_.size(); ++s)
+    if (worst_[s] > kStallMicros)
+      std::printf("  second %zu: %.1f ms\n", s, static_cast<double>(worst_[s]) / 1000.0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  if (argc != 5 || ::inet_pton(AF_INET, argv[1], &address.sin_addr) != 1) {
+    std::fprintf(stderr, "soak HOST PORT WRITES_PER_SECOND SECONDS\n");
+    return 2;
+  }
+  address.sin_port = htons(static_cast<uint16_t>(std::atoi(argv[2])));
+  Soak soak(address, std::atoll(argv[3]), std::atoll(argv[4]));
+  if (!soak.Connect()) {
+    std::perror("soak: cannot connect");
+    return 1;
+  }
+  soak.Run();
+  soak.Report();
+  return 0;
+}
