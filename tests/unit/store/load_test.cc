@@ -110,6 +110,22 @@ TEST_F(LoadTest, AnEmptyTreeLoadsFromNothingAndFromItsOwnRecords) {
   EXPECT_EQ(copy.digest(), tree_.digest());
 }
 
+TEST_F(LoadTest, TheOrderOfTheRecordsDoesNotMatter) {
+  Populate();
+  const Disk disk = AllRecords();
+  std::vector<std::pair<std::string, std::string>> records(disk.begin(), disk.end());
+  Random random(3);
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = records.size(); i > 1; --i) std::swap(records[i - 1], records[random.Below(i)]);
+    Tree copy;
+    for (const auto& [key, value] : records) ASSERT_TRUE(copy.LoadRecord(key, value));
+    ASSERT_TRUE(copy.FinishLoad());
+    copy.CheckInvariants();
+    EXPECT_EQ(copy.digest(), tree_.digest());
+    EXPECT_EQ(copy.Find("/a/b")->value.view(), "3");
+  }
+}
+
 TEST_F(LoadTest, TheDigestFollowsFromTheRecordsAlone) {
   Populate();
   Digest sum;
