@@ -183,7 +183,8 @@ void Replica::Core::CheckPromises() {
 void Replica::Core::LeadIfFetched() {
   // What was fetched may have changed who must have promised.
   const size_t promised = takeover_->CountComplete(membership_.voters);
-  if (promised >= membership_.Majority() && log_.learned() >= takeover_->chosen_through())
+  if (promised >= membership_.Majority() && log_.learned() >= takeover_->chosen_through() &&
+      !MustSpreadConfig())
     Lead();
 }
 

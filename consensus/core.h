@@ -44,6 +44,7 @@ class Replica::Core {
   void PersistLearned();
   void Truncate(Slot first);
   bool InstallSnapshot(Slot slot, const Membership& membership);
+  Slot InstallsAbove() const;
   bool QuorumFresh() const;
   HardState CurrentHardState() const;
   void CheckInvariants() const;
@@ -79,6 +80,7 @@ class Replica::Core {
   bool IsFetching() const;
   bool HasStarted() const;
   bool MayCampaign() const;
+  bool MustSpreadConfig() const;
   bool KnowsBetter(NodeId from, uint64_t config_version) const;
   void RefuseStale(NodeId to, Ballot refused, uint64_t config_version, Slot learned);
 
@@ -106,11 +108,13 @@ class Replica::Core {
   Membership membership_;
   uint64_t held_version_;  // of the memberships that the learned prefix holds, the newest
   Slot configs_taken_;     // learned slots up to here were looked at for memberships
+  Slot config_at_;         // of the newest membership entry, or of a state that may end with it
   uint64_t now_ = 0;       // ticks
   Phase phase_ = Phase::kFollower;
   Slot commit_;  // highest slot known chosen without a gap, held or not
   Slot first_slot_;
   Slot handed_out_;  // in Output::committed
+  bool awaits_state_;
   std::optional<Slot> needs_snapshot_;
   int64_t stamp_ = 0;
 

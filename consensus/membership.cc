@@ -19,6 +19,7 @@ namespace synod::consensus {
 // slots below it, so that all who learned them agree on it.
 void Replica::Core::TakeConfigs() {
   const uint64_t before = membership_.version;
+  const uint64_t held_before = held_version_;
   while (configs_taken_ < log_.learned()) {
     ++configs_taken_;
     const Record* record = log_.Find(configs_taken_);
@@ -30,15 +31,17 @@ void Replica::Core::TakeConfigs() {
     if (next->version != held_version_ + 1)
       continue;
     held_version_ = next->version;
+    config_at_ = configs_taken_;
     // Else it was told already.
     if (next->version == membership_.version + 1)
       membership_ = *next;
   }
+  // The old members may be switched off once a majority of the new ones has this on disk.
+  if (held_version_ != held_before)
+    journal_.Dirty();
   if (membership_.version == before)
     return;
   outbox_.Note("membership", membership_.version);
-  // The old members may be switched off once a majority of the new ones has this on disk.
-  journal_.Dirty();
   OnMembership();
 }
 
@@ -123,8 +126,16 @@ void Replica::Core::AskAnyMember() {
     learner_.Ask(others[learner_.attempts() % others.size()], log_.learned() + 1, now_, &outbox_);
 }
 
+// The leader that chose the newest membership may have died before a majority of its voters held
+// it; whoever asked for the change learns that it is done from the next entry. Something above is
+// known chosen: then a leader has passed here.
+bool Replica::Core::MustSpreadConfig() const {
+  return config_at_.value != 0 && config_at_ == log_.learned() &&
+         leader_->MajorityLearned(journal_.durable_learned()) < config_at_;
+}
+
 bool Replica::Core::MayCampaign() const {
-  return may_lead_ && membership_.IsVoter(config_.self) &&
+  return may_lead_ && !awaits_state_ && membership_.IsVoter(config_.self) &&
          held_version_ == membership_.version;
 }
 

@@ -14,9 +14,11 @@ Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
       membership_(config.membership),
       held_version_(config.membership_held),
       configs_taken_(applied),
+      config_at_(held_version_ > 0 ? applied : Slot()),
       commit_(std::max(disk.hard_state.learned, disk.hard_state.commit_hint)),
       first_slot_(disk.hard_state.first_slot),
       handed_out_(applied),
+      awaits_state_(config.awaits_state),
       journal_(disk.hard_state),
       log_(std::move(disk.entries), disk.hard_state.learned, applied),
       acceptor_(disk.hard_state.promised),
@@ -58,6 +60,8 @@ void Replica::Core::Persisted(PersistId upto) {
   journal_.Persisted(upto);
   if (phase_ == Phase::kPrepare)
     OnOwnPromiseDurable();
+  if (phase_ == Phase::kFetch)
+    LeadIfFetched();
   if (phase_ == Phase::kLead) {
     leader_->CountOwnVotes(&log_, journal_);
     Commit();
@@ -80,7 +84,7 @@ Output Replica::Core::TakeOutput() {
       outbox_.To(*leader, *request);
   }
   AskForMissing();
-  for (; handed_out_ < log_.learned(); ++handed_out_) {
+  for (; !awaits_state_ && handed_out_ < log_.learned(); ++handed_out_) {
     const Record* record = log_.Find(handed_out_ + 1);
     SYNOD_CHECK(record != nullptr && record->chosen);
     outbox_.out().committed.push_back({handed_out_ + 1, record->entry});
@@ -168,19 +172,30 @@ void Replica::Core::Truncate(Slot first) {
   first_slot_ = std::max(first_slot_, first);
 }
 
+// Without a state everything from handed_out_ on is still in memory.
+Slot Replica::Core::InstallsAbove() const {
+  if (!awaits_state_)
+    return log_.learned();
+  return handed_out_ == Slot() ? Slot() : handed_out_ - 1;
+}
+
 bool Replica::Core::InstallSnapshot(Slot slot, const Membership& membership) {
-  if (slot <= log_.learned())
+  if (slot <= InstallsAbove())
     return false;
+  awaits_state_ = false;
   // What this node proposed or was about to propose builds on less than the others have chosen.
   if (phase_ == Phase::kPreVote)
     phase_ = Phase::kFollower;
   else if (phase_ != Phase::kFollower)
     StepDown("installs_snapshot");
-  log_.SkipTo(slot);
+  if (slot > log_.learned()) {
+    log_.SkipTo(slot);
+    first_slot_ = slot + 1;
+  }
   handed_out_ = slot;
-  first_slot_ = slot + 1;
   commit_ = std::max(commit_, slot);
   configs_taken_ = slot;
+  config_at_ = slot;
   held_version_ = std::max(held_version_, membership.version);
   if (membership.version > membership_.version)
     membership_ = membership;
@@ -246,6 +261,8 @@ void Replica::Truncate(Slot first) { core_->Truncate(first); }
 bool Replica::InstallSnapshot(Slot slot, const Membership& membership) {
   return core_->InstallSnapshot(slot, membership);
 }
+Slot Replica::InstallsAbove() const { return core_->InstallsAbove(); }
+bool Replica::AwaitsState() const { return core_->awaits_state_; }
 std::optional<Slot> Replica::needs_snapshot() const { return core_->needs_snapshot_; }
 
 void Replica::Loaded(const LoadRequest& request, std::vector<Chosen> entries) {

@@ -39,6 +39,9 @@ struct Config {
   // The version that its state machine holds. While that is older, the node knows who its members
   // are but not yet what they agreed on: it does not campaign.
   uint64_t membership_held = 0;
+  // The state machine is not there: nothing is handed out before InstallSnapshot(). Such a node
+  // promises, votes and learns, and does not campaign.
+  bool awaits_state = false;
   uint64_t seed = 0;     // for election jitter
   uint64_t boot_id = 0;  // differs at every start of the process: names the reads it asks a leader
   // In ticks; the driver ticks every 10 ms. Defaults: heartbeat 50 ms, election 500 to 1000 ms.
@@ -151,11 +154,14 @@ class Replica {
   // All slots below `first` are covered by a durable checkpoint and no longer kept on disk.
   void Truncate(Slot first);
   // The driver's state machine now reflects every slot up to `slot`, durably, without having run
-  // them: a snapshot of another member. False, and nothing changed, unless it is above all that is
-  // learned. The promise and every vote above stay (they are votes); what is below is covered.
-  // Persists {learned, first_slot}; the next committed output begins behind `slot`. `membership` is
-  // that of the snapshot's state, and counts if it is newer.
+  // them: a snapshot of another member. False, and nothing changed, unless that is above
+  // InstallsAbove(). The promise and every vote above stay (they are votes); what is below is
+  // covered. Persists {learned, first_slot}; the next committed output begins behind `slot`.
+  // `membership` is that of the snapshot's state, and counts if it is newer.
   bool InstallSnapshot(Slot slot, const Membership& membership);
+  // All that is learned; of one that awaits its state, all that it no longer has in memory.
+  Slot InstallsAbove() const;
+  bool AwaitsState() const;
   // A member that was asked for what follows learned() no longer has it: only a snapshot helps. The
   // first slot that it has; until something is learned.
   std::optional<Slot> needs_snapshot() const;

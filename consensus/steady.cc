@@ -97,8 +97,12 @@ void Replica::Core::TakeCommit(const Accept& m) {
 void Replica::Core::On(NodeId from, const Accepted& m) {
   if (!leader_.has_value() || m.ballot != leader_->ballot())
     return;
-  if (!leader_->OnAccepted(from, m, &log_) || phase_ != Phase::kLead)
+  if (!leader_->OnAccepted(from, m, &log_))
     return;
+  if (phase_ == Phase::kFetch) {
+    LeadIfFetched();
+    return;
+  }
   Commit();
   TryEndSwitch();
 }
@@ -203,7 +207,9 @@ void Replica::Core::On(NodeId from, const LearnReq& m) {
 }
 
 void Replica::Core::On(NodeId from, const LearnResp& m) {
-  if (!membership_.IsMember(from) || !IsPlausible(m.commit))
+  // A leader that is followed may have become a member while this node was away.
+  const bool known = membership_.IsMember(from) || election_.leader() == from;
+  if (!known || !IsPlausible(m.commit))
     return;
   if (phase_ == Phase::kLead) {
     // A value chosen in one of our slots that is not the one we proposed: a later leader chose it,

@@ -50,7 +50,7 @@ SharedBytes RenderChange(StreamFormat format, bool base64, const watch::Message&
 std::string RenderOverflow(StreamFormat format, Revision resume_from);
 std::string RenderCompacted(StreamFormat format, Revision compact_revision);
 std::string RenderDenied(StreamFormat format);
-std::string RenderShuttingDown(StreamFormat format);
+std::string RenderShuttingDown(StreamFormat format, Revision resume_from);
 // What keeps an idle SSE connection alive; empty for NDJSON.
 std::string_view Heartbeat(StreamFormat format);
 

@@ -147,8 +147,8 @@ std::string RenderDenied(StreamFormat format) {
   return Control(format, "denied", std::nullopt, {}, {});
 }
 
-std::string RenderShuttingDown(StreamFormat format) {
-  return Control(format, "shutting_down", std::nullopt, {}, {});
+std::string RenderShuttingDown(StreamFormat format, Revision resume_from) {
+  return Control(format, "shutting_down", std::nullopt, "resume_from", resume_from);
 }
 
 std::string_view Heartbeat(StreamFormat format) {

@@ -264,6 +264,7 @@ AnswerBody Machine::Core::Run(Call*, Adopt* op) {
 
 AnswerBody Machine::Core::Run(Call*, CheckDigests* op) {
   out_->checked_digests = true;
+  out_->asked_digests = op->slot == Slot();
   if (op->slot <= digest_check.slot)
     return NodeAnswer{};
   digest_check_dirty_ = true;

@@ -72,6 +72,7 @@ struct Applied {
   uint32_t commands = 0;                      // run or refused
   bool effective = true;                      // false: an entry of a deposed leader
   bool checked_digests = false;               // a CheckDigests ran
+  bool asked_digests = false;                 // and it asked to compare those of this slot
 };
 
 // Whose answers to hand out. Never influences the state.

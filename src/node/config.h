@@ -35,6 +35,7 @@ struct NodeConfig {
   std::string cluster_token = "synod";
   bool insecure_open = false;
   bool accept_data_loss = false;
+  bool discard_state = false;
   uint32_t machine_version = machine::kMachineVersion;  // not a setting: what this build knows
   int64_t heartbeat_ms = 50;
   int64_t election_timeout_ms = 500;  // up to twice that, drawn anew each time

@@ -40,11 +40,21 @@ machine::LogEntry ToLogEntry(const consensus::Chosen& chosen) {
 }
 
 // The newer of what the node was told and of what its state machine holds.
-consensus::Config WithMembership(consensus::Config config, const Membership& held) {
+consensus::Config ConsensusConfig(const EngineConfig& engine, const Membership& held) {
+  consensus::Config config = engine.consensus;
+  config.awaits_state = engine.discard_state;
   config.membership_held = held.version;
   if (held.version > config.membership.version)
     config.membership = held;
   return config;
+}
+
+consensus::Replica MakeReplica(const EngineConfig& config,
+                               const machine::Machine& machine,
+                               consensus::Recovered disk) {
+  // Without a state nothing of what is learned can be run again, and need not be.
+  const Slot applied = config.discard_state ? disk.hard_state.learned : machine.applied();
+  return {ConsensusConfig(config, machine.membership()), std::move(disk), applied};
 }
 
 }  // namespace
@@ -58,8 +68,7 @@ Engine::Core::Core(const EngineConfig& c,
       config(c),
       machine(std::move(m)),
       witness(c.self.id, disk.gen, c.lost),
-      replica(
-          WithMembership(c.consensus, machine.membership()), std::move(disk), machine.applied()),
+      replica(MakeReplica(c, machine, std::move(disk))),
       reads(static_cast<int64_t>(c.consensus.election_ticks_max) * c.tick_ms),
       digests(c.self.id, c.digest_every),
       now_ms(now),
@@ -70,6 +79,7 @@ Engine::Core::Core(const EngineConfig& c,
   witness.Remember(c.cluster_id, c.witness);
   CheckWitness();
   config.self.machine_version = machine.supports();
+  unproven = c.discard_state;
   TakeOverDigests();
 }
 
@@ -172,6 +182,7 @@ void Engine::Core::Receive(NodeId from, std::string_view frame) {
 
 void Engine::Core::OnReport(NodeId from, const Report& report) {
   peers[from].applied = report.applied;
+  peers[from].durable = report.durable;
   digests.Heard(from, report.digests);
 }
 
@@ -286,6 +297,8 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
     machine.Apply(entry, self, &applied);
     ++counters.entries_applied;
     counters.commands_applied += applied.commands;
+    if (chosen.entry.kind == consensus::EntryKind::kConfig)
+      config_at_ = chosen.slot;
     // Entry by entry: a LeaderStart right behind proves only of what was not applied before it that
     // it never will be.
     for (machine::Completion& completion : applied.completions) {
@@ -335,7 +348,7 @@ void Engine::Core::DrainReplica() {
 }
 
 void Engine::Core::MaybeCheckpoint() {
-  if (!checkpoint_ && !checkpoint_out_) {
+  if (!checkpoint_ && !checkpoint_out_ && !replica.AwaitsState()) {
     const uint64_t dirty = machine.dirty_bytes();
     const bool due = now_ms - checkpoint_at_ms_ >= config.checkpoint_ms;
     if (!checkpoint_asked && (dirty == 0 || (!due && dirty < config.checkpoint_bytes)))

@@ -12,8 +12,10 @@
 //               command may still be in somebody's log.
 // Reads         A ready read is served from machine() before the next input. Linearizable reads of
 //               one turn share one quorum round.
-// Divergence    A node whose digest is not the majority's serves nothing, does not lead and goes on
-//               voting: votes are about the log, not about the state.
+// Divergence    A node whose digest is not the majority's serves nothing, does not lead, gives no
+//               snapshot and goes on voting: votes are about the log, not about the state. A state
+//               that was taken anew (discard_state) serves only once the others, without this
+//               node's word, have a majority for its digest.
 // Cluster time  While this node leads: its own clock, frozen while it could not have proposed,
 //               started at the machine's time plus a grace when its LeaderStart is applied.
 // Thread        Core thread only.
@@ -52,6 +54,9 @@ struct EngineConfig {
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;
   uint64_t digest_every = 10'000;  // slots between two comparisons of the members' states
+  // The operator's word that the state is worth nothing: `machine` is empty, and a snapshot of
+  // another member takes its place. Promises and votes are as they were.
+  bool discard_state = false;
 };
 
 using CallId = uint64_t;
@@ -105,13 +110,13 @@ struct EngineOutput {
   // Once: this identity may have forgotten a promise, for this reason. It takes no part any more;
   // the driver makes that durable.
   std::optional<std::string> lost;
-  bool end_streams = false;         // this node must not show its state any more
-  std::optional<std::string> stop;  // the process must end, and why
+  std::optional<Error> end_streams;  // this node's state is wrong or stands still: why
+  std::optional<std::string> stop;   // the process must end, and why
 };
 
 // Events of the engine: malformed_frame, malformed_command (node); state_diverged, state_agrees,
-// digests_without_majority, digests_agree (slot that was compared); machine_version,
-// needs_newer_version (version).
+// state_confirmed, digests_without_majority, digests_agree (slot that was compared);
+// machine_version, needs_newer_version (version).
 
 // Plain counters, for metrics.
 struct EngineCounters {

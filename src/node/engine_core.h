@@ -82,12 +82,17 @@ class Engine::Core {
   bool shutting_down = false;
   bool checkpoint_asked = false;
   bool diverged = false;
+  // The state is one of another member, taken in the place of one that was discarded, or is yet to
+  // come: until the others agree on its digest this node says nothing of digests, or it might make
+  // a majority of a wrong one.
+  bool unproven = false;
 
   struct Peer {
     machine::MemberView view;
     uint64_t boot = 0;
     bool connected = false;
     Slot applied;  // as it last reported
+    Slot durable;
     int64_t gens_told_ms = 0;
     Standing standing;  // as it last said
   };
@@ -132,6 +137,7 @@ class Engine::Core {
   void RefuseMembers(const std::string& why);
   std::string WhyNot(const Membership& after, const machine::ChangeMembers& change) const;
   void ReleaseAnswers(Slot applying);
+  bool IsHeldByMajority(Slot slot) const;
 
   // engine_trust.cc: whether this node may promise and vote
   void Receive(NodeId from, consensus::Message& message);
@@ -162,6 +168,7 @@ class Engine::Core {
   void NoteDigest(const machine::Applied& applied);
   void JudgeOwnState();
   void CompareDigests();
+  void AskComparison();
   // The state is another than before: what was computed of the old one says nothing of it.
   void TakeOverDigests();
   Error Diverged() const;
@@ -205,7 +212,11 @@ class Engine::Core {
     machine::Completion completion;
   };
   std::deque<HeldAnswer> held_answers_;  // to changes of the membership, ascending
+  Slot config_at_;                       // the newest membership entry that was applied here
+  Slot durable_told_;
   bool digests_agreed_ = true;
+  bool ask_comparison_ = false;  // the state is from a disk: nobody has compared it yet
+  int64_t comparison_asked_ms_ = 0;
   bool stopped_ = false;           // an entry was not understood: nothing more is applied
   uint32_t version_to_raise_ = 0;  // leader: what all members support
 

@@ -25,9 +25,10 @@ bool HasMajority(const std::vector<std::pair<NodeId, Digest>>& reports, size_t m
 
 }  // namespace
 
-void DigestWatch::Note(Slot slot, const Digest& digest, int64_t now_ms) {
+void DigestWatch::Note(Slot slot, const Digest& digest, bool asked, int64_t now_ms) {
   Noted& noted = noted_[slot];
   noted.digest = digest;
+  noted.wanted = asked || IsNoted(slot);
   noted.at_ms = now_ms;
   if (noted_.size() > kNotedMax)
     noted_.erase(noted_.begin());
@@ -74,7 +75,7 @@ std::optional<machine::CheckDigests> DigestWatch::Next(const machine::DigestChec
   if (wrong && pause)
     return std::nullopt;
   for (auto it = noted_.rbegin(); it != noted_.rend() && it->first > last.slot; ++it) {
-    if ((!wrong && !IsNoted(it->first)) || (it->first <= logged_ && pause))
+    if ((!wrong && !it->second.wanted) || (it->first <= logged_ && pause))
       continue;
     auto reports = ReportsOf(it->second, voters);
     const bool all = reports.size() == voters.size();
@@ -101,7 +102,7 @@ void Engine::Core::NoteDigest(const machine::Applied& applied) {
   if (applied.checked_digests)
     JudgeOwnState();
   if (applied.checked_digests || digests.IsNoted(slot))
-    digests.Note(slot, machine.digest(), now_ms);
+    digests.Note(slot, machine.digest(), applied.asked_digests, now_ms);
 }
 
 // The record tells of the voters that were heard; what this node computed itself tells of it, also
@@ -109,7 +110,12 @@ void Engine::Core::NoteDigest(const machine::Applied& applied) {
 void Engine::Core::JudgeOwnState() {
   const machine::DigestCheck& check = machine.digest_check();
   const std::optional<Digest> own = digests.NotedAt(check.slot);
-  const bool wrong = check.diverged.contains(config.self.id) ||
+  // The others' majority, since this node did not tell its own.
+  if (unproven && check.agreed && own == check.digest) {
+    unproven = false;
+    out.events.push_back({"state_confirmed", check.slot.value});
+  }
+  const bool wrong = unproven || check.diverged.contains(config.self.id) ||
                      (check.agreed && own.has_value() && *own != check.digest);
   if (check.agreed != digests_agreed_) {
     digests_agreed_ = check.agreed;
@@ -125,7 +131,7 @@ void Engine::Core::JudgeOwnState() {
   out.events.push_back({wrong ? "state_diverged" : "state_agrees", check.slot.value});
   if (!wrong)
     return;
-  out.end_streams = true;
+  out.end_streams = Diverged();
   reads.FailAll(Diverged(), &out.reads);
   FailChanges(Diverged());
 }
@@ -133,14 +139,39 @@ void Engine::Core::JudgeOwnState() {
 void Engine::Core::TakeOverDigests() {
   digests = DigestWatch(config.self.id, config.digest_every);
   digests_agreed_ = machine.digest_check().agreed;
-  diverged = machine.digest_check().diverged.contains(config.self.id);
+  diverged = unproven || machine.digest_check().diverged.contains(config.self.id);
   replica.SetMayLead(!diverged);
+  ask_comparison_ = machine.applied() > Slot();
 }
 
 Error Engine::Core::Diverged() const {
-  return {Errc::kNotReady, Outcome::kNotApplied,
-          "the state of this node is not that of the majority (checked at slot " +
-              std::to_string(machine.digest_check().slot.value) + "): it serves nothing"};
+  std::string why;
+  if (replica.AwaitsState())
+    why =
+        "the state of this node was discarded (--discard-state): it serves nothing until it has "
+        "one from a member whose state is that of the majority";
+  else if (unproven)
+    why =
+        "the state that this node took in the place of its own is not confirmed yet: it serves "
+        "nothing until a majority of the voters, without it, has the same";
+  else
+    why = "the state of this node is not that of the majority (checked at slot " +
+          std::to_string(machine.digest_check().slot.value) +
+          "): it serves nothing. Stop it and start it once with --discard-state: it then takes a "
+          "fresh state from another member, and keeps its votes";
+  return {Errc::kNotReady, Outcome::kNotApplied, std::move(why)};
+}
+
+// What was on a disk, this node's or another's, may have been spoiled there, or before. Asked once,
+// and again while this node waits for the answer.
+void Engine::Core::AskComparison() {
+  const bool again = unproven && now_ms - comparison_asked_ms_ >= kLogAgainMs;
+  if ((!ask_comparison_ && !again) || replica.AwaitsState() || !LeaderKnown() ||
+      machine.leader_start() != replica.ballot())
+    return;
+  ask_comparison_ = false;
+  comparison_asked_ms_ = now_ms;
+  Submit(machine::CheckDigests{});
 }
 
 void Engine::Core::CompareDigests() {

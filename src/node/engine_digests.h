@@ -5,7 +5,8 @@
 //               after a while what a majority did; the state machine judges it. While something is
 //               wrong (a node diverged, or no majority agrees) it has one logged every few seconds:
 //               each such entry is a slot to compute the digest at, too, so that a node that was
-//               mended is found right again without waiting for the next multiple.
+//               mended is found right again without waiting for the next multiple. A node whose
+//               state comes from a disk asks for a comparison by an entry of its own.
 // Thread        Core thread only.   Errors: none.
 #ifndef SYNOD_NODE_ENGINE_DIGESTS_H_
 #define SYNOD_NODE_ENGINE_DIGESTS_H_
@@ -27,7 +28,8 @@ class DigestWatch {
   DigestWatch(NodeId self, uint64_t every) : self_(self), every_(every) {}
 
   bool IsNoted(Slot slot) const { return slot.value % every_ == 0; }
-  void Note(Slot slot, const Digest& digest, int64_t now_ms);
+  // `asked`: compare it although it is no multiple.
+  void Note(Slot slot, const Digest& digest, bool asked, int64_t now_ms);
   // What this node computed at `slot`, if it still knows.
   std::optional<Digest> NotedAt(Slot slot) const;
   // The newest that nobody logged yet, for the leader.
@@ -42,6 +44,7 @@ class DigestWatch {
  private:
   struct Noted {
     Digest digest;
+    bool wanted = false;  // in quiet times, too
     int64_t at_ms = 0;
     std::map<NodeId, Digest> heard;  // of others
   };

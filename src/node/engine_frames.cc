@@ -113,6 +113,8 @@ Report ReadReport(Reader* r) {
     told.digest.sum.hi = r->Fixed64();
     told.digest.sum.lo = r->Fixed64();
   }
+  if (!r->AtEnd())
+    report.durable = r->Number<Slot>();
   return report;
 }
 
@@ -158,6 +160,7 @@ void AppendItem(const Report& report, Bytes* frame) {
       w.Fixed64(told.digest.sum.hi);
       w.Fixed64(told.digest.sum.lo);
     }
+    w.Number(report.durable);
   });
 }
 

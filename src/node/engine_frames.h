@@ -53,6 +53,7 @@ struct SlotDigest {
 struct Report {
   Slot applied;
   std::vector<SlotDigest> digests;
+  Slot durable;  // learned, and on the sender's disk
 };
 
 // Asks the leader to hand over to this voter.

@@ -13,6 +13,10 @@ void Engine::Core::Perform(SnapshotActions actions) {
   for (SnapshotJob& job : actions.jobs)
     if (auto* build = std::get_if<BuildSnapshot>(&job))
       build->witness = witness.Encode(config.cluster_id);
+  // One of an older checkpoint may be of no use to the asker: the next one is.
+  checkpoint_asked |= std::any_of(actions.jobs.begin(), actions.jobs.end(), [](const auto& job) {
+    return std::holds_alternative<MakeSnapshot>(job);
+  });
   std::move(actions.jobs.begin(), actions.jobs.end(), std::back_inserter(out.snapshots));
   std::move(actions.events.begin(), actions.events.end(), std::back_inserter(out.events));
 }
@@ -33,16 +37,17 @@ void Engine::Core::MoveSnapshots() {
   });
   SnapshotActions actions;
   // Without a promise the log has no record yet: nothing that a state could bear witness to.
-  const bool needed = replica.needs_snapshot().has_value() && !replica.ballot().IsZero();
-  sink.Tick(now_ms, needed, machine.applied(), candidates, &actions);
+  const bool needed =
+      (replica.AwaitsState() || replica.needs_snapshot().has_value()) && !replica.ballot().IsZero();
+  sink.Tick(now_ms, needed, replica.InstallsAbove(), candidates, &actions);
   source.Tick(now_ms, machine.applied(), replica.first_slot(), &actions);
   if (!actions.send.empty() || !actions.jobs.empty() || !actions.events.empty())
     Perform(std::move(actions));
 }
 
-// A state that is known to be wrong must not spread; whoever asks tries the others.
+// A state that is known to be wrong, or may be, must not spread; whoever asks tries the others.
 void Engine::Core::OnSnapshotRequest(NodeId from, const SnapshotRequest& request) {
-  if (!diverged)
+  if (!diverged && machine.digest_check().agreed && witness.lost().empty())
     source.OnRequest(from, request);
 }
 
@@ -82,7 +87,7 @@ void Engine::Core::FailSentChanges() {
                      "this node was far behind; the change may have been applied"});
 }
 
-bool Engine::WantsSnapshot(Slot slot) const { return slot > core_->replica.learned(); }
+bool Engine::WantsSnapshot(Slot slot) const { return slot > core_->replica.InstallsAbove(); }
 machine::Machine Engine::InstallSnapshot(machine::Machine machine) {
   return core_->InstallSnapshot(std::move(machine));
 }
@@ -91,6 +96,13 @@ void Engine::SnapshotsRecovered(const std::vector<SnapshotFile>& files,
                                 const std::optional<SnapshotPart>& part) {
   core_->source.Recovered(files, core_->now_ms);
   core_->sink.Recovered(part);
+  if (!core_->replica.AwaitsState())
+    return;
+  // Copies of the state that is worth nothing, and what may be half of one.
+  SnapshotActions actions;
+  core_->source.RemoveAll(&actions);
+  core_->sink.Drop(&actions);
+  core_->Perform(std::move(actions));
 }
 
 void Engine::SnapshotMade(const Result<SnapshotFile>& file) {

@@ -26,10 +26,8 @@ bool Engine::Core::ProposeMembers() {
   const uint64_t version = machine.membership().version;
   if (version > 0 && member_changes_.empty())
     return false;
-  if (replica.MembershipChanging()) {
-    while (!member_changes_.empty()) RefuseMembers("another change of the membership is under way");
-    return true;
-  }
+  // Behind another change, that of the founders included, it waits: that one passes soon, or this
+  // node leads no longer.
   const bool all_applied =
       clock.leading() && replica.InFlight() == 0 && machine.applied() == replica.learned();
   if (!all_applied || !replica.CanProposeConfig())
@@ -121,16 +119,27 @@ std::string Engine::Core::WhyNot(const Membership& after,
   return {};
 }
 
-// The one who asked hears of it when the old members are not needed any more: an entry above the
-// change is chosen by the new ones alone. A node that the change removed does not see that entry;
-// if it led, it stepped down only when the others had everything.
+// The one who asked hears of it when the old members are not needed any more: nothing above the
+// change is proposed before a majority of the new voters holds it. A node that the change removed
+// does not see that entry: it goes by what those voters say of themselves.
 void Engine::Core::ReleaseAnswers(Slot applying) {
-  const bool removed = !machine.membership().IsMember(config.self.id) && !replica.IsLeader();
-  while (!held_answers_.empty() && (removed || held_answers_.front().slot < applying)) {
+  const bool removed = !machine.membership().IsMember(config.self.id);
+  while (!held_answers_.empty() && (held_answers_.front().slot < applying ||
+                                    (removed && IsHeldByMajority(held_answers_.front().slot)))) {
     machine::Completion completion = std::move(held_answers_.front().completion);
     held_answers_.pop_front();
     Complete(std::move(completion));
   }
+}
+
+bool Engine::Core::IsHeldByMajority(Slot slot) const {
+  const Membership& membership = machine.membership();
+  const auto holders =
+      std::count_if(membership.voters.begin(), membership.voters.end(), [&](NodeId voter) {
+        const auto peer = peers.find(voter);
+        return peer != peers.end() && peer->second.durable >= slot;
+      });
+  return static_cast<size_t>(holders) >= membership.Majority();
 }
 
 }  // namespace synod::node

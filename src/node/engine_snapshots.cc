@@ -125,6 +125,11 @@ void SnapshotSource::ReadDone(const ReadSnapshot& job,
   Send(job.peer, SnapshotChunk{job.id, total, job.offset, Crc32c(*bytes), *bytes}, actions);
 }
 
+void SnapshotSource::RemoveAll(SnapshotActions* actions) {
+  for (const auto& [id, file] : files_) actions->jobs.emplace_back(RemoveSnapshot{id});
+  files_.clear();
+}
+
 void SnapshotSource::RemoveUnused(SnapshotActions* actions) {
   for (auto it = files_.begin(); it != files_.end();) {
     if (now_ms_ - it->second.used_ms < limits_.unused_ms) {

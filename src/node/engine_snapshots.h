@@ -130,6 +130,7 @@ class SnapshotSource {
   void Made(const Result<SnapshotFile>& file, int64_t now_ms, SnapshotActions* actions);
   void Recovered(const std::vector<SnapshotFile>& files, int64_t now_ms);
   void ReadDone(const ReadSnapshot& job, Result<Bytes> bytes, SnapshotActions* actions);
+  void RemoveAll(SnapshotActions* actions);
 
   // A file that is being sent is of use only while the log goes on from its slot: everything above
   // this one should be kept. nullopt: nothing is being sent.
@@ -181,6 +182,8 @@ class SnapshotSink {
   void OnChunk(NodeId from, const SnapshotChunk& chunk, SnapshotActions* actions);
   void OnRefusal(NodeId from, const SnapshotRefusal& refusal, SnapshotActions* actions);
   void Stored(const Status& stored, SnapshotActions* actions);
+  // Forgets what was received.
+  void Drop(SnapshotActions* actions);
   // The snapshot is the state now, or it was no use: `bad` if it was not what it should be.
   void Finished(bool bad, SnapshotActions* actions);
 
@@ -191,7 +194,6 @@ class SnapshotSink {
   enum class State { kIdle, kAsked, kStoring, kBuilding };
   void Ask(Slot applied, SnapshotActions* actions);
   void PauseFor(int64_t ms);
-  void Drop(SnapshotActions* actions);
 
   SnapshotCounters* const counters_;
   State state_ = State::kIdle;

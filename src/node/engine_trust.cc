@@ -34,6 +34,7 @@ void Engine::Core::CheckWitness() {
   witness.Judge(replica.membership().version, replica.membership().voters);
   if (!witness.lost().empty() && !std::exchange(lost_reported_, true)) {
     out.lost = witness.lost();
+    out.end_streams = TakesPart().error();
     reads.FailAll(TakesPart().error(), &out.reads);
   }
 }
@@ -151,6 +152,9 @@ void Engine::Core::JudgeStanding() {
   if (std::exchange(aside, now) == now)
     return;
   standing_told_ms_ = 0;
+  // It learns nothing meanwhile.
+  if (now)
+    out.end_streams = TakesPart().error();
   out.events.push_back({now ? "stands_aside" : "takes_part_again", 0});
 }
 

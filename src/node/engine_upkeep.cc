@@ -24,6 +24,7 @@ void Engine::Core::Upkeep() {
   ReportProgress();
   SendAgain();
   RenewWaitingLeases();
+  AskComparison();
   if (replica.IsLeader() && clock.leading()) {
     AnnounceMembers();
     ReportGoneProcesses();
@@ -36,14 +37,20 @@ void Engine::Core::Upkeep() {
 }
 
 void Engine::Core::ReportProgress() {
-  if (now_ms - reported_ms_ < kReportEveryMs)
+  const Slot durable = replica.durable_learned();
+  const bool news = durable_told_ < config_at_ && config_at_ <= durable;
+  if (!news && now_ms - reported_ms_ < kReportEveryMs)
     return;
   reported_ms_ = now_ms;
+  durable_told_ = durable;
   for (const auto& [id, peer] : peers) {
     if (!peer.connected)
       continue;
     Bytes item;
-    AppendItem(Report{machine.applied(), digests.Unchecked(machine.digest_check().slot)}, &item);
+    Report report{machine.applied(), {}, durable};
+    if (!unproven)
+      report.digests = digests.Unchecked(machine.digest_check().slot);
+    AppendItem(report, &item);
     Post(id, std::move(item));
   }
 }

@@ -25,10 +25,14 @@ std::optional<std::string> Founding::Judge(const Introduction& peer) const {
            " (--initial-cluster and --cluster-token must be the same everywhere)";
   if (peer.from == self_.id)
     return "this is node " + number + " itself";
-  if (!self_.members.contains(peer.from))
-    return decided() && peer.from < self_.next_member
-               ? std::string(kRemoved) + "member " + number + " was removed from this cluster"
-               : "node " + number + " is no member of this cluster, as far as this node knows";
+  if (!self_.members.contains(peer.from)) {
+    if (!decided() || self_.next_member == NodeId() || theirs.empty())
+      return "node " + number + " is no member of this cluster, as far as this node knows";
+    if (peer.from < self_.next_member)
+      return std::string(kRemoved) + "member " + number + " was removed from this cluster";
+    // It came while this node was away: all whom this node knows may be gone.
+    return std::nullopt;
+  }
   const auto bound = self_.bound.find(peer.from);
   if (bound != self_.bound.end() && bound->second != peer.uuid)
     return std::string(kBoundElsewhere) + "member " + number + " is bound to the data directory " +

@@ -51,7 +51,6 @@ int Fail(int code, const std::string& why) {
 // File, then environment, then flags.
 synod::Status ReadConfig(const std::string& file,
                          const std::map<std::string, std::string>& flags,
-                         bool accept_data_loss,
                          NodeConfig* config) {
   if (!file.empty())
     if (synod::Status s = synod::node::LoadConfigFile(file, config); !s)
@@ -66,7 +65,6 @@ synod::Status ReadConfig(const std::string& file,
       return synod::Error{synod::Errc::kInvalidRequest, synod::Outcome::kNotApplied,
                           std::string(flag.flag) + ": " + s.error().detail};
   }
-  config->accept_data_loss = accept_data_loss;
   return synod::node::FinishConfig(config);
 }
 
@@ -122,9 +120,12 @@ int main(int argc, char** argv) {
         flag.flag, [&flags, flag](const std::string& v) { flags[flag.setting] = v; }, flag.help);
   std::string file;
   app.add_option("--config", file, "YAML file with settings");
-  bool accept_data_loss = false;
-  app.add_flag("--accept-data-loss", accept_data_loss,
+  NodeConfig config;
+  app.add_flag("--accept-data-loss", config.accept_data_loss,
                "a cluster of one starts although its log is damaged, without what was lost");
+  app.add_flag("--discard-state", config.discard_state,
+               "for one start: takes the state of another member in the place of this node's own, "
+               "which is damaged or not that of the majority; promises and votes stay");
   bool check = false;
   app.add_flag("--check-config", check, "check the settings and end");
   std::optional<int> recovered;
@@ -136,8 +137,7 @@ int main(int argc, char** argv) {
   }
   if (recovered)
     return *recovered;
-  NodeConfig config;
-  if (const synod::Status s = ReadConfig(file, flags, accept_data_loss, &config); !s)
+  if (const synod::Status s = ReadConfig(file, flags, &config); !s)
     return Fail(kUsage, s.error().detail);
 #ifdef SYNOD_MACHINE_VERSION  // tests build this program as if it were another version
   config.machine_version = SYNOD_MACHINE_VERSION;

@@ -161,7 +161,8 @@ void AddDigests(const Engine& engine, Families* f) {
            check.agreed ? 1 : 0);
   f->Gauge("synod_digest_diverged_members", "Members whose state was another.",
            D(check.diverged.size()));
-  f->Gauge("synod_digest_diverged", "1 if this node's was: it serves nothing.",
+  f->Gauge("synod_digest_diverged",
+           "1 if this node's was, or is not confirmed yet: it serves nothing.",
            engine.IsDiverged() ? 1 : 0);
   f->Gauge("synod_machine_version", "Version of the rules in force.", machine.version());
   f->Gauge("synod_machine_version_supported", "The newest that this build knows.",

@@ -125,17 +125,15 @@ Status Server::OpenData() {
         "--accept-data-loss is for a cluster of one; here the other members have the data: "
         "remove this member and add a new one"};
 
-  Result<std::unique_ptr<storage::StateStore>> state =
-      storage::StateStore::Open(fs, data_dir_->states().current());
-  if (!state)
-    return state.error();
-  state_ = *std::move(state);
+  if (Status s = OpenState(); !s)
+    return s;
   Result<machine::Machine> machine = LoadState(state_.get());
   if (!machine)
     return machine.error();
   machine_.emplace(*std::move(machine));
   options.spare_thread = true;
   options.gen_at_least = state_->log_gen();  // the state bears witness for the log
+  options.state_discarded = config_.discard_state;
   Result<std::unique_ptr<storage::AcceptorLog>> log =
       storage::AcceptorLog::Open(fs, data_dir_->log_dir(), options, state_->slot(), &recovered_);
   if (!log)
@@ -158,6 +156,32 @@ Status Server::OpenData() {
   self.next_member = identity.membership.next_member;
   for (const auto& [id, uuid] : identity.peers) self.bound[id] = uuid.Hex();
   founding_ = std::make_unique<Founding>(std::move(self));
+  return Done();
+}
+
+// A state that is to be discarded stays until another takes its place, for what it bears witness to
+// and because this start may be one too many; if it cannot be opened, there is nothing to keep.
+Status Server::OpenState() {
+  storage::FileSystem& fs = storage::PosixFileSystem();
+  const std::string dir = data_dir_->states().current();
+  if (config_.discard_state) {
+    if (addresses_.size() <= 1)
+      return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                   "--discard-state takes the state of another member, and there is none"};
+    LogWarn(
+        "the state of this node is discarded (--discard-state): another member's takes its "
+        "place. Start it without that flag the next time",
+        {{"directory", dir}});
+  }
+  Result<std::unique_ptr<storage::StateStore>> state = storage::StateStore::Open(fs, dir);
+  if (!state && config_.discard_state) {
+    if (Status s = storage::RemoveTree(fs, dir); !s)
+      return s;
+    state = storage::StateStore::Open(fs, dir);
+  }
+  if (!state)
+    return state.error();
+  state_ = *std::move(state);
   return Done();
 }
 
@@ -205,6 +229,8 @@ Status Server::ChooseFounders() {
 }
 
 Result<machine::Machine> Server::LoadState(storage::StateStore* state) {
+  if (config_.discard_state)
+    return machine::Machine{auth::Settings(), config_.machine_version};
   if (state->machine_version() > config_.machine_version)
     return Error{Errc::kInternal, Outcome::kNotApplied,
                  "the state in " + data_dir_->states().current() + " is of machine version " +
@@ -268,6 +294,7 @@ void Server::BeginCluster() {
   config.cluster_id = founding_->cluster_id();
   config.witness = state_->witness();
   config.lost = data_dir_->quarantine();
+  config.discard_state = config_.discard_state;
   if (!config.lost.empty())
     LogError(
         "this node is quarantined and takes no part: remove it from the cluster and add a new "
@@ -308,14 +335,17 @@ net::HelloVerdict Server::OnHello(const net::Hello& hello, bool answer) {
   return {true, ""};
 }
 
-// Only if it is dialed there can it hear of a leader, which it has to tell of its move.
+// Only if it is dialed there can it hear of a leader, which it has to tell of its move. One that
+// came while this node was away may be the only one that tells it what it has missed.
 void Server::FollowMove(const net::Hello& hello) {
   const Result<HostPort> address = ParseHostPort(hello.peer_address);
-  if (hello.payload != kMoved || !address || !addresses_.contains(hello.from))
+  const bool known = addresses_.contains(hello.from);
+  if (!address || (known && hello.payload != kMoved))
     return;
   if (std::exchange(moved_[hello.from], *address) == *address)
     return;
-  LogInfo("a member has moved", {{"peer", hello.from.value}, {"to", hello.peer_address}});
+  LogInfo(known ? "a member has moved" : "a member is new to this node",
+          {{"peer", hello.from.value}, {"to", hello.peer_address}});
   net::asio::post(io_, [this] { DialMembers(); });
 }
 
@@ -425,7 +455,7 @@ void Server::Pump() {
   if (out.lost)
     Quarantine(*out.lost);
   if (out.end_streams)
-    service_.EndWatches();
+    service_.EndWatches(*out.end_streams);
   if (out.stop)
     fatal_(*out.stop);
   if (engine_->HasOutput())

@@ -53,6 +53,7 @@ class Server : public net::PeerHandler {
 
  private:
   Status OpenData();
+  Status OpenState();
   Status ChooseMembers();
   Status ChooseFounders();
   Result<machine::Machine> LoadState(storage::StateStore* state);
@@ -110,7 +111,9 @@ class Server : public net::PeerHandler {
     int64_t until_ms = 0;
   };
   std::map<NodeId, Leaving> leaving_;
-  std::map<NodeId, HostPort> moved_;  // where members say they are, until the member table says so
+  // Where members say they are, those that are new to this node among them, until the member table
+  // says so.
+  std::map<NodeId, HostPort> moved_;
   std::vector<net::PeerAddress> dialed_;
   int64_t followed_ms_ = 0;
   uint64_t followed_version_ = 0;

@@ -155,7 +155,8 @@ void Server::FollowAddresses(const Membership& membership, int64_t now_ms) {
   addresses_ = std::move(addresses);
   std::erase_if(moved_, [&](const auto& moved) {
     const auto known = addresses_.find(moved.first);
-    return known == addresses_.end() || known->second == moved.second;
+    return known == addresses_.end() ? moved.first < membership.next_member
+                                     : known->second == moved.second;
   });
   founding_->SetMembers(std::move(members), membership.next_member);
   for (const machine::MemberView& row : rows)
@@ -240,6 +241,9 @@ void Server::DialMembers() {
   }
   for (const auto& [id, leaving] : leaving_)
     peers.push_back({id, leaving.address.host, leaving.address.port});
+  for (const auto& [id, at] : moved_)
+    if (!addresses_.contains(id) && !leaving_.contains(id))
+      peers.push_back({id, at.host, at.port});
   if (peers == dialed_)
     return;
   dialed_ = peers;

@@ -409,12 +409,13 @@ void Service::EndStreams() {
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
   backup_.reset();
-  EndWatches();
+  if (streams_)
+    streams_->EndAll(std::nullopt);
 }
 
-void Service::EndWatches() {
+void Service::EndWatches(const Error& why) {
   if (streams_)
-    streams_->EndAll();
+    streams_->EndAll(why);
 }
 
 double Service::uptime_seconds() const {
@@ -461,6 +462,9 @@ api::StatusView Service::MakeStatus() const {
   status.first_slot = replica.first_slot();
   status.digest = machine.digest();
   status.digest_check = machine.digest_check();
+  // Of itself it may know more than the record does.
+  if (engine_->IsDiverged())
+    status.digest_check.diverged.insert(info.id);
   status.machine_version = machine.version();
   status.quota_bytes = machine.settings().quota_bytes;
   return status;

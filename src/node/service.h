@@ -67,8 +67,8 @@ class Service : public net::HttpHandler {
   void OnStateReplaced();  // the engine's machine holds another, later state
   void Tick(int64_t now_ms);
 
-  // Ends watches (shutting_down): this node has nothing to show any more.
-  void EndWatches();
+  // Ends watches (shutting_down): this node has nothing to show any more, and why.
+  void EndWatches(const Error& why);
   // The same, and answers what else waits here.
   void EndStreams();
 

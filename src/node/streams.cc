@@ -13,6 +13,10 @@ constexpr size_t kHighWaterBytes = size_t{256} << 10;
 constexpr int64_t kHeartbeatMs = 10'000;
 constexpr int64_t kStallMs = 15'000;
 
+Error Compacted() {
+  return {Errc::kCompacted, Outcome::kNotApplied, "the history does not reach back so far"};
+}
+
 }  // namespace
 
 Streams::Streams(const machine::Machine* machine, ContextSource context)
@@ -114,7 +118,7 @@ void Streams::PumpOne(watch::WatchId id) {
     watch::Hub::Step step = hub_.Next(id);
     if (step.kind == watch::Hub::Step::Kind::kCompacted) {
       ++counters_.compacted;
-      End(id, api::RenderCompacted(s.format, machine_->tree().floor()));
+      End(id, api::RenderCompacted(s.format, machine_->tree().floor()), Compacted());
       return;
     }
     if (step.kind == watch::Hub::Step::Kind::kCaughtUp) {
@@ -179,13 +183,11 @@ void Streams::Write(Stream* stream, std::string text) {
   stream->exchange->Write(std::make_shared<const std::string>(std::move(text)));
 }
 
-void Streams::End(watch::WatchId id, std::string last) {
+void Streams::End(watch::WatchId id, std::string last, const Error& of_poll) {
   Stream& s = streams_.at(id);
   const std::shared_ptr<net::Exchange> exchange = s.exchange;
   if (s.poll) {
-    const Error error{Errc::kCompacted, Outcome::kNotApplied,
-                      "the history does not reach back so far"};
-    exchange->Reply(api::RenderError(s.render, context_(), error, machine_->tree().floor()));
+    exchange->Reply(api::RenderError(s.render, context_(), of_poll, machine_->tree().floor()));
   } else {
     Write(&s, std::move(last));
     exchange->EndStream();
@@ -214,7 +216,8 @@ void Streams::Tick(int64_t now_ms) {
   for (const watch::WatchId id : polls) FinishPoll(id, streams_.at(id).position + 1);
   for (const watch::WatchId id : stalled) {
     ++counters_.overflows;
-    End(id, api::RenderOverflow(streams_.at(id).format, streams_.at(id).announced + 1));
+    End(id, api::RenderOverflow(streams_.at(id).format, streams_.at(id).announced + 1),
+        Compacted());
   }
   for (const watch::WatchId id : idle) Heartbeat(id);
   // Those that search a long history a piece at a time, also while nothing is published.
@@ -236,16 +239,16 @@ void Streams::Heartbeat(watch::WatchId id) {
   Write(&s, std::move(text));
 }
 
-void Streams::EndAll() {
+void Streams::EndAll(const std::optional<Error>& refusal) {
   std::vector<watch::WatchId> all;
   for (const auto& [id, s] : streams_) all.push_back(id);
   std::sort(all.begin(), all.end());
   for (const watch::WatchId id : all) {
     Stream& s = streams_.at(id);
-    if (s.poll)
+    if (s.poll && !refusal)
       FinishPoll(id, s.position + 1);
     else
-      End(id, api::RenderShuttingDown(s.format));
+      End(id, api::RenderShuttingDown(s.format, s.announced + 1), refusal.value_or(Compacted()));
   }
 }
 

@@ -42,8 +42,9 @@ class Streams {
   // back, the others end as `compacted`.
   void OnStateReplaced();
   void Tick(int64_t now_ms);
-  // Ends all with `shutting_down`.
-  void EndAll();
+  // Ends all with `shutting_down` and where to go on. `refusal`: what this node has is not to be
+  // shown any more, so that long polls get that error and not what they gathered.
+  void EndAll(const std::optional<Error>& refusal);
   size_t size() const { return streams_.size(); }
 
   struct Counters {
@@ -79,7 +80,7 @@ class Streams {
   void WriteMessage(Stream* stream, const watch::Message& message);
   void WriteLeader(Stream* stream, Revision revision);
   void FinishPoll(watch::WatchId id, Revision next);
-  void End(watch::WatchId id, std::string last);
+  void End(watch::WatchId id, std::string last, const Error& of_poll);
   void Write(Stream* stream, std::string text);
   void Forget(watch::WatchId id);
   std::optional<machine::Holder> LeaderAt(const std::string& election, Revision at) const;

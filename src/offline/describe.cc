@@ -2,6 +2,8 @@
 
 #include <variant>
 
+#include "src/machine/members.h"
+
 namespace synod::offline {
 namespace {
 
@@ -39,6 +41,12 @@ std::string LeaseOrTtl(const Acquire& op) {
 }
 
 std::string Member(NodeId id) { return "member " + Number(id.value); }
+
+std::string List(const std::vector<NodeId>& ids) {
+  std::string text;
+  for (const NodeId id : ids) text += (text.empty() ? "" : ",") + Number(id.value);
+  return text.empty() ? "none" : text;
+}
 
 struct Visitor {
   std::string operator()(const machine::Put& op) const {
@@ -100,11 +108,49 @@ struct Visitor {
   std::string operator()(const machine::SetMember& op) const {
     return Member(op.id) + " is " + op.uuid + " " + op.name + " " + op.peer_address;
   }
+  std::string operator()(const machine::ChangeMembers& op) const {
+    using Kind = machine::ChangeMembers::Kind;
+    const std::string refused = op.refused.empty() ? "" : ", refused: " + op.refused;
+    switch (op.kind) {
+      case Kind::kAdd:
+        return "add learner " + op.name + " " + op.peer_address + refused;
+      case Kind::kPromote:
+        return "promote " + List(op.ids) + refused;
+      case Kind::kReplace:
+        return "replace " + List(op.ids) + " with " + Number(op.with.value) + refused;
+      case Kind::kRemove:
+        return "remove " + List(op.ids) + refused;
+    }
+    return "another change of the members";
+  }
   template <typename Other>
   std::string operator()(const Other&) const {
     return "another change";
   }
 };
+
+std::string DescribeCommand(std::string_view bytes) {
+  const Result<machine::Command> command = machine::DecodeCommand(bytes);
+  return command ? Describe(*command) : "malformed: " + command.error().detail;
+}
+
+// Who the members are from the next slot on, and what was asked for.
+EntryText DescribeConfig(const Bytes& payload) {
+  EntryText text;
+  text.kind = "config";
+  const Result<machine::ConfigEntry> entry = machine::DecodeConfigEntry(payload);
+  if (!entry) {
+    text.commands.push_back("malformed: " + entry.error().detail);
+    return text;
+  }
+  text.time = entry->time;
+  const Membership& m = entry->membership;
+  text.commands.push_back("version " + Number(m.version) + " voters " + List(m.voters) +
+                          " learners " + List(m.learners));
+  if (!entry->command.empty())
+    text.commands.push_back(DescribeCommand(entry->command));
+  return text;
+}
 
 }  // namespace
 
@@ -129,8 +175,7 @@ EntryText Describe(const consensus::Entry& entry) {
       text.kind = "leader_start";
       return text;
     case consensus::EntryKind::kConfig:
-      text.kind = "config";
-      return text;
+      return DescribeConfig(*entry.payload);
     case consensus::EntryKind::kCommand:
       text.kind = "command";
       break;
@@ -141,10 +186,8 @@ EntryText Describe(const consensus::Entry& entry) {
     return text;
   }
   text.time = batch->time;
-  for (const std::string_view bytes : batch->commands) {
-    const Result<machine::Command> command = machine::DecodeCommand(bytes);
-    text.commands.push_back(command ? Describe(*command) : "malformed: " + command.error().detail);
-  }
+  for (const std::string_view bytes : batch->commands)
+    text.commands.push_back(DescribeCommand(bytes));
   return text;
 }
 

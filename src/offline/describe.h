@@ -15,9 +15,10 @@
 namespace synod::offline {
 
 struct EntryText {
-  std::string kind;                   // "noop", "leader_start", "command", "config"
-  ClusterTime time;                   // of a command entry, else 0
-  std::vector<std::string> commands;  // "put /a 12 bytes lease=3"
+  std::string kind;  // "noop", "leader_start", "command", "config"
+  ClusterTime time;  // of a command or config entry, else 0
+  // "put /a 12 bytes lease=3"; of a config entry first "version 3 voters 1,2,3 learners 4"
+  std::vector<std::string> commands;
 };
 
 EntryText Describe(const consensus::Entry& entry);

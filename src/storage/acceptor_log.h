@@ -38,6 +38,8 @@ struct AcceptorLogOptions {
   uint64_t keep_sending_bytes = uint64_t{2} << 30;  // likewise, while a snapshot is being sent
   uint64_t seed = 0;                                // for segment ids: entropy from the driver
   bool accept_data_loss = false;                    // a cluster of one may go on after damage
+  // The state is to be taken anew from another member: what is chosen already is not read back.
+  bool state_discarded = false;
   // Write the next segment in advance on a thread of the log's own: for the server. Without it
   // Append does so a piece at a time: deterministic, for tests and the simulator.
   bool spare_thread = false;

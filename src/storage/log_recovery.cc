@@ -49,7 +49,7 @@ class Recovery {
   FileSystem& fs_;
   const std::string& dir_;
   const AcceptorLogOptions& options_;
-  const Slot state_slot_;
+  Slot state_slot_;
 
   RecoveredLog log_;
   std::map<Slot, consensus::AcceptedEntry> votes_;
@@ -112,6 +112,8 @@ Status Recovery::ReadHeads() {
       return GiveUpFrom(log_.segments.size(), damage);
     log_.segments.push_back(std::move(segment.value()));
   }
+  if (options_.state_discarded && !log_.segments.empty())
+    state_slot_ = log_.segments.back()->head.hard_state.learned;
   return Done();
 }
 
@@ -288,13 +290,14 @@ Status Recovery::CheckAgainstState() {
   const Slot reaches = log_.segments.empty()
                            ? hs.first_slot
                            : std::max(hs.first_slot, log_.segments.front()->head.slot_max + 1);
-  if (state_slot_ + 1 < reaches)
+  if (!options_.state_discarded && state_slot_ + 1 < reaches)
     return Error{Errc::kInternal, Outcome::kNotApplied,
                  "the state reflects slot " + std::to_string(state_slot_.value) +
                      ", but the acceptor log in " + dir_ + " only reaches back to slot " +
                      std::to_string(reaches.value) +
-                     ": the state was removed, or an old one was put in its place. Put it back, or "
-                     "replace this node by a new member with an empty data directory."};
+                     ": the state was removed, or an old one was put in its place. Put it "
+                     "back, or start this node once with --discard-state: it then takes a state "
+                     "from another member."};
   // Still possible: a crash after a snapshot became the state and before the log heard of it, or a
   // loss that was accepted. The state holds these slots then, and the log need not.
   if (hs.learned < state_slot_) {

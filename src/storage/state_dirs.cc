@@ -20,10 +20,11 @@ std::string PointerLine(const std::string& name) {
 
 }  // namespace
 
-std::string StateDirs::NameFor(Slot slot) {
+std::string StateDirs::NameFor(Slot slot) const {
   char name[32];
   std::snprintf(name, sizeof name, "state-%016llx", static_cast<unsigned long long>(slot.value));
-  return name;
+  // The one in use may be of that slot already, and wrong.
+  return name == current_ ? current_ + "-again" : name;
 }
 
 bool StateDirs::Any() const { return fs_.Exists(pointer_path()) || fs_.Exists(current()); }

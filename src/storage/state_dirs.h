@@ -34,7 +34,7 @@ class StateDirs {
   Status Switch(Slot slot);
 
  private:
-  static std::string NameFor(Slot slot);
+  std::string NameFor(Slot slot) const;
   std::string pointer_path() const { return data_dir_ + "/current"; }
 
   FileSystem& fs_;

@@ -322,7 +322,8 @@ class LevelDbStateImport final : public StateImport {
 Error StateDamage(const std::string& dir, const std::string& what) {
   return Error{Errc::kInternal, Outcome::kNotApplied,
                "the state in " + dir + " is damaged: " + what +
-                   ". Do not delete the log. Remove this member and add a new one in its place"};
+                   ". Do not delete the log. Start this node once with --discard-state: it then "
+                   "takes a state from another member. A cluster of one needs its last backup"};
 }
 
 Result<std::unique_ptr<StateStore>> StateStore::Open(FileSystem& fs, const std::string& dir) {

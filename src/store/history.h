@@ -53,7 +53,10 @@ class History {
   void Restart(Revision revision);
 
   void TakeDirty(Records* out);
-  uint64_t dirty_bytes() const { return end_bytes() - saved_bytes_; }
+  // What is dropped is to be dropped on disk, too: that counts as one record.
+  uint64_t dirty_bytes() const {
+    return end_bytes() - saved_bytes_ + (saved_bounds_ == bounds_ ? 0 : kBoundsBytes);
+  }
   void ForEachRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
 
@@ -72,6 +75,7 @@ class History {
     Revision last;
   };
   using Spans = std::deque<Span>;
+  static constexpr uint64_t kBoundsBytes = 64;  // of the record of bounds_, about
 
   static uint64_t BytesOf(const RevisionChanges& changes, const std::vector<Version>& versions);
   uint64_t end_bytes() const { return spans_.empty() ? end_bytes_ : spans_.back().end_bytes; }

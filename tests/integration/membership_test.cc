@@ -180,6 +180,26 @@ TEST_F(MembershipTest, AVoterThatLostItsDiskIsReplacedByANewMember) {
   EXPECT_EQ(PutUntilDone(cluster(), "/v1/kv/b", "new").status, 201);
 }
 
+TEST_F(MembershipTest, AMemberThatKnowsNobodyWhoIsLeftComesBack) {
+  Found(3);
+  node(3).Kill();
+  Join(1);
+  Join(1);
+  Change(1, "POST", kMembers + "/1/replace", R"({"with":4})");
+  Change(4, "POST", kMembers + "/2/replace", R"({"with":5})");
+  ASSERT_TRUE(AwaitVoters(5, {3, 4, 5}));
+  node(1).Kill();
+  node(2).Kill();
+  EXPECT_EQ(PutUntilDone(cluster(), "/v1/kv/a", "by strangers").status, 201);
+  node(3).StartAgain();
+  node(3).AwaitReady();
+  EXPECT_EQ(Http(port(3), "GET", "/v1/kv/a").Text("value"), "by strangers");
+  ASSERT_TRUE(AwaitVoters(3, {3, 4, 5}));
+  // It counts.
+  node(4).Kill();
+  EXPECT_EQ(PutUntilDone(cluster(), "/v1/kv/b", "x").status, 201);
+}
+
 TEST_F(MembershipTest, ALeaderThatIsRemovedHandsOverAndSaysThatItIsGone) {
   Found(3);
   const int leader = cluster().Leader();

@@ -17,9 +17,6 @@ machine::MemberView ViewOf(NodeId id, uint32_t build) {
           build};
 }
 
-// To the client a connection that broke: the call may have had its effect.
-Error Lost() { return {Errc::kNoLeader, Outcome::kUnknown, "the connection was lost"}; }
-
 }  // namespace
 
 NodeHost::NodeHost(World* world, NodeId id, Random random, Membership membership)
@@ -354,8 +351,10 @@ void NodeHost::Handle(node::EngineOutput out) {
       continue;
     SIM_REQUIRE(it != changes_.end(), Who() + "a change ended twice or was never made");
     const RequestId id{id_, boot_, done.call};
-    if (!MayTell(done.answer.has_value()))
-      done.answer = Lost();
+    if (!MayTell(done.answer.has_value())) {
+      changes_.erase(it);
+      continue;
+    }
     if (done.answer)
       world_->observer.OnAnswered(id);
     else if (done.answer.error().outcome == Outcome::kNotApplied)
@@ -376,8 +375,8 @@ void NodeHost::Handle(node::EngineOutput out) {
   AppendSoon();
 }
 
-// What a node tells before it is found out may be wrong, and nobody can help it: in the place of
-// such an answer the connection breaks. From then on it must be silent.
+// What a node tells before it is found out may be wrong, and nobody can help it: such answers are
+// lost on their way. From then on it must be silent.
 bool NodeHost::MayTell(bool served) const {
   SIM_REQUIRE(!served || !silent_, Who() + "serves although its state is known to be wrong");
   return !served || !rotten_;
@@ -392,7 +391,7 @@ void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
     PendingRead read = std::move(it->second);
     reads_.erase(it);
     if (!MayTell(ready.time.has_value()))
-      ready.time = Lost();
+      continue;
     if (!ready.time) {
       read.done({ready.time.error(), false, Revision(), ClusterTime(), 0});
       continue;

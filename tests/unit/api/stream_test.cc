@@ -84,7 +84,8 @@ TEST(StreamTest, ControlMessages) {
   EXPECT_EQ(RenderCompacted(kNdjson, Revision(9)),
             "{\"type\":\"compacted\",\"compact_revision\":9}\n");
   EXPECT_EQ(RenderDenied(kSse), "event: denied\ndata: {\"type\":\"denied\"}\n\n");
-  EXPECT_EQ(RenderShuttingDown(kNdjson), "{\"type\":\"shutting_down\"}\n");
+  EXPECT_EQ(RenderShuttingDown(kNdjson, Revision(18)),
+            "{\"type\":\"shutting_down\",\"resume_from\":18}\n");
   EXPECT_EQ(Heartbeat(kSse), ":\n\n");
   EXPECT_EQ(Heartbeat(kNdjson), "");
 }

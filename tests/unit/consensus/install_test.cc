@@ -181,6 +181,49 @@ TEST_F(InstallTest, SaysThatItIsNeededUntilSomethingIsLearned) {
   EXPECT_EQ(replica_.needs_snapshot(), std::nullopt);
 }
 
+// Its state was thrown away: it votes and learns, campaigns never, and hands everything out once
+// there is a state that it goes on from.
+TEST_F(InstallTest, WhoAwaitsItsStateHandsNothingOutBeforeIt) {
+  Config config = MakeConfig();
+  config.awaits_state = true;
+  Recovered disk;
+  disk.hard_state = {
+      .promised = B(4, 1), .learned = Slot(5), .commit_hint = Slot(5), .first_slot = Slot(3)};
+  replica_ = Replica(config, disk, Slot(5));
+  Membership next = config.membership;
+  next.version = 2;
+  next.voters = {NodeId(1), NodeId(3), NodeId(4)};
+  next.next_member = NodeId(5);
+  Accept accept = MakeAccept(B(4, 1), {{6, "six"}}, 7);
+  accept.entries.push_back({Slot(7), {EntryKind::kConfig, B(4, 1), Payload(next)}});
+  accept.read_seq = 1;
+  replica_.Receive(NodeId(1), accept);
+  Output out = Take();
+  EXPECT_THAT(out.committed, IsEmpty());
+  ASSERT_EQ(out.send.size(), 1u);
+  EXPECT_EQ(std::get<Accepted>(out.send[0].message).ranges,
+            std::vector{(SlotRange{Slot(6), Slot(7)})});
+  Persist();
+  EXPECT_EQ(replica_.learned(), Slot(7));
+  for (int i = 0; i < 300; ++i) replica_.Tick();
+  replica_.Receive(NodeId(1), TimeoutNow{B(4, 1), Slot(7)});
+  EXPECT_EQ(replica_.role(), Role::kFollower);
+  EXPECT_THAT(Take().committed, IsEmpty());
+
+  EXPECT_EQ(replica_.InstallsAbove(), Slot(4));
+  EXPECT_FALSE(replica_.InstallSnapshot(Slot(4), config.membership));
+  EXPECT_TRUE(replica_.AwaitsState());
+  ASSERT_TRUE(replica_.InstallSnapshot(Slot(5), config.membership));
+  EXPECT_FALSE(replica_.AwaitsState());
+  out = Take();
+  ASSERT_EQ(out.committed.size(), 2u);
+  EXPECT_EQ(out.committed[0].slot, Slot(6));
+  EXPECT_EQ(out.committed[1].slot, Slot(7));
+  EXPECT_EQ(replica_.membership(), next);
+  EXPECT_EQ(replica_.first_slot(), Slot(3)) << "the log stays";
+  EXPECT_EQ(replica_.InstallsAbove(), Slot(7));
+}
+
 // Row 37: batches that a deposed leader had under way are nowhere once it gets a snapshot.
 TEST(InstallOnALeaderTest, ADeposedLeaderGivesUpWhatItProposed) {
   Cluster cluster(3);

@@ -420,6 +420,36 @@ TEST_F(MembershipChangeTest, NewVotersThatHearNoLeaderAskTheOldMembers) {
   EXPECT_GE(Leader(), 4u);
 }
 
+// The leader dies once the entry is chosen and one new voter has learned it. That one has the votes
+// of the others for slots above before they know why they may vote; from the first of these slots
+// on whoever asked believes that the old machines may go, and then it is the next to die.
+TEST_F(MembershipChangeTest, ASuccessorSpreadsTheEntryBeforeAnythingAboveIsChosen) {
+  for (uint32_t n = 1; n <= 2; ++n) cluster_.AddNode(M(0, {1, 2, 3}));
+  Change(M(1, {1, 2, 3}, {4, 5}));
+  Lead(1);
+  for (uint32_t n = 4; n <= 5; ++n) cluster_.Isolate(n);
+  Propose(M(2, {2, 4, 5}));
+  ASSERT_TRUE(cluster_.RunUntil([&] { return cluster_.replica(2).membership().version == 2; }));
+  const Slot entry = cluster_.replica(2).learned();
+  cluster_.Crash(1);
+  cluster_.Crash(3);
+  cluster_.packets().clear();
+  cluster_.Heal();
+  // 4 and 5 answer all that they are asked, and do not learn what was chosen.
+  for (int tick = 0; tick < 300; ++tick) {
+    cluster_.TickAll();
+    for (int i = 0; i < 4; ++i) {
+      for (const uint32_t n : {2, 4, 5}) cluster_.Persist(n);
+      cluster_.DeliverAll([](const Packet& p) { return Is<LearnResp>(p); });
+    }
+  }
+  EXPECT_EQ(cluster_.replica(2).learned(), entry);
+  EXPECT_EQ(cluster_.replica(4).membership().version, 1u);
+  ASSERT_TRUE(cluster_.RunUntil([&] { return cluster_.replica(2).learned() > entry; }));
+  cluster_.Crash(2);
+  EXPECT_TRUE(Write("by the two who are left"));
+}
+
 // Row 44: joiners among themselves are no cluster, nor is one that restarts before it learned
 // anything.
 TEST_F(MembershipChangeTest, JoinersNeverElectAmongThemselves) {

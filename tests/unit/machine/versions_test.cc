@@ -69,6 +69,7 @@ TEST_F(VersionsTest, WhoIsNotWithTheMajorityIsKnownAsDiverged) {
   EXPECT_TRUE(machine().digest_check().agreed);
   Do(CheckOf(100, {{1, 7}, {2, 7}, {3, 7}}));
   EXPECT_TRUE(last_applied.checked_digests);
+  EXPECT_FALSE(last_applied.asked_digests);
   EXPECT_EQ(machine().digest_check().slot, Slot(100));
   EXPECT_EQ(machine().digest_check().digest, D(7));
   EXPECT_TRUE(machine().digest_check().diverged.empty());

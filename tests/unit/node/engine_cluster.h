@@ -84,13 +84,12 @@ class EngineCluster {
       }
   }
   uint64_t GenOf(uint32_t id) { return gens_[NodeId(id)]; }
-  // A new process, of another build maybe, with what the machine of the old one held.
-  void Restart(uint32_t id, uint32_t supports = machine::kMachineVersion) {
-    machine::Machine state(auth::Settings(), supports);
-    nodes_.at(NodeId(id))->machine().ForEachRecord([&](std::string_view k, std::string_view v) {
-      SYNOD_CHECK(state.LoadRecord(k, v).has_value());
-    });
-    SYNOD_CHECK(state.FinishLoad().has_value());
+  // A new process, of another build maybe, with what the machine of the old one held, or with
+  // nothing of it.
+  void Restart(uint32_t id,
+               uint32_t supports = machine::kMachineVersion,
+               bool discard_state = false) {
+    machine::Machine state = Copy(nodes_.at(NodeId(id))->machine(), supports);
     consensus::Recovered disk;
     disk.gen = gens_[NodeId(id)];
     const consensus::Replica& replica = node(id).replica();
@@ -103,7 +102,13 @@ class EngineCluster {
     EngineConfig config = ConfigOf(NodeId(id));
     config.boot += ++restarts_ * 1000;
     config.consensus.boot_id = config.boot;
+    config.discard_state = discard_state;
+    if (discard_state) {
+      config.consensus.membership = state.membership();
+      state = machine::Machine(auth::Settings(), supports);
+    }
     nodes_[NodeId(id)] = std::make_unique<Engine>(config, std::move(state), std::move(disk), now_);
+    nodes_[NodeId(id)]->SnapshotsRecovered({}, std::nullopt);
     for (auto& [other, engine] : nodes_)
       if (other != NodeId(id)) {
         engine->PeerUp(ViewOf(NodeId(id)), config.boot);
@@ -128,6 +133,8 @@ class EngineCluster {
       for (ReadReady& ready : out.reads)
         reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
       ended_streams_ += out.end_streams ? 1 : 0;
+      for (const SnapshotJob& job : out.snapshots)
+        std::visit([&, node = engine.get()](const auto& j) { Run(node, j); }, job);
       if (out.stop)
         stopped_[id.value] = *out.stop;
       if (out.checkpoint) {
@@ -207,6 +214,34 @@ class EngineCluster {
   }
 
  private:
+  static machine::Machine Copy(const machine::Machine& from, uint32_t supports) {
+    machine::Machine copy(auth::Settings(), supports);
+    from.ForEachRecord([&](std::string_view k, std::string_view v) {
+      SYNOD_CHECK(copy.LoadRecord(k, v).has_value());
+    });
+    SYNOD_CHECK(copy.FinishLoad().has_value());
+    return copy;
+  }
+
+  // Snapshots: the machine as it is when one is made, and one byte that stands for its file.
+  void Run(Engine* node, const MakeSnapshot&) {
+    const Slot slot = node->machine().applied();
+    const Hash128 id{slot.value, ++snapshots_made_};
+    snapshots_.emplace(id, Copy(node->machine(), node->machine().supports()));
+    node->SnapshotMade(SnapshotFile{id, slot, 1});
+  }
+  void Run(Engine* node, const ReadSnapshot& job) { node->SnapshotRead(job, Bytes(1, 'x')); }
+  void Run(Engine*, const RemoveSnapshot&) {}
+  void Run(Engine* node, const StoreSnapshotPart& job) {
+    received_[node] = job.id;
+    node->SnapshotStored(Done());
+  }
+  void Run(Engine*, const DropSnapshotPart&) {}
+  void Run(Engine* node, const BuildSnapshot&) {
+    const machine::Machine& state = snapshots_.at(received_.at(node));
+    node->InstallSnapshot(Copy(state, state.supports()));
+  }
+
   static bool IsSteady(const Engine& engine) {
     return engine.machine().membership().version > 0 && !engine.replica().MembershipChanging();
   }
@@ -240,6 +275,7 @@ class EngineCluster {
     disk.gen = gen;
     machine::Machine state(options_.settings[id.value], ViewOf(id).machine_version);
     nodes_[id] = std::make_unique<Engine>(config, std::move(state), std::move(disk), now_);
+    nodes_[id]->SnapshotsRecovered({}, std::nullopt);
   }
   void Connect(NodeId a, NodeId b) { nodes_.at(a)->PeerUp(ViewOf(b), 100 + b.value); }
 
@@ -247,6 +283,9 @@ class EngineCluster {
   std::map<uint32_t, std::string> stopped_;
   int ended_streams_ = 0;
   uint64_t restarts_ = 0;
+  uint64_t snapshots_made_ = 0;
+  std::map<Hash128, machine::Machine> snapshots_;
+  std::map<Engine*, Hash128> received_;
 
   std::vector<NodeId> voters_;
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;

@@ -125,6 +125,79 @@ TEST(EngineDigestsTest, ARestartDoesNotForgetTheDivergence) {
   EXPECT_TRUE(cluster.node(3).IsDiverged());
 }
 
+TEST(EngineDigestsTest, AStateThatWasLoadedIsComparedWithoutWaitingForAMultiple) {
+  EngineCluster cluster(3, {.settings = {{3, OtherState()}}});
+  const uint32_t leader = cluster.Elect();
+  Write(cluster, leader, 3);
+  cluster.Run(5000);
+  EXPECT_FALSE(cluster.node(3).IsDiverged());
+  const uint32_t restarted = leader == 1 ? 2 : 1;
+  cluster.Restart(restarted);
+  cluster.Run(5000);
+  EXPECT_TRUE(cluster.node(3).IsDiverged());
+  EXPECT_FALSE(cluster.node(restarted).IsDiverged());
+}
+
+TEST(EngineDigestsTest, ADiscardedStateIsTakenAnewAndServesOnceTheOthersAgreeOnIt) {
+  EngineCluster cluster(3, {.digest_every = 20, .settings = {{3, OtherState()}}});
+  Write(cluster, cluster.Elect(), 30);
+  cluster.Run(3000);
+  ASSERT_TRUE(cluster.node(3).IsDiverged());
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 3U);
+  cluster.Restart(3, machine::kMachineVersion, true);
+  cluster.Run(20);
+  EXPECT_TRUE(cluster.node(3).replica().AwaitsState());
+  EXPECT_EQ(ReadCode(cluster, 3, Consistency::kSequential), Errc::kNotReady);
+  cluster.Run(2000);
+  EXPECT_FALSE(cluster.node(3).replica().AwaitsState());
+  EXPECT_EQ(cluster.node(3).machine().digest(), cluster.node(leader).machine().digest());
+  cluster.Run(15'000);
+  EXPECT_FALSE(cluster.node(3).IsDiverged());
+  EXPECT_TRUE(cluster.node(leader).machine().digest_check().diverged.empty());
+  EXPECT_EQ(ReadCode(cluster, 3, Consistency::kLinearizable), Errc::kOk);
+  Write(cluster, 3, 1);
+  ASSERT_TRUE(cluster.node(leader).AskToLead(NodeId(3)));
+  cluster.Run(500);
+  EXPECT_TRUE(cluster.node(3).replica().IsLeader());
+}
+
+// Without a state it votes, and what is learned meanwhile is run once there is one.
+TEST(EngineDigestsTest, ANodeThatAwaitsItsStateVotes) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  Write(cluster, leader, 5);
+  const uint32_t victim = leader % 3 + 1;
+  const uint32_t third = 6 - leader - victim;
+  cluster.Restart(victim, machine::kMachineVersion, true);
+  cluster.Kill(third);
+  cluster.Run(20);
+  ASSERT_TRUE(cluster.node(victim).replica().AwaitsState());
+  Write(cluster, leader, 5);
+  cluster.Run(3000);
+  EXPECT_FALSE(cluster.node(victim).replica().AwaitsState());
+  EXPECT_EQ(cluster.node(victim).machine().digest(), cluster.node(leader).machine().digest());
+  // One voter's word is no majority: nothing is confirmed.
+  EXPECT_TRUE(cluster.node(victim).IsDiverged());
+}
+
+// The one that gave its state is wrong and nobody knows: with the one that took it, it would be two
+// of three.
+TEST(EngineDigestsTest, AWrongStateIsNotMadeTheMajorityByWhoTookIt) {
+  EngineCluster cluster(3, {.settings = {{2, OtherState()}}});
+  ASSERT_NE(cluster.Elect(), 0U);
+  ASSERT_TRUE(cluster.node(1).AskToLead(NodeId(2)));
+  cluster.Run(300);
+  ASSERT_EQ(cluster.Elect(), 2U);
+  Write(cluster, 2, 5);
+  cluster.Restart(3, machine::kMachineVersion, true);
+  cluster.Run(10'000);
+  ASSERT_EQ(cluster.node(3).machine().settings().quota_bytes, OtherState().quota_bytes);
+  EXPECT_TRUE(cluster.node(3).IsDiverged());
+  EXPECT_FALSE(cluster.node(1).IsDiverged());
+  EXPECT_FALSE(cluster.node(1).machine().digest_check().agreed);
+}
+
 TEST(EngineDigestsTest, WithoutAMajorityNobodyTakesChangesAndReadsGoOn) {
   auth::Settings third;
   third.quota_bytes += 2;

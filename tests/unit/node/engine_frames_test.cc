@@ -14,7 +14,7 @@ Bytes SampleFrame() {
   Forward forward{{7, NodeId(2)}, 99, 1, {{1, "first"}, {2, "second"}}};
   AppendItem(forward, &frame);
   AppendItem(Reject{{7, NodeId(2)}, 99, Reject::Reason::kOverloaded, {4, 5}}, &frame);
-  AppendItem(Report{Slot(12), {{Slot(10), {{5, 6}}}}}, &frame);
+  AppendItem(Report{Slot(12), {{Slot(10), {{5, 6}}}}, Slot(11)}, &frame);
   AppendItem(MoveLeader{NodeId(3)}, &frame);
   return frame;
 }
@@ -35,6 +35,7 @@ TEST(EngineFramesTest, AFrameGivesBackWhatWasPutIntoIt) {
   EXPECT_EQ(reject.numbers, (std::vector<uint64_t>{4, 5}));
   const auto& report = std::get<Report>((*items)[3]);
   EXPECT_EQ(report.applied, Slot(12));
+  EXPECT_EQ(report.durable, Slot(11));
   ASSERT_EQ(report.digests.size(), 1U);
   EXPECT_EQ(report.digests[0].slot, Slot(10));
   EXPECT_EQ(report.digests[0].digest, (Digest{{5, 6}}));

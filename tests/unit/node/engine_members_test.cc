@@ -136,14 +136,37 @@ TEST_F(EngineMembersTest, WhatWouldLoseTheQuorumIsRefused) {
   EXPECT_TRUE(answer->ok());
 }
 
-TEST_F(EngineMembersTest, OneChangeAtATime) {
+TEST_F(EngineMembersTest, AChangeWaitsForTheOneBeforeIt) {
   const Result<CallId> first = cluster_.node(leader_).Change(Add("d:1"), 5000);
   cluster_.Settle();
   ASSERT_TRUE(cluster_.node(leader_).replica().MembershipChanging());
-  EXPECT_EQ(WhyRefused(Follower(), Add("e:1")), "another change of the membership is under way");
+  const auto second = Ask(Follower(), Add("e:1"));
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(std::get<machine::MembersAnswer>(second->body).ids, std::vector{N(5)});
   const auto answer = cluster_.Answer(leader_, *first);
   ASSERT_TRUE(answer && *answer);
-  EXPECT_TRUE((*answer)->ok());
+  EXPECT_EQ(std::get<machine::MembersAnswer>((*answer)->body).ids, std::vector{N(4)});
+}
+
+// The founders are an entry of the same kind, which nobody asked for.
+TEST(EngineMembersFirstTest, AChangeWaitsForTheFounders) {
+  EngineCluster cluster(3);
+  uint32_t leader = 0;
+  while (leader == 0) {
+    cluster.Run(10);
+    for (uint32_t id = 1; id <= 3; ++id)
+      if (cluster.node(id).replica().IsLeader())
+        leader = id;
+  }
+  ASSERT_EQ(cluster.node(leader).machine().membership().version, 0U);
+  machine::Command command = Add("d:1");
+  command.idempotency_key = "k";
+  const Result<CallId> call = cluster.node(leader).Change(command, 5000);
+  cluster.Run(1000);
+  const auto answer = cluster.Answer(leader, *call);
+  ASSERT_TRUE(answer && *answer);
+  ASSERT_TRUE((*answer)->ok());
+  EXPECT_EQ(std::get<machine::MembersAnswer>((*answer)->body).membership.version, 2U);
 }
 
 TEST_F(EngineMembersTest, TheAnswerWaitsForAnEntryAboveTheChange) {
@@ -178,6 +201,28 @@ TEST_F(EngineMembersTest, ALeaderIsRemovedAndAnswersThatItself) {
   EXPECT_NE(heir, leader_);
   EXPECT_EQ(Now(heir).voters.size(), 2U);
   EXPECT_FALSE(cluster_.node(leader_).Ready());
+}
+
+// The one who is removed learns that the change is chosen before the new voters hold it, and the
+// leader may die then.
+TEST_F(EngineMembersTest, ARemovedNodeAnswersOnceAMajorityOfTheNewVotersHoldsTheChange) {
+  AddLearner();
+  const uint32_t gone = Follower();
+  for (const uint32_t voter : {Third(), 4U}) {
+    cluster_.Cut(gone, voter);
+    cluster_.CutOneWay(voter, leader_);
+  }
+  const Result<CallId> call = cluster_.node(gone).Change(Replace(gone, 4), 60'000);
+  // The old majority is the leader and the one that goes; the new one would need another.
+  for (int i = 0; i < 50 && Now(gone).IsMember(N(gone)); ++i) cluster_.Run(10);
+  ASSERT_FALSE(Now(gone).IsMember(N(gone)));
+  cluster_.Run(200);
+  EXPECT_FALSE(cluster_.Answer(gone, *call));
+  cluster_.Heal();
+  cluster_.Run(2000);
+  const auto answer = cluster_.Answer(gone, *call);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->ok());
 }
 
 TEST_F(EngineMembersTest, ARepeatedChangeIsTheSameChange) {

@@ -57,6 +57,20 @@ TEST(EngineTest, ACheckpointThatIsAskedForComesBeforeItIsDue) {
   EXPECT_EQ(cluster.CheckpointOf(1), applied);
 }
 
+TEST(EngineTest, ACompactionReachesTheDiskAlsoIfNothingElseChanges) {
+  EngineCluster cluster(1);
+  ASSERT_EQ(cluster.Elect(), 1U);
+  ASSERT_TRUE(cluster.node(1).Change(EngineCluster::PutCommand("/a", "x"), 5000));
+  cluster.Run(3000);
+  const Slot before = cluster.CheckpointOf(1);
+  machine::Command compact;
+  compact.operation = machine::Compact{cluster.node(1).machine().revision()};
+  ASSERT_TRUE(cluster.node(1).Change(compact, 5000));
+  cluster.Run(3000);
+  ASSERT_GT(cluster.node(1).machine().tree().floor(), Revision());
+  EXPECT_GT(cluster.CheckpointOf(1), before);
+}
+
 TEST(EngineTest, AFollowerHandsAChangeToTheLeaderAndAnswersIt) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();

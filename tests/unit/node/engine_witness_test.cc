@@ -154,6 +154,7 @@ TEST(EngineWitnessTest, AFollowerKnowsTheOthersFromTheLeadersTable) {
   EXPECT_THAT(cluster.node(victim).TakesPart().error().detail,
               HasSubstr("member " + std::to_string(third) + " saw"));
   EXPECT_TRUE(cluster.lost_.contains(NodeId(victim)));
+  EXPECT_EQ(cluster.ended_streams(), 1) << "nothing new comes to it";
   EXPECT_FALSE(cluster.node(third).Ready());
   EXPECT_FALSE(cluster.node(victim).Change(EngineCluster::PutCommand("/a", "2"), 1000));
 }

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "src/machine/members.h"
 #include "src/offline/describe.h"
 #include "src/offline/replay.h"
 #include "tests/unit/offline/offline_fixture.h"
@@ -120,6 +121,34 @@ TEST_F(StoppedNodeTest, SaysWhatAnEntryDoes) {
   EXPECT_EQ(put.time, ClusterTime(1000));
   EXPECT_EQ(put.commands, std::vector<std::string>{"put /a 5 bytes"});
   const EntryText bad = Describe(Make(consensus::EntryKind::kCommand, "\xff\xff"));
+  ASSERT_EQ(bad.commands.size(), 1U);
+  EXPECT_TRUE(bad.commands.front().starts_with("malformed"));
+}
+
+TEST_F(StoppedNodeTest, SaysWhoTheMembersAreFromAnEntryOn) {
+  using machine::ChangeMembers;
+  const auto config = [](const Membership& membership, const ChangeMembers* change) {
+    machine::Command command;
+    if (change != nullptr)
+      command.operation = *change;
+    return Describe(
+        Make(consensus::EntryKind::kConfig,
+             machine::EncodeConfigEntry(membership, ClusterTime(7),
+                                        change != nullptr ? machine::Encode(command) : Bytes())));
+  };
+  const EntryText first = config({1, {NodeId(1), NodeId(2)}, {}, NodeId(3)}, nullptr);
+  EXPECT_EQ(first.kind, "config");
+  EXPECT_EQ(first.time, ClusterTime(7));
+  EXPECT_EQ(first.commands, std::vector<std::string>{"version 1 voters 1,2 learners none"});
+
+  const Membership after{2, {NodeId(1), NodeId(3)}, {NodeId(4)}, NodeId(5)};
+  ChangeMembers replace;
+  replace.kind = ChangeMembers::Kind::kReplace;
+  replace.ids = {NodeId(2)};
+  replace.with = NodeId(3);
+  EXPECT_EQ(config(after, &replace).commands,
+            (std::vector<std::string>{"version 2 voters 1,3 learners 4", "replace 2 with 3"}));
+  const EntryText bad = Describe(Make(consensus::EntryKind::kConfig, "\xff\xff"));
   ASSERT_EQ(bad.commands.size(), 1U);
   EXPECT_TRUE(bad.commands.front().starts_with("malformed"));
 }

@@ -409,6 +409,19 @@ TEST_F(AcceptorLogTest, AStateOlderThanTheLogReachesBackIsRefused) {
   EXPECT_TRUE(Open(first - 1));
 }
 
+TEST_F(AcceptorLogTest, WithoutAStateOnlyWhatIsNotLearnedIsReadBack) {
+  options.keep_bytes = 0;
+  ASSERT_TRUE(Open());
+  Fill(1, 100);
+  ASSERT_GT(log->Recycle(Slot(99)).value(), Slot(1));
+  ASSERT_FALSE(Open(Slot(0)));
+  options.state_discarded = true;
+  ASSERT_TRUE(Open(Slot(0)));
+  EXPECT_EQ(recovered.hard_state.learned, Slot(99));
+  ASSERT_FALSE(recovered.entries.empty());
+  EXPECT_EQ(recovered.entries.back().slot, Slot(100));
+}
+
 // A crash between the switch to an installed snapshot and the log's note of it.
 TEST_F(AcceptorLogTest, AStateAheadOfACompleteLogRaisesItsHardState) {
   ASSERT_TRUE(Open());

@@ -138,6 +138,21 @@ TEST_F(StateDirsTest, WhatAnEarlierTryLeftIsNotTakenOver) {
   EXPECT_EQ(Recovered(fs_), Slot(100));
 }
 
+TEST_F(StateDirsTest, AStateOfTheSameSlotTakesThePlaceOfOneThatIsWrong) {
+  WriteFirst(fs_);
+  StateDirs dirs(fs_, "/data");
+  ASSERT_TRUE(dirs.Open());
+  ASSERT_TRUE(Replace(fs_, &dirs, 100));
+  const std::string first = dirs.current();
+  for (int i = 0; i < 3; ++i) {
+    const std::string before = dirs.current();
+    EXPECT_NE(dirs.For(Slot(100)), before);
+    ASSERT_TRUE(Replace(fs_, &dirs, 100));
+    EXPECT_NE(dirs.current(), before);
+    EXPECT_EQ(Recovered(fs_), Slot(100));
+  }
+}
+
 TEST(StateSnapshotTest, ShowsItsCheckpointWhileLaterOnesAreWrittenAndWhenTheStoreIsGone) {
   SimFileSystem fs;
   Result<std::unique_ptr<StateStore>> store = StateStore::Open(fs, "/data/state");

@@ -81,6 +81,16 @@ TEST_F(LoadTest, ACheckpointHoldsWhatChangedOnceEach) {
   EXPECT_THAT(Keys(TakeDirty()), UnorderedElementsAre("n", "gone n/a", "h", "h"));
 }
 
+TEST_F(LoadTest, ACompactionAloneIsACauseForACheckpoint) {
+  Put("/a", "1");
+  TakeDirty();
+  ASSERT_EQ(tree_.dirty_bytes(), 0u);
+  tree_.Compact(Revision(1));
+  EXPECT_GT(tree_.dirty_bytes(), 0u);
+  EXPECT_THAT(Keys(TakeDirty()), UnorderedElementsAre("gone h", "h"));
+  EXPECT_EQ(tree_.dirty_bytes(), 0u);
+}
+
 TEST_F(LoadTest, AChunkIsDroppedWhenAllOfItIsBelowTheFloor) {
   Put("/a", "1");
   Put("/a", "2");

@@ -1,0 +1,186 @@
+// Real processes with a state that is not that of the others: it is found, and taken anew on the
+// operator's word.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "src/machine/machine.h"
+#include "src/storage/state_dirs.h"
+#include "src/storage/state_store.h"
+#include "tests/integration/cluster_test_base.h"
+
+namespace synod::integration {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Milliseconds kFound{30'000};
+
+class HealingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    cluster_.Start();
+    leader_ = cluster_.Leader();
+    victim_ = cluster_.Other(leader_);
+    for (int i = 0; i < 20; ++i)
+      PutUntilDone(cluster_, "/v1/kv/k" + std::to_string(i), std::to_string(i));
+  }
+  void TearDown() override {
+    if (HasFailure())
+      PrintLogs(cluster_);
+  }
+
+  Node& victim() { return cluster_.node(victim_); }
+  int Third() const { return 6 - leader_ - victim_; }
+
+  // The checkpoint of the stopped victim becomes that of another history; `sound`: with its digest.
+  void Spoil(bool sound) {
+    storage::FileSystem& fs = storage::PosixFileSystem();
+    storage::StateDirs dirs(fs, victim().data_dir());
+    ASSERT_TRUE(dirs.Open());
+    auto store = storage::StateStore::Open(fs, dirs.current());
+    ASSERT_TRUE(store);
+    machine::Machine machine{auth::Settings()};
+    ASSERT_TRUE((*store)->Load([&](std::string_view key, std::string_view value) {
+      return machine.LoadRecord(key, value);
+    }));
+    ASSERT_TRUE(machine.FinishLoad());
+    machine::Command wrong;
+    wrong.operation = machine::Put{"/wrong", "x", std::nullopt, {}, false};
+    machine::Applied applied;
+    machine.Apply({machine.applied() + 1, machine::LogEntry::Kind::kCommand, machine.leader_start(),
+                   machine::EncodeBatch(machine.time(), std::vector{machine::Encode(wrong)})},
+                  {}, &applied);
+    storage::Checkpoint checkpoint;
+    checkpoint.slot = machine.applied();
+    checkpoint.digest = machine.digest();
+    if (!sound)
+      ++checkpoint.digest.sum.lo;
+    checkpoint.records = machine.TakeDirty();
+    checkpoint.log_gen = (*store)->log_gen();
+    checkpoint.witness = (*store)->witness();
+    checkpoint.revision = machine.revision();
+    checkpoint.time = machine.time();
+    ASSERT_TRUE((*store)->Write(checkpoint));
+  }
+  void StartAnew() {
+    Arguments arguments = cluster_.InitialArguments();
+    arguments.push_back("--discard-state");
+    victim().Start(arguments);
+  }
+  std::string Ready() {
+    const auto answer = TryHttp(victim().port(), "GET", "/readyz");
+    return answer ? answer->body : "";
+  }
+  std::string Metrics() { return Http(victim().port(), "GET", "/metrics").body; }
+  // Whom this node takes for diverged.
+  size_t DivergedAt(int id) {
+    const auto status = cluster_.node(id).Status();
+    return status ? status->at("digest_check").at("diverged").as_array().size() : SIZE_MAX;
+  }
+  void ExpectHealed() {
+    victim().AwaitReady();
+    EXPECT_THAT(Metrics(), HasSubstr("\nsynod_digest_diverged 0\n"));
+    EXPECT_TRUE(Eventually(
+        kFound, [&] { return DivergedAt(1) == 0 && DivergedAt(2) == 0 && DivergedAt(3) == 0; }));
+    for (int i = 0; i < 20; ++i)
+      EXPECT_EQ(Http(victim().port(), "GET", "/v1/kv/k" + std::to_string(i)).Text("value"),
+                std::to_string(i));
+    EXPECT_EQ(Http(victim().port(), "GET", "/v1/kv/wrong?consistency=sequential").status, 404);
+    EXPECT_EQ(Http(victim().port(), "PUT", "/v1/kv/healed", {.body = "x"}).status / 100, 2);
+    EXPECT_TRUE(Eventually(kFound, [&] {
+      const auto one = victim().Status();
+      const auto other = cluster_.node(leader_).Status();
+      return one && other && one->at("applied_slot") == other->at("applied_slot") &&
+             one->at("digest") == other->at("digest");
+    }));
+  }
+
+  Cluster cluster_{3};
+  int leader_ = 0;
+  int victim_ = 0;
+};
+
+TEST_F(HealingTest, ADivergedNodeStopsServingAndIsHealedOnTheOperatorsWord) {
+  ASSERT_EQ(victim().Stop(), 0);
+  Spoil(true);
+  PutUntilDone(cluster_, "/v1/kv/more", "x");
+  // While the third is silent nobody can tell who is right, and the victim serves.
+  cluster_.node(Third()).Pause();
+  victim().StartAgain();
+  std::unique_ptr<Stream> stream;
+  ASSERT_TRUE(Eventually(kFound, [&] {
+    if (!TryHttp(victim().port(), "GET", "/livez"))
+      return false;
+    stream = std::make_unique<Stream>(victim().port(), "/v1/watch/w");
+    return stream->head().status == 200;
+  }));
+  ASSERT_EQ(stream->Next()->event, "created");
+  Connection poll(victim().port());
+  ASSERT_TRUE(
+      poll.Send("GET /v1/watch/w?wait_ms=60000&timeout_ms=60000 HTTP/1.1\r\nHost: localhost\r\n"
+                "Accept: application/json\r\n\r\n"));
+  cluster_.node(Third()).Resume();
+
+  const std::optional<Message> last = stream->Next(kFound);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->event, "shutting_down");
+  const auto resume_from = last->Json().at("resume_from").to_number<uint64_t>();
+  EXPECT_FALSE(stream->Next().has_value());
+  const Answer polled = poll.Read(kFound);
+  EXPECT_EQ(polled.status, 503);
+  EXPECT_EQ(polled.Code(), "not_ready");
+  EXPECT_THAT(Ready(), HasSubstr("start it once with --discard-state"));
+  EXPECT_THAT(Metrics(), HasSubstr("\nsynod_digest_diverged 1\n"));
+  EXPECT_THAT(victim().Log(), HasSubstr("state_diverged"));
+  EXPECT_EQ(DivergedAt(victim_), 1U);
+  EXPECT_EQ(DivergedAt(leader_), 1U);
+  EXPECT_EQ(Http(victim().port(), "GET", "/v1/kv/k1?consistency=sequential").status, 503);
+  // What the stream would have told goes on at another node.
+  PutUntilDone(cluster_, "/v1/kv/w", "next");
+  Stream resumed(cluster_.port(leader_),
+                 "/v1/watch/w?from_revision=" + std::to_string(resume_from));
+  ASSERT_EQ(resumed.Next()->event, "created");
+  EXPECT_EQ(resumed.Next()->Json().at("events").at(0).at("node").at("value").as_string(), "next");
+
+  ASSERT_EQ(victim().Stop(), 0);
+  StartAnew();
+  ExpectHealed();
+  EXPECT_THAT(victim().Log(), HasSubstr("state_confirmed"));
+  // What was taken is what the next start finds.
+  ASSERT_EQ(victim().Stop(), 0);
+  victim().Start(cluster_.InitialArguments());
+  ExpectHealed();
+}
+
+TEST_F(HealingTest, AStateThatCannotBeReadIsTakenAnew) {
+  ASSERT_EQ(victim().Stop(), 0);
+  Spoil(false);
+  victim().StartAgain();
+  ASSERT_EQ(victim().AwaitExit(kFound), 1);
+  EXPECT_THAT(victim().Log(), HasSubstr("Start this node once with --discard-state"));
+  StartAnew();
+  ExpectHealed();
+
+  ASSERT_EQ(victim().Stop(), 0);
+  storage::StateDirs dirs(storage::PosixFileSystem(), victim().data_dir());
+  ASSERT_TRUE(dirs.Open());
+  std::ofstream(dirs.current() + "/CURRENT") << "nonsense";
+  victim().Start(cluster_.InitialArguments());
+  ASSERT_EQ(victim().AwaitExit(kFound), 1);
+  EXPECT_THAT(victim().Log(), HasSubstr("Start this node once with --discard-state"));
+  StartAnew();
+  ExpectHealed();
+}
+
+TEST(HealingAloneTest, AClusterOfOneHasNobodyToTakeAStateFrom) {
+  Cluster cluster(1);
+  cluster.node(1).Start({"--discard-state"});
+  EXPECT_EQ(cluster.node(1).AwaitExit(kFound), 1);
+  EXPECT_THAT(cluster.node(1).Log(), HasSubstr("and there is none"));
+}
+
+}  // namespace
+}  // namespace synod::integration
