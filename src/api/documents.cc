@@ -81,4 +81,14 @@ net::HttpResponse JsonResponse(int status, std::string body) {
   return response;
 }
 
+net::HttpResponse SettingsResponse(const auth::SettingValues& settings) {
+  std::string body;
+  JsonWriter writer(&body);
+  writer.BeginObject();
+  for (const auto& [number, value] : settings)
+    writer.Number(auth::SettingFields()[number].name, value);
+  writer.EndObject();
+  return JsonResponse(200, std::move(body));
+}
+
 }  // namespace synod::api

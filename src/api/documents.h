@@ -8,6 +8,7 @@
 #include <string>
 
 #include "src/api/json_writer.h"
+#include "src/auth/settings.h"
 #include "src/base/types.h"
 #include "src/machine/answer.h"
 #include "src/net/http_types.h"
@@ -40,6 +41,8 @@ std::string_view Name(machine::LockMode mode);
 std::string EntityTag(Revision mod_revision);
 
 net::HttpResponse JsonResponse(int status, std::string body);
+// Settings by their names.
+net::HttpResponse SettingsResponse(const auth::SettingValues& settings);
 
 }  // namespace synod::api
 

@@ -185,6 +185,10 @@ class BodyRenderer {
   // Never reached: RenderAnswer() has it go the way of problems.
   net::HttpResponse operator()(const machine::Refusal&) const { return {}; }
 
+  net::HttpResponse operator()(const machine::SettingsAnswer& a) const {
+    return SettingsResponse(a.settings);
+  }
+
   net::HttpResponse operator()(const machine::MembersAnswer& a) const {
     // Of an addition the number that was given out; who asked for all else knows whom it was about.
     const bool added = options_.location && a.ids.size() == 1;

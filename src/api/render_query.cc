@@ -164,6 +164,10 @@ class ResultRenderer {
     return JsonResponse(200, std::move(body));
   }
 
+  net::HttpResponse operator()(const auth::Settings& settings) const {
+    return SettingsResponse(auth::AllOf(settings));
+  }
+
   net::HttpResponse operator()(const machine::ListLocksResult& result) const {
     std::string body;
     JsonWriter writer(&body);

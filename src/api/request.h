@@ -167,6 +167,7 @@ Result<Call> ParseObserve(Request& request);
 Result<Call> ParseWatch(Request& request);
 Result<Call> ParseCompact(Request& request);
 Result<Call> ParseMoveLeader(Request& request);
+Result<Call> ParseSettings(Request& request);
 Result<Call> ParseMemberAdd(Request& request);
 Result<Call> ParseMembersPromote(Request& request);
 Result<Call> ParseMemberPromote(Request& request);

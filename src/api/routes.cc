@@ -45,7 +45,7 @@ constexpr FixedRoute kFixed[] = {
     {"/v1/cluster/leader", {kPost, ParseMoveLeader}},
     {"/v1/cluster/members", {kPost, ParseMemberAdd}},
     {"/v1/cluster/members/promote", {kPost, ParseMembersPromote}},
-    {"/v1/settings", {"GET, HEAD, PATCH, OPTIONS", NotImplemented}},
+    {"/v1/settings", {"GET, HEAD, PATCH, OPTIONS", ParseSettings}},
     {"/v1/snapshot", {kGet, ParseSnapshot}},
     {"/livez", {kGet, ParsePlain<PlainCall::Kind::kLivez>, true}},
     {"/readyz", {kGet, ParsePlain<PlainCall::Kind::kReadyz>, true}},

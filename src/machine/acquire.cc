@@ -187,7 +187,7 @@ AnswerBody Machine::Core::EnterQueues(Call* call, const Entry& entry, bool free)
     const Result<std::string> key = move.edit.CreateSequential(
         std::string(kLocksRoot) + want.path + "/@", store::Value(entry.value), lease);
     if (key.has_error())
-      return FromTree(key.error(), nullptr, want.path);
+      return FromTree(key.error(), move.edit, nullptr, want.path);
     ++ties.nodes;
     ties.bytes += static_cast<int64_t>(key->size() + entry.value.size());
     const std::optional<lock::Place> place = lock::PlaceOf(*key);

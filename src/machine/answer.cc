@@ -146,6 +146,7 @@ void Write(Writer& w, const MembersAnswer& a) {
   w.String(a.membership.Encode());
 }
 
+void Write(Writer& w, const SettingsAnswer& a) { auth::Write(w, a.settings); }
 void Write(Writer&, const RevokeAnswer&) {}
 void Write(Writer&, const ReleaseAnswer&) {}
 void Write(Writer&, const CompactAnswer&) {}
@@ -293,6 +294,8 @@ void Read(Reader& r, MembersAnswer* a) {
   else
     a->membership = std::move(*membership);
 }
+
+void Read(Reader& r, SettingsAnswer* a) { a->settings = auth::ReadValues(r); }
 
 void Read(Reader&, RevokeAnswer*) {}
 void Read(Reader&, ReleaseAnswer*) {}

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "src/auth/settings.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
 #include "src/base/membership.h"
@@ -121,6 +122,9 @@ struct MembersAnswer {      // ChangeMembers, UpdateMember
   std::vector<NodeId> ids;  // whom it was about; of an addition the new one's
   Membership membership;    // afterwards
 };
+struct SettingsAnswer {
+  auth::SettingValues settings;  // all there were, afterwards
+};
 struct NodeAnswer {};  // Disown, NodeGone, Adopt, SetMember: nobody is told
 
 using AnswerBody = std::variant<Refusal,
@@ -135,7 +139,8 @@ using AnswerBody = std::variant<Refusal,
                                 CompactAnswer,
                                 NodeAnswer,
                                 MembersAnswer,
-                                HoldsAnswer>;
+                                HoldsAnswer,
+                                SettingsAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

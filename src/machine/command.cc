@@ -151,6 +151,7 @@ void Write(Writer& w, const Transfer& op) {
   w.Number(op.to);
 }
 void Write(Writer& w, const Compact& op) { w.Number(op.revision); }
+void Write(Writer& w, const ChangeSettings& op) { auth::Write(w, op.changes); }
 void Write(Writer& w, const Disown& op) { w.Write(op.waiter); }
 void Write(Writer& w, const NodeGone& op) {
   w.Number(op.node);
@@ -388,6 +389,11 @@ void Read(Reader& r, Transfer* op) {
   op->to = r.Number<LeaseId>();
 }
 void Read(Reader& r, Compact* op) { op->revision = r.Number<Revision>(); }
+void Read(Reader& r, ChangeSettings* op) {
+  op->changes = auth::ReadValues(r);
+  if (op->changes.empty())
+    r.Fail();
+}
 void Read(Reader& r, Disown* op) { op->waiter = r.ReadRequestId(); }
 void Read(Reader& r, NodeGone* op) {
   op->node = r.Number<NodeId>();

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "lock/types.h"
+#include "src/auth/settings.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
 #include "src/base/hash.h"
@@ -160,6 +161,9 @@ struct Transfer {
 struct Compact {
   Revision revision;
 };
+struct ChangeSettings {
+  auth::SettingValues changes;  // at least one
+};
 
 // Proposed by nodes, not by clients: they carry no idempotency key, take no revision by themselves
 // and are never refused.
@@ -226,7 +230,8 @@ using Operation = std::variant<Put,
                                ChangeMembers,
                                UpdateMember,
                                CheckDigests,
-                               AcquireAll>;
+                               AcquireAll,
+                               ChangeSettings>;
 
 struct Fence {
   std::string path;  // of the lock

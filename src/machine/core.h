@@ -149,9 +149,13 @@ class Machine::Core {
   AnswerBody Run(Call* call, ChangeMembers* op);
   AnswerBody Run(Call* call, UpdateMember* op);
   AnswerBody Run(Call* call, CheckDigests* op);
+  AnswerBody Run(Call* call, ChangeSettings* op);
 
   // Nodes and transactions (nodes.cc).
-  Refusal FromTree(const Error& error, const store::NodeRef& current, std::string_view path) const;
+  Refusal FromTree(const Error& error,
+                   const store::Edit& edit,
+                   const store::NodeRef& current,
+                   std::string_view path) const;
   std::optional<Refusal> CheckLeaseOf(const Call& call, std::optional<LeaseId> lease) const;
   std::optional<Refusal> CheckWrite(std::string_view path, size_t value_bytes) const;
   std::optional<Refusal> CheckGrowth(Move* move,
@@ -174,6 +178,7 @@ class Machine::Core {
   AnswerBody Commit(Call* call, Move* move, AnswerBody body);
   void Finish(Move* move);
   void EndWhatIsDue();
+  void Retain();
   void EndDueLeases();
   void EndDueWaits();
   void EndDueDelays();
@@ -244,6 +249,7 @@ class Machine::Core {
   Result<QueryResult> ReadOne(const ListLeases& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const GetLock& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const ListLocks& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetSettings& query, ClusterTime now) const;
   LockResult LockResultOf(const std::string& path, const lock::Lock& lock, ClusterTime now) const;
 
   // Members (members.cc).

@@ -246,6 +246,21 @@ AnswerBody Machine::Core::Run(Call*, Compact* op) {
   return CompactAnswer{};
 }
 
+AnswerBody Machine::Core::Run(Call* call, ChangeSettings* op) {
+  const Result<auth::Settings> changed = auth::Changed(settings, op->changes);
+  if (!changed)
+    return Refuse(changed.error());
+  SettingsAnswer answer{auth::AllOf(*changed)};
+  if (*changed == settings)
+    return answer;
+  Move move(this);
+  settings = *changed;
+  settings_dirty_ = true;
+  AnswerBody body = Commit(call, &move, std::move(answer));
+  Retain();
+  return body;
+}
+
 AnswerBody Machine::Core::Run(Call*, Disown* op) {
   if (const std::optional<lock::Place> place = locks.FindOwner(op->waiter))
     locks.Disown(*place, time + kOrphanMs);

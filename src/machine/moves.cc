@@ -36,7 +36,8 @@ std::string LeaderText(const lock::Place& place, const lock::Contender& leader) 
 Machine::Core::Move::Move(Core* core)
     : revision(core->revision + 1),
       used_before(core->UsedBytes()),
-      edit(core->tree.Begin(revision)) {}
+      edit(core->tree.Begin(revision,
+                            {core->settings.change_nodes_max, core->settings.change_bytes_max})) {}
 
 // Commits unless the answer must be recorded and is too large for that.
 AnswerBody Machine::Core::Commit(Call* call, Move* move, AnswerBody body) {
@@ -75,6 +76,10 @@ void Machine::Core::EndWhatIsDue() {
   EndDueWaits();
   EndDueDelays();
   idempotency.Expire(time);
+  Retain();
+}
+
+void Machine::Core::Retain() {
   tree.Retain(time, settings.history_keep_ms, settings.history_keep_bytes);
 }
 

@@ -37,13 +37,14 @@ bool Compare(Comparison::Op op, const T& a, const T& b) {
 
 // The tree's refusal with what the API shows beside it.
 Refusal Machine::Core::FromTree(const Error& error,
+                                const store::Edit& edit,
                                 const store::NodeRef& current,
                                 std::string_view path) const {
   Refusal refusal = Refuse(error);
   if (error.code == Errc::kPreconditionFailed && current != nullptr)
     refusal.current = store::NodeView{std::string(path), current};
   if (error.code == Errc::kTooLarge)
-    refusal.limit = store::kChangeNodesMax;
+    refusal.limit = edit.exceeded();
   return refusal;
 }
 
@@ -120,7 +121,7 @@ AnswerBody Machine::Core::Run(Call* call, Put* op) {
   const Result<store::PutResult> put =
       move.edit.Put(op->path, store::Value(op->value), op->lease, op->precondition);
   if (put.has_error())
-    return FromTree(put.error(), move.edit.Find(op->path), op->path);
+    return FromTree(put.error(), move.edit, move.edit.Find(op->path), op->path);
   if (std::optional<Refusal> refused = CheckGrowth(&move, op->path, *put))
     return std::move(*refused);
   if (!call->wanted()) {
@@ -145,7 +146,7 @@ AnswerBody Machine::Core::Run(Call* call, CreateSequential* op) {
   Result<std::string> path =
       move.edit.CreateSequential(op->prefix, store::Value(op->value), op->lease);
   if (path.has_error())
-    return FromTree(path.error(), nullptr, op->prefix);
+    return FromTree(path.error(), move.edit, nullptr, op->prefix);
   const store::PutResult put{move.edit.Find(*path), nullptr};
   if (std::optional<Refusal> refused = CheckGrowth(&move, *path, put))
     return std::move(*refused);
@@ -165,7 +166,7 @@ AnswerBody Machine::Core::Run(Call* call, Delete* op) {
   Result<store::DeleteResult> deleted =
       move.edit.Delete(op->path, op->recursive, op->precondition, want_prev);
   if (deleted.has_error())
-    return FromTree(deleted.error(), move.edit.Find(op->path), op->path);
+    return FromTree(deleted.error(), move.edit, move.edit.Find(op->path), op->path);
   DeleteAnswer answer{deleted->deleted, op->want_prev, std::move(deleted->prev)};
   // Emptying an empty tree changes nothing.
   if (deleted->deleted == 0)
@@ -182,7 +183,7 @@ AnswerBody Machine::Core::BreakContender(Call* call, const Delete& op) {
   Result<store::DeleteResult> deleted =
       move.edit.Delete(op.path, false, op.precondition, op.want_prev);
   if (deleted.has_error())
-    return FromTree(deleted.error(), move.edit.Find(op.path), op.path);
+    return FromTree(deleted.error(), move.edit, move.edit.Find(op.path), op.path);
   DeleteAnswer answer{deleted->deleted, op.want_prev, std::move(deleted->prev)};
   if (call->keyed() &&
       Encode(machine::Answer{move.revision, time, false, answer}).size() > kRecordedAnswerMax)
@@ -289,7 +290,7 @@ std::optional<Refusal> Machine::Core::RunTxnPut(Call* call,
   const Result<store::PutResult> put =
       move->edit.Put(op->path, store::Value(op->value), op->lease, kAny);
   if (put.has_error())
-    return FromTree(put.error(), nullptr, op->path);
+    return FromTree(put.error(), move->edit, nullptr, op->path);
   if (std::optional<Refusal> refused = CheckGrowth(move, op->path, *put))
     return refused;
   answer->results.emplace_back(TxnPutAnswer{{std::move(op->path), put->node}});
@@ -309,14 +310,14 @@ std::optional<Refusal> Machine::Core::RunTxnCreate(Call* call,
   if (op->sequential) {
     Result<std::string> created = move->edit.CreateSequential(path, store::Value(op->value), lease);
     if (created.has_error())
-      return FromTree(created.error(), nullptr, path);
+      return FromTree(created.error(), move->edit, nullptr, path);
     path = std::move(*created);
   } else {
     constexpr store::Precondition kAbsent{store::Precondition::Kind::kAbsent, 0};
     const Result<store::PutResult> put =
         move->edit.Put(path, store::Value(op->value), lease, kAbsent);
     if (put.has_error())
-      return FromTree(put.error(), move->edit.Find(path), path);
+      return FromTree(put.error(), move->edit, move->edit.Find(path), path);
   }
   const store::PutResult put{move->edit.Find(path), nullptr};
   if (std::optional<Refusal> refused = CheckGrowth(move, path, put))
@@ -336,7 +337,7 @@ std::optional<Refusal> Machine::Core::RunTxnDelete(Move* move,
     const Result<store::DeleteResult> result =
         move->edit.Delete(op.path, op.recursive, kAny, false);
     if (result.has_error())
-      return FromTree(result.error(), nullptr, op.path);
+      return FromTree(result.error(), move->edit, nullptr, op.path);
     deleted = result->deleted;
   }
   *wrote = *wrote || deleted != 0;
@@ -351,7 +352,7 @@ std::optional<Refusal> Machine::Core::RunTxnList(Move* move, const TxnList& op, 
   if (move->edit.Find(op.path) != nullptr) {
     Result<store::ListResult> listed = move->edit.List(op.path, op.scope, op.limit, {});
     if (listed.has_error())
-      return FromTree(listed.error(), nullptr, op.path);
+      return FromTree(listed.error(), move->edit, nullptr, op.path);
     found.nodes = std::move(listed->nodes);
     found.more = listed->more;
   }

@@ -44,7 +44,10 @@ struct ListLocks {
   std::string after;  // a lock's path
 };
 
-using Query = std::variant<GetNode, ListNodes, GetLease, ListLeases, GetLock, ListLocks>;
+struct GetSettings {};
+
+using Query =
+    std::variant<GetNode, ListNodes, GetLease, ListLeases, GetLock, ListLocks, GetSettings>;
 
 struct NodeResult {
   store::NodeView node;
@@ -85,7 +88,8 @@ using QueryResult = std::variant<NodeResult,
                                  LeaseResult,
                                  ListLeasesResult,
                                  LockResult,
-                                 ListLocksResult>;
+                                 ListLocksResult,
+                                 auth::Settings>;
 
 }  // namespace synod::machine
 

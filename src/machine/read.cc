@@ -31,6 +31,10 @@ Result<QueryResult> Machine::Core::ReadOne(const ListNodes& query, ClusterTime) 
   return QueryResult(ListNodesResult{std::move(listed->nodes), listed->more});
 }
 
+Result<QueryResult> Machine::Core::ReadOne(const GetSettings&, ClusterTime) const {
+  return QueryResult(settings);
+}
+
 Result<QueryResult> Machine::Core::ReadOne(const GetLease& query, ClusterTime now) const {
   const session::Lease* lease = leases.FindLive(query.id, now);
   if (lease == nullptr)

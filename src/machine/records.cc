@@ -143,7 +143,8 @@ Records Machine::Core::TakeDirty() {
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
          locks.tally().dirty_bytes() + member_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0) +
-         (version_dirty_ || digest_check_dirty_ ? 64 : 0);
+         (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
+         (settings_dirty_ && revision > Revision() ? 64 : 0);
 }
 
 void Machine::Core::ForEachRecord(

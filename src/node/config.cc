@@ -132,7 +132,7 @@ Status SetAdvertisedPeer(const std::string& text, std::string* out) {
 
 using Setter = std::function<Status(NodeConfig*, const std::string&)>;
 
-const std::map<std::string, Setter>& Setters() {
+const std::map<std::string, Setter>& OwnSetters() {
   static const std::map<std::string, Setter> kSetters = {
       {"data_dir", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->data_dir); }},
       {"id", [](NodeConfig* c,
@@ -208,6 +208,25 @@ const std::map<std::string, Setter>& Setters() {
       {"log.format",
        [](NodeConfig* c, const std::string& v) { return SetLogFormat(v, &c->log_format); }},
   };
+  return kSetters;
+}
+
+// Also those of settings that are replicated.
+std::map<std::string, Setter> AllSetters() {
+  std::map<std::string, Setter> setters = OwnSetters();
+  for (const auth::SettingField& field : auth::SettingFields())
+    setters.emplace(field.name, [&field](NodeConfig* c, const std::string& v) -> Status {
+      uint64_t value = 0;
+      if (Status s = SetNumber(v, field.lowest, field.highest, &value); !s)
+        return s;
+      field.Set(&c->first_settings, value);
+      return Done();
+    });
+  return setters;
+}
+
+const std::map<std::string, Setter>& Setters() {
+  static const std::map<std::string, Setter> kSetters = AllSetters();
   return kSetters;
 }
 
@@ -313,6 +332,8 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("election_timeout_ms must be at least four times heartbeat_ms");
   if (config->disk.soft_bytes != 0 && config->disk.hard_bytes > config->disk.soft_bytes)
     return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
+  if (Result<auth::Settings> settings = auth::Changed(config->first_settings, {}); !settings)
+    return settings.error();
   if (!config->insecure_open &&
       (!IsLoopback(config->client.host) || !IsLoopback(config->peer.host)))
     return Bad(

@@ -4,7 +4,8 @@
 //               file (`http.allowed_hosts`), from which the environment's follows
 //               (SYNOD_HTTP_ALLOWED_HOSTS). An unknown key, a repeated one, a value of the wrong
 //               type or out of range is an error that names file, line and key.
-// Not here      What the state machine consults: that is replicated (src/auth/settings.h).
+// Replicated    What the state machine consults (src/auth/settings.h) is here only for a cluster
+//               that is founded; afterwards the cluster's own settings count.
 #ifndef SYNOD_NODE_CONFIG_H_
 #define SYNOD_NODE_CONFIG_H_
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "src/auth/settings.h"
 #include "src/base/address.h"
 #include "src/base/error.h"
 #include "src/base/types.h"
@@ -47,6 +49,7 @@ struct NodeConfig {
   DiskLimits disk;
   int64_t scrub_interval_ms = int64_t{24} * 3600 * 1000;  // 0: never
   bool debug_no_checkpoints = false;                      // to measure what they cost
+  auth::Settings first_settings;  // what a new cluster begins with
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

@@ -53,6 +53,7 @@ struct EngineConfig {
   Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;
+  auth::SettingValues first_settings;  // of a cluster that this node happens to be first to lead
   uint64_t digest_every = 10'000;  // slots between two comparisons of the members' states
   // The operator's word that the state is worth nothing: `machine` is empty, and a snapshot of
   // another member takes its place. Promises and votes are as they were.

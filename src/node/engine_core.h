@@ -133,6 +133,7 @@ class Engine::Core {
   bool IsConnected(NodeId member) const;
   // engine_members.cc: changes of the membership
   bool ProposeMembers();
+  Bytes FirstSettings() const;
   void ProposeMembership(const Membership& membership, const Bytes& command);
   void RefuseMembers(const std::string& why);
   std::string WhyNot(const Membership& after, const machine::ChangeMembers& change) const;

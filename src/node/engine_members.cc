@@ -36,7 +36,7 @@ bool Engine::Core::ProposeMembers() {
     Membership founders = replica.membership();
     ++founders.version;
     founders.next_member = std::max(founders.next_member, founders.voters.back() + 1);
-    ProposeMembership(founders, {});
+    ProposeMembership(founders, FirstSettings());
     return true;
   }
   while (!member_changes_.empty()) {
@@ -54,6 +54,16 @@ bool Engine::Core::ProposeMembers() {
     return true;
   }
   return false;
+}
+
+// What this node's own file says about replicated settings is for a cluster without a past: one
+// that begins with the state of another has its settings.
+Bytes Engine::Core::FirstSettings() const {
+  if (config.first_settings.empty() || machine.revision() > Revision())
+    return {};
+  machine::Command command;
+  command.operation = machine::ChangeSettings{config.first_settings};
+  return machine::Encode(command);
 }
 
 void Engine::Core::ProposeMembership(const Membership& membership, const Bytes& command) {

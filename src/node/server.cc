@@ -295,6 +295,7 @@ void Server::BeginCluster() {
   config.witness = state_->witness();
   config.lost = data_dir_->quarantine();
   config.discard_state = config_.discard_state;
+  config.first_settings = auth::Difference(auth::Settings(), config_.first_settings);
   if (!config.lost.empty())
     LogError(
         "this node is quarantined and takes no part: remove it from the cluster and add a new "

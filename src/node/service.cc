@@ -34,6 +34,7 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::ChangeMembers&) { return Route::kOther; }
     Route operator()(const machine::UpdateMember&) { return Route::kOther; }
     Route operator()(const machine::CheckDigests&) { return Route::kOther; }
+    Route operator()(const machine::ChangeSettings&) { return Route::kOther; }
     static Route OfKind(machine::LockKind kind) {
       return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
@@ -51,6 +52,7 @@ Route RouteOf(const machine::Query& query) {
       return q.kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
     Route operator()(const machine::ListLocks&) { return Route::kLock; }
+    Route operator()(const machine::GetSettings&) { return Route::kOther; }
   };
   return std::visit(Visitor{}, query);
 }

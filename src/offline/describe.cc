@@ -96,6 +96,12 @@ struct Visitor {
   std::string operator()(const machine::Compact& op) const {
     return "compact " + Number(op.revision.value);
   }
+  std::string operator()(const machine::ChangeSettings& op) const {
+    std::string text = "settings";
+    for (const auto& [number, value] : op.changes)
+      text += " " + std::string(auth::SettingFields()[number].name) + "=" + Number(value);
+    return text;
+  }
   std::string operator()(const machine::Disown& op) const {
     return "disown a wait of " + Member(op.waiter.node);
   }

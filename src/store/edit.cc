@@ -71,14 +71,19 @@ void Edit::Core::AddCost(const Entry* entry,
   }
 }
 
-Status Edit::Core::CheckLimits(const Cost& added) const {
-  if (!limited_)
+Status Edit::Core::CheckLimits(const Cost& added) {
+  if (!limits_)
     return Done();
   // Sums wrap around harmlessly: `added.bytes` may be a negative difference.
-  if (cost_.nodes + added.nodes > kChangeNodesMax)
-    return Refused(Errc::kTooLarge, "more than 10000 nodes change in one revision");
-  if (cost_.bytes + added.bytes > kChangeBytesMax)
-    return Refused(Errc::kTooLarge, "more than 16 MiB change in one revision");
+  const auto past = [&](uint64_t limit, const char* what) {
+    exceeded_ = limit;
+    return Refused(Errc::kTooLarge,
+                   "more than " + std::to_string(limit) + " " + what + " change in one revision");
+  };
+  if (cost_.nodes + added.nodes > limits_->nodes)
+    return past(limits_->nodes, "nodes");
+  if (cost_.bytes + added.bytes > limits_->bytes)
+    return past(limits_->bytes, "bytes");
   return Done();
 }
 
@@ -216,7 +221,7 @@ Status Edit::Core::CheckDelete(std::string_view path,
   return Done();
 }
 
-Result<std::vector<Entry*>> Edit::Core::CollectVictims(std::string_view path) const {
+Result<std::vector<Entry*>> Edit::Core::CollectVictims(std::string_view path) {
   std::vector<Entry*> victims;
   Cost cost;
   EntryCursor cursor(state_.nodes, false, path);
@@ -381,6 +386,7 @@ Result<ListResult> Edit::List(std::string_view path,
 
 void Edit::SetCause(Cause cause) { core_->SetCause(cause); }
 void Edit::LiftLimits() { core_->LiftLimits(); }
+uint64_t Edit::exceeded() const { return core_->exceeded(); }
 bool Edit::Empty() const { return core_->Empty(); }
 RevisionRef Edit::Commit(ClusterTime time) { return core_->Commit(time); }
 

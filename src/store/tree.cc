@@ -31,11 +31,11 @@ Tree::Tree() : core_(std::make_unique<Core>()) {}
 Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 
-Edit Tree::Begin(Revision revision) {
+Edit Tree::Begin(Revision revision, const ChangeLimits& limits) {
   SYNOD_CHECK(!core_->editing);
   SYNOD_CHECK_GT(revision, core_->history.last());
   core_->editing = true;
-  return Edit(std::make_unique<Edit::Core>(core_.get(), revision));
+  return Edit(std::make_unique<Edit::Core>(core_.get(), revision, limits));
 }
 
 NodeRef Tree::Find(std::string_view path) const {

@@ -39,9 +39,11 @@ struct Precondition {
   bool operator==(const Precondition&) const = default;
 };
 
-// Limits of one revision's change.
-inline constexpr uint64_t kChangeNodesMax = 10'000;
-inline constexpr uint64_t kChangeBytesMax = uint64_t{16} << 20;
+// Of one revision's change.
+struct ChangeLimits {
+  uint64_t nodes = 10'000;
+  uint64_t bytes = uint64_t{16} << 20;
+};
 
 struct PutResult {
   NodeRef node;
@@ -100,6 +102,8 @@ class Edit {
   // from
   // now on nothing is kTooLarge.
   void LiftLimits();
+  // Which limit the last kTooLarge was about.
+  uint64_t exceeded() const;
   // Net effect so far: was anything changed?
   bool Empty() const;
   // Publishes everything under the edit's revision and appends it to the history, also if nothing
@@ -120,7 +124,7 @@ class Tree {
   Tree(Tree&&) noexcept;
 
   // Starts the edit of `revision`, which must be above that of every earlier one. One at a time.
-  Edit Begin(Revision revision);
+  Edit Begin(Revision revision, const ChangeLimits& limits = {});
 
   // The node as it is, or null.
   NodeRef Find(std::string_view path) const;

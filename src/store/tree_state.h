@@ -46,7 +46,8 @@ class Tree::Core : public TreeState {};
 
 class Edit::Core {
  public:
-  Core(TreeState* state, Revision revision) : state_(*state), revision_(revision) {}
+  Core(TreeState* state, Revision revision, const ChangeLimits& limits)
+      : state_(*state), revision_(revision), limits_(limits) {}
 
   const NodeRef& View(const Entry& entry) const {
     return entry.staged == 0 ? entry.current : state_.staged[entry.staged - 1].now;
@@ -67,7 +68,8 @@ class Edit::Core {
 
   const NodeTable& nodes() const { return state_.nodes; }
   void SetCause(Cause cause) { cause_ = cause; }
-  void LiftLimits() { limited_ = false; }
+  void LiftLimits() { limits_.reset(); }
+  uint64_t exceeded() const { return exceeded_; }
 
  private:
   struct Cost {
@@ -77,7 +79,7 @@ class Edit::Core {
   // Adds what changing `path` to a value of that size costs against the limits of one revision,
   // less what it cost so far. A delete costs what the committed value did: history keeps it.
   void AddCost(const Entry* entry, std::string_view path, uint64_t value_bytes, Cost* cost) const;
-  Status CheckLimits(const Cost& added) const;
+  Status CheckLimits(const Cost& added);
   uint64_t BytesOf(const Entry& entry, const NodeRef& now) const;
 
   // Whether `path` may be created; adds what its missing parents cost.
@@ -89,14 +91,15 @@ class Edit::Core {
                      const NodeRef& node,
                      bool recursive,
                      const Precondition& precondition) const;
-  Result<std::vector<Entry*>> CollectVictims(std::string_view path) const;
+  Result<std::vector<Entry*>> CollectVictims(std::string_view path);
   void CommitOne(const Staged& staged, RevisionChanges* changes, std::vector<Version>* versions);
 
   TreeState& state_;
   const Revision revision_;
   Cause cause_ = Cause::kClient;
   Cost cost_;
-  bool limited_ = true;
+  std::optional<ChangeLimits> limits_;
+  uint64_t exceeded_ = 0;
   bool done_ = false;
 };
 

@@ -46,5 +46,60 @@ TEST(ClusterCallsTest, AMoveOfLeadershipTakesAKeyButNoFenceAndNoDeadline) {
             "400 invalid_request");
 }
 
+TEST(SettingsCallsTest, AreReadLikeAnythingCurrent) {
+  const ReadCall call = Expect<ReadCall>(Parse("GET", "/v1/settings?consistency=sequential"));
+  EXPECT_TRUE(std::holds_alternative<machine::GetSettings>(call.query));
+  EXPECT_EQ(call.consistency, Consistency::kSequential);
+  EXPECT_EQ(Verdict(Parse("GET", "/v1/settings?at_revision=3")), "400 invalid_request");
+}
+
+TEST(SettingsCallsTest, AChangeNamesSome) {
+  const ChangeCall call =
+      Expect<ChangeCall>(Parse("PATCH", "/v1/settings", {{"idempotency-key", "k"}},
+                               R"({"quota.bytes":1048576,"history.keep_ms":60000})"));
+  EXPECT_EQ(std::get<machine::ChangeSettings>(call.command.operation).changes,
+            (auth::SettingValues{{3, 60'000}, {7, 1 << 20}}));
+  EXPECT_EQ(call.command.idempotency_key, "k");
+}
+
+TEST(SettingsCallsTest, WhatIsWrongIsNamed) {
+  const struct {
+    const char* body;
+    const char* detail;
+  } cases[] = {
+      {"{}", "the body must have at least one setting"},
+      {R"({"quota":1})", "quota is not a field here"},
+      {R"({"quota.bytes":"1g"})", "quota.bytes must be an integer from 65536 to 68719476736"},
+      {R"({"quota.bytes":65535})", "quota.bytes must be an integer from 65536 to 68719476736"},
+      {R"({"value.bytes_max":1048577})", "value.bytes_max must be an integer from 1 to 1048576"},
+      {R"({"history.keep_ms":null})", "history.keep_ms must be an integer from 1000 to 2592000000"},
+      {R"([1])", "the body must be a JSON object"},
+  };
+  for (const auto& c : cases) {
+    const net::HttpResponse response = Refused(Parse("PATCH", "/v1/settings", {}, c.body));
+    EXPECT_EQ(Verdict(response), "400 invalid_request") << c.body;
+    EXPECT_NE(response.body.find(c.detail), std::string::npos) << response.body;
+  }
+  EXPECT_EQ(Verdict(Parse("PATCH", "/v1/settings", {{"if-match", "\"1\""}},
+                          R"({"quota.bytes":1048576})")),
+            "400 invalid_request");
+}
+
+TEST(SettingsCallsTest, AreAnsweredWhole) {
+  const std::string expected =
+      R"({"value.bytes_max":1048576,"lease.ttl_ms_min":500,"lease.ttl_ms_max":86400000,)"
+      R"("history.keep_ms":600000,"history.keep_bytes":536870912,)"
+      R"("idempotency.retention_ms":600000,"idempotency.bytes_max":134217728,)"
+      R"("quota.bytes":2147483648,"change.nodes_max":10000,"change.bytes_max":16777216})";
+  EXPECT_EQ(RenderQuery({}, TestContext(), auth::Settings()).body, expected);
+  machine::Answer answer;
+  answer.revision = Revision(17);
+  answer.body = machine::SettingsAnswer{auth::AllOf({})};
+  const net::HttpResponse response = RenderAnswer({}, TestContext(), answer);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, expected);
+  EXPECT_EQ(HeaderOf(response, "Synod-Revision"), "17");
+}
+
 }  // namespace
 }  // namespace synod::api

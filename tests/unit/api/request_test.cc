@@ -372,8 +372,6 @@ TEST(RequestTest, KnowsItsEndpointsAndTheirMethods) {
       {"get", "/v1/kv/a", "501 not_implemented", ""},
       {"POST", "/v1/locks", "400 invalid_json", ""},
       {"POST", "/v1/fences/a", "501 not_implemented", ""},
-      {"GET", "/v1/settings", "501 not_implemented", ""},
-      {"PATCH", "/v1/settings", "501 not_implemented", ""},
       {"GET", "/v1/cluster/members", "405 method_not_allowed", "POST, OPTIONS"},
       {"GET", "/v1/cluster/members/promote", "405 method_not_allowed", "POST, OPTIONS"},
       {"GET", "/v1/cluster/members/3/promote", "405 method_not_allowed", "POST, OPTIONS"},

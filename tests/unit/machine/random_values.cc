@@ -176,6 +176,16 @@ LeaseView RandomLeaseView(Random& r) {
   return {RandomLease(r), RandomMs(r, 1000), ClusterTime(RandomMs(r, kBig)), RandomBytes(r)};
 }
 
+auth::SettingValues RandomSettings(Random& r) {
+  const std::span<const auth::SettingField> fields = auth::SettingFields();
+  auth::SettingValues changes;
+  const size_t certain = r.Below(fields.size());
+  for (uint32_t i = 0; i < fields.size(); ++i)
+    if (i == certain || r.Chance(30))
+      changes.emplace_back(i, r.Between(fields[i].lowest, fields[i].highest));
+  return changes;
+}
+
 AnswerBody RandomBody(Random& r, size_t index) {
   switch (index) {
     case 0:
@@ -215,12 +225,14 @@ AnswerBody RandomBody(Random& r, size_t index) {
       for (uint64_t i = r.Below(4); i > 0; --i) answer.ids.push_back(RandomNode(r));
       return answer;
     }
-    default: {
+    case 12: {
       HoldsAnswer answer{{}, RandomLease(r), ClusterTime(RandomMs(r, kBig))};
       for (uint64_t i = r.Below(4); i > 0; --i)
         answer.holds.push_back({RandomPath(r), RandomToken(r), RandomMode(r), RandomPath(r)});
       return answer;
     }
+    default:
+      return SettingsAnswer{RandomSettings(r)};
   }
 }
 
@@ -296,8 +308,10 @@ Operation RandomOperation(Random& r, size_t index) {
       return UpdateMember{RandomNode(r), RandomBytes(r), RandomBytes(r), RandomBytes(r)};
     case 18:
       return RandomCheck(r);
-    default:
+    case 19:
       return RandomAcquireAll(r);
+    default:
+      return ChangeSettings{RandomSettings(r)};
   }
 }
 

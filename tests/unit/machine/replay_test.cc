@@ -240,6 +240,13 @@ class LogWriter {
     }
   }
 
+  // Of what an entry consults by itself; most TTLs would end all that goes on with leases.
+  Operation MakeSettings() {
+    const auto number = static_cast<uint32_t>(random_.Between(3, 6));
+    const auth::SettingField& field = auth::SettingFields()[number];
+    return ChangeSettings{{{number, random_.Between(field.lowest, 4 * field.lowest)}}};
+  }
+
   Operation MakeOperation() {
     const store::Precondition condition{
         static_cast<store::Precondition::Kind>(random_.Chance(30) ? random_.Below(5) : 0),
@@ -267,6 +274,8 @@ class LogWriter {
         return random_.Chance(50) ? Operation(LeaseRevoke{AnyLease()})
                                   : Operation(LeaseKeepAlive{{AnyLease()}, false});
       case 9:
+        if (random_.Chance(20))
+          return MakeSettings();
         return random_.Chance(30) ? Operation(Compact{Revision(random_.Below(40))})
                                   : MakeNodeOperation();
       default:

@@ -54,6 +54,24 @@ TEST(ConfigTest, NamesLineAndKeyOfWhatIsWrong) {
   EXPECT_EQ(WhyNot("- a\n"), ": must be a map of settings");
 }
 
+TEST(ConfigTest, WhatIsReplicatedCanBeSeeded) {
+  NodeConfig config;
+  ASSERT_TRUE(
+      Load("data_dir: /d\nquota:\n  bytes: 1048576\nlease:\n  ttl_ms_max: 2000\n", &config));
+  ASSERT_TRUE(LoadEnvironment({{"SYNOD_HISTORY_KEEP_MS", "5000"}}, &config));
+  auth::Settings expected;
+  expected.quota_bytes = 1 << 20;
+  expected.lease_ttl_ms_max = 2000;
+  expected.history_keep_ms = 5000;
+  EXPECT_EQ(config.first_settings, expected);
+  EXPECT_TRUE(FinishConfig(&config));
+  EXPECT_EQ(WhyNot("quota:\n  bytes: 1\n"),
+            ":2: quota.bytes: must be an integer from 65536 to 68719476736");
+  ASSERT_TRUE(SetOption(&config, "lease.ttl_ms_min", "3000"));
+  EXPECT_EQ(FinishConfig(&config).error().detail,
+            "lease.ttl_ms_min must not be above lease.ttl_ms_max");
+}
+
 TEST(ConfigTest, TheEnvironmentBeatsTheFile) {
   NodeConfig config;
   ASSERT_TRUE(Load("id: 1\nname: a\n", &config));

@@ -31,6 +31,7 @@ class EngineCluster {
     uint64_t digest_every = 10'000;
     std::map<uint32_t, auth::Settings> settings = {};  // another state from the beginning
     std::map<uint32_t, uint32_t> supports = {};        // machine versions
+    auth::SettingValues first_settings = {};
   };
 
   explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
@@ -259,6 +260,7 @@ class EngineCluster {
     EngineConfig config;
     config.self = ViewOf(id);
     config.digest_every = options_.digest_every;
+    config.first_settings = options_.first_settings;
     config.boot = 100 + id.value;
     config.consensus.self = id;
     config.consensus.membership = told;

@@ -252,5 +252,23 @@ TEST_F(EngineMembersTest, CommandsOfTheSameTimeAreNotLost) {
     EXPECT_TRUE(cluster_.Answer(i % 2 == 0 ? leader_ : Follower(), puts[static_cast<size_t>(i)]));
 }
 
+// What a node's file says is the beginning of a new cluster, and of no other.
+TEST(EngineFoundingTest, TheFirstLeaderSeedsTheSettingsOnce) {
+  EngineCluster cluster(3, {.first_settings = {{3, 5000}, {7, 1 << 20}}});
+  cluster.Elect();
+  cluster.Run(2000);
+  auth::Settings expected;
+  expected.history_keep_ms = 5000;
+  expected.quota_bytes = 1 << 20;
+  for (uint32_t id = 1; id <= 3; ++id) {
+    EXPECT_EQ(cluster.node(id).machine().settings(), expected);
+    EXPECT_EQ(cluster.node(id).machine().revision(), Revision(1));
+  }
+  cluster.Restart(cluster.Elect());
+  const uint32_t next = cluster.Elect();
+  cluster.Run(2000);
+  EXPECT_EQ(cluster.node(next).machine().revision(), Revision(1));
+}
+
 }  // namespace
 }  // namespace synod::node
