@@ -23,32 +23,6 @@ Result<Message> FromBytes(const std::string& bytes) {
   return DecodeMessage(&reader);
 }
 
-std::vector<Message> OneOfEach() {
-  Promise promise = MakePromise(B(7, 2), 3, {MakeVote(4, B(6, 1), "d"), MakeVote(9, B(5, 3), "")});
-  promise.entries[1].chosen = true;
-  promise.until = Slot(10);
-  promise.commit_hint = Slot(8);
-  promise.first_slot = Slot(2);
-  promise.gen = 77;
-  Accept accept = MakeAccept(B(7, 2), {{4, "d"}, {5, std::string(3000, 'e')}}, 3);
-  accept.read_seq = 12;
-  accept.quorum_age = 4;
-  accept.config_version = 1;
-  accept.gens = {{NodeId(1), 100}, {NodeId(3), uint64_t{1} << 50}};
-  return {PreVote{B(1, 2), Slot(3), 4},
-          PreVoteReply{B(1, 2), true, B(0, 1), Slot(3), NodeId(1)},
-          Prepare{B(1, 2), Slot(3), 4, true},
-          promise,
-          accept,
-          Accepted{B(7, 2), 12, Slot(3), Slot(2), 9, {{Slot(4), Slot(5)}, {Slot(8), Slot(8)}}},
-          Nack{B(7, 2), B(8, 1), Slot(3), NackReason::kSticky},
-          LearnReq{Slot(4), 1 << 20},
-          LearnResp{Slot(4), Slot(9), Slot(1), {{Slot(4), E("d")}, {Slot(5), E("e")}}},
-          ReadIndexReq{0xDEADBEEF, 5},
-          ReadIndexResp{0xDEADBEEF, 5, true, B(7, 2), Slot(8), -5},
-          TimeoutNow{B(7, 2), Slot(9)}};
-}
-
 TEST(CodecTest, EveryMessageComesBackFromItsBytes) {
   const std::vector<Message> messages = OneOfEach();
   ASSERT_EQ(messages.size(), std::variant_size_v<Message>);

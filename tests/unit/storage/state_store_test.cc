@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <leveldb/db.h>
 
 #include <map>
 
@@ -87,6 +88,28 @@ TEST_F(StateStoreTest, KeepsTheLastCheckpoint) {
 TEST_F(StateStoreTest, ADirectoryIsOpenOnce) {
   ASSERT_TRUE(Open());
   EXPECT_FALSE(StateStore::Open(fs_, "/data/state"));
+}
+
+TEST_F(StateStoreTest, ANewerFormatIsRefusedWithWhatToDo) {
+  ASSERT_TRUE(Open());
+  ASSERT_TRUE(store_->Write(Make(1)));
+  store_.reset();
+  {
+    LevelDbEnv env(fs_);
+    leveldb::Options options;
+    options.env = &env;
+    ASSERT_TRUE(env.NewLogger("", &options.info_log).ok());
+    const std::unique_ptr<leveldb::Logger> logger(options.info_log);
+    leveldb::DB* db = nullptr;
+    ASSERT_TRUE(leveldb::DB::Open(options, "/data/state", &db).ok());
+    const std::unique_ptr<leveldb::DB> owner(db);
+    const std::string newer = "\x02\x04what";
+    ASSERT_TRUE(db->Put({}, std::string("\0meta", 5), newer).ok());
+  }
+  const Status opened = Open();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().detail, testing::HasSubstr("/data/state"));
+  EXPECT_THAT(opened.error().detail, testing::HasSubstr("newer version of synod"));
 }
 
 // etcd#13766, etcd#6368, leveldb#402: slot, digest and records move together, whatever the power
