@@ -3,6 +3,7 @@
 // when a format changes instead, the old file stays under a name of its own, and is still read.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -32,6 +33,7 @@ std::string PathOf(const std::string& file) {
 void WriteParts(const std::string& file, const Parts& parts) {
   constexpr size_t kBytesALine = 48;
   constexpr char kDigits[] = "0123456789abcdef";
+  std::filesystem::create_directories(PathOf(""));
   std::ofstream out(PathOf(file));
   for (const auto& [name, bytes] : parts) {
     out << "= " << name;
@@ -207,7 +209,7 @@ Parts Wire() {
   parts["item forward"] = ItemBytes(node::Forward{ballot, 99, 1, {{1, "first"}, {2, "second"}}});
   parts["item reject"] =
       ItemBytes(node::Reject{ballot, 99, node::Reject::Reason::kOverloaded, {4, 5}});
-  parts["item report"] = ItemBytes(node::Report{Slot(12), {{Slot(10), {{5, 6}}}}});
+  parts["item report"] = ItemBytes(node::Report{Slot(12), {{Slot(10), {{5, 6}}}}, Slot(11)});
   parts["item move-leader"] = ItemBytes(node::MoveLeader{NodeId(3)});
   parts["item statement"] =
       ItemBytes(node::Witness::Statement{true, 70, 3, {NodeId(1), NodeId(4)}});
