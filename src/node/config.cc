@@ -132,8 +132,8 @@ Status SetAdvertisedPeer(const std::string& text, std::string* out) {
 
 using Setter = std::function<Status(NodeConfig*, const std::string&)>;
 
-const std::map<std::string, Setter>& OwnSetters() {
-  static const std::map<std::string, Setter> kSetters = {
+std::map<std::string, Setter> NodeSetters() {
+  return {
       {"data_dir", [](NodeConfig* c, const std::string& v) { return SetString(v, &c->data_dir); }},
       {"id", [](NodeConfig* c,
                 const std::string& v) { return SetNumber<uint32_t>(v, 1, 1'000'000, &c->id); }},
@@ -177,6 +177,11 @@ const std::map<std::string, Setter>& OwnSetters() {
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint32_t>(v, 1, 1'000'000, &c->connections_max);
        }},
+  };
+}
+
+std::map<std::string, Setter> DiskAndLogSetters() {
+  return {
       {"acceptor_log.keep_bytes",
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint64_t>(v, 0, uint64_t{1} << 40, &c->acceptor_log_keep_bytes);
@@ -208,12 +213,12 @@ const std::map<std::string, Setter>& OwnSetters() {
       {"log.format",
        [](NodeConfig* c, const std::string& v) { return SetLogFormat(v, &c->log_format); }},
   };
-  return kSetters;
 }
 
 // Also those of settings that are replicated.
 std::map<std::string, Setter> AllSetters() {
-  std::map<std::string, Setter> setters = OwnSetters();
+  std::map<std::string, Setter> setters = NodeSetters();
+  setters.merge(DiskAndLogSetters());
   for (const auth::SettingField& field : auth::SettingFields())
     setters.emplace(field.name, [&field](NodeConfig* c, const std::string& v) -> Status {
       uint64_t value = 0;
