@@ -35,7 +35,7 @@ class SimFileSystem final : public FileSystem {
 
   enum class Op { kCreate, kRead, kWrite, kSync, kRename, kRemove, kSyncDirectory };
   enum class Unsynced { kRandom, kLoseAll, kKeepAll };
-  // What an injected failure is: a write that wrote a half, one that wrote nothing (both an error of
+  // What an injected failure is: a write that wrote a half, one that wrote nothing (both errors of
   // the device), a full disk (which took a half).
   enum class Failure { kShortWrite, kNothing, kFull };
   static constexpr Failure kFailures[] = {Failure::kShortWrite, Failure::kNothing, Failure::kFull};
