@@ -1,4 +1,6 @@
 // Answers as bytes: whole bodies and headers.
+#include <gmock/gmock.h>
+
 #include "tests/unit/api/fixture.h"
 
 namespace synod::api {

@@ -240,7 +240,7 @@ class EngineCluster {
   void Run(Engine*, const DropSnapshotPart&) {}
   void Run(Engine* node, const BuildSnapshot&) {
     const machine::Machine& state = snapshots_.at(received_.at(node));
-    node->InstallSnapshot(Copy(state, state.supports()));
+    (void)node->InstallSnapshot(Copy(state, state.supports()));
   }
 
   static bool IsSteady(const Engine& engine) {
