@@ -15,7 +15,7 @@ Lane LaneOf(const machine::Operation& operation) {
 }
 
 PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
-  bytes_ += change.command.size();
+  bytes_ += change.internal ? 0 : change.command.size();
   const auto [it, fresh] = changes_.emplace(seq, std::move(change));
   SYNOD_CHECK(fresh);
   queue_.push_back(seq);
@@ -31,7 +31,7 @@ void PendingChanges::Erase(uint64_t seq) {
   const auto it = changes_.find(seq);
   if (it == changes_.end())
     return;
-  bytes_ -= it->second.command.size();
+  bytes_ -= it->second.internal ? 0 : it->second.command.size();
   if (it->second.sent && it->second.ballot == numbered_ballot_)
     by_number_.erase(it->second.number);
   changes_.erase(it);  // SendQueued skips it in the queue

@@ -67,6 +67,7 @@ class PendingChanges {
   std::map<uint64_t, PendingChange>& all() { return changes_; }
   bool HasQueued() const { return !queue_.empty(); }
   size_t size() const { return changes_.size(); }
+  // Of clients' changes: what the node itself has to say must not keep theirs out.
   uint64_t bytes() const { return bytes_; }
 
  private:

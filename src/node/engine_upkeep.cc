@@ -42,6 +42,8 @@ void Engine::Core::ReportProgress() {
   if (!news && now_ms - reported_ms_ < kReportEveryMs)
     return;
   reported_ms_ = now_ms;
+  // Nothing else makes it durable in a cluster that is idle, or that waits for just that.
+  replica.PersistLearned();
   durable_told_ = durable;
   for (const auto& [id, peer] : peers) {
     if (!peer.connected)

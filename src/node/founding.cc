@@ -26,7 +26,7 @@ std::optional<std::string> Founding::Judge(const Introduction& peer) const {
   if (peer.from == self_.id)
     return "this is node " + number + " itself";
   if (!self_.members.contains(peer.from)) {
-    if (!decided() || self_.next_member == NodeId() || theirs.empty())
+    if (!decided() || self_.next_member == NodeId() || peer.cluster_id.empty())
       return "node " + number + " is no member of this cluster, as far as this node knows";
     if (peer.from < self_.next_member)
       return std::string(kRemoved) + "member " + number + " was removed from this cluster";

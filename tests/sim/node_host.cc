@@ -537,6 +537,7 @@ void NodeHost::Rot() {
   checkpointed_ = machine.applied();
   durable_votes_.erase(durable_votes_.begin(), durable_votes_.upper_bound(checkpointed_));
   rotten_ = spoiled_ = true;
+  world_->observer.OnSpoiled(id_);
   ++world_->stats.rotten;
   world_->trace.Note("rot", id_.value, checkpointed_.value);
 }

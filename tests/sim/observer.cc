@@ -188,10 +188,11 @@ void Observer::RecordCommands(Slot slot, const consensus::Entry& entry, bool eff
     const Result<RequestId> id = machine::DecodeRequestId(command);
     SIM_REQUIRE(id.has_value(), "a chosen command without a request id");
     const auto [first, fresh] = effective_.emplace(*id, slot);
-    SIM_REQUIRE(fresh, Text(*id) + ", operation " +
-                           std::to_string(machine::DecodeCommand(command)->operation.index()) +
-                           ", takes effect at slot " + std::to_string(first->second.value) +
-                           " and again at " + std::to_string(slot.value));
+    SIM_REQUIRE(fresh || spoiled_.contains(id->node),
+                Text(*id) + ", operation " +
+                    std::to_string(machine::DecodeCommand(command)->operation.index()) +
+                    ", takes effect at slot " + std::to_string(first->second.value) +
+                    " and again at " + std::to_string(slot.value));
     SIM_REQUIRE(!not_applied_.contains(*id),
                 Text(*id) + " takes effect although its client was promised that it would not");
     ++commands_;

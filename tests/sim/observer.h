@@ -45,6 +45,9 @@ class Observer {
                  const std::vector<consensus::AcceptedEntry>& entries);
   void OnSend(NodeId from, const consensus::Message& message);
   void OnApplied(NodeId node, const machine::Machine& machine);
+  // The state of `node` is not what its log says: it may take for lost what it has proposed, and
+  // propose it again.
+  void OnSpoiled(NodeId node) { spoiled_.insert(node); }
   // The client of this request got an answer, or the promise that it was not and will not be
   // applied.
   void OnAnswered(const RequestId& id);
@@ -101,6 +104,7 @@ class Observer {
   machine::Machine machine_;
   std::vector<store::RevisionRef> revisions_;
   std::map<RequestId, Slot> effective_;  // where
+  std::set<NodeId> spoiled_;
   std::set<RequestId> answered_;
   std::set<RequestId> not_applied_;
   uint64_t commands_ = 0;

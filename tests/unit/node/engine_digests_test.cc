@@ -190,7 +190,11 @@ TEST(EngineDigestsTest, AWrongStateIsNotMadeTheMajorityByWhoTookIt) {
   cluster.Run(300);
   ASSERT_EQ(cluster.Elect(), 2U);
   Write(cluster, 2, 5);
+  cluster.Cut(1, 3);
   cluster.Restart(3, machine::kMachineVersion, true);
+  cluster.Run(5'000);
+  ASSERT_FALSE(cluster.node(3).replica().AwaitsState());
+  cluster.Heal();
   cluster.Run(10'000);
   ASSERT_EQ(cluster.node(3).machine().settings().quota_bytes, OtherState().quota_bytes);
   EXPECT_TRUE(cluster.node(3).IsDiverged());
