@@ -114,9 +114,10 @@ class Client:
             raise Error("internal", "not_applied", str(error)) from error
 
     def _learn(self, answer):
-        seen = int(answer.headers.get("Synod-Time", 0))
+        # The first second of a cluster is at 0.
+        seen = int(answer.headers.get("Synod-Time", -1))
         with self._lock:
-            if seen and (self._time is None or seen >= self._time[0] or now() - self._time[1] > 60):
+            if seen >= 0 and (self._time is None or seen >= self._time[0] or now() - self._time[1] > 60):
                 self._time = (seen, now())
 
     def _not_after(self):

@@ -109,8 +109,9 @@ export class Client {
     } finally {
       clearTimeout(timer);
     }
-    const cluster = Number(response.headers.get("synod-time") ?? 0);
-    if (cluster > 0 && (!this.time || cluster >= this.time.cluster || this.timeAge() > TIME_AGE_MS))
+    // The first second of a cluster is at 0.
+    const cluster = Number(response.headers.get("synod-time") ?? -1);
+    if (cluster >= 0 && (!this.time || cluster >= this.time.cluster || this.timeAge() > TIME_AGE_MS))
       this.time = { cluster, seen: new Moment() };
     let json: Json = {};
     try {

@@ -98,7 +98,7 @@ void Calls::Cancel(Id id) {
 }
 
 bool Calls::KnowsTime() const {
-  return cluster_time_ > 0 && runtime_.Now() - time_seen_at_ < kTimeAgeMax;
+  return cluster_time_.has_value() && runtime_.Now() - time_seen_at_ < kTimeAgeMax;
 }
 
 Clock::time_point Calls::AttemptDeadline(const Pending& p) const {
@@ -148,7 +148,7 @@ void Calls::Send(Id id, Pending& p) {
     if (TakesNotAfter(p.call.target)) {
       if (p.not_after == 0) {
         const auto since = std::chrono::duration_cast<Milliseconds>(runtime_.Now() - time_seen_at_);
-        p.not_after = cluster_time_ + static_cast<uint64_t>(since.count()) + kNotAfterMs;
+        p.not_after = *cluster_time_ + static_cast<uint64_t>(since.count()) + kNotAfterMs;
       }
       exchange.request.headers.emplace_back("Synod-Not-After", std::to_string(p.not_after));
     }
@@ -234,9 +234,11 @@ void Calls::Leave(size_t endpoint) {
 }
 
 void Calls::Learn(const HttpReply& reply) {
-  const uint64_t time = ToNumber(reply.Header("synod-time"));
-  // A node that lags behind tells an old time; the same time again says that it stands still.
-  if (time == 0 || (time < cluster_time_ && KnowsTime()))
+  const std::string_view told = reply.Header("synod-time");
+  const uint64_t time = ToNumber(told);
+  // A node that lags behind tells an old time; the same time again says that it stands still. The
+  // first second of a cluster is at 0.
+  if (told.empty() || (KnowsTime() && time < *cluster_time_))
     return;
   cluster_time_ = time;
   time_seen_at_ = runtime_.Now();

@@ -86,7 +86,7 @@ class Calls {
   size_t endpoint_ = 0;
   Id last_id_ = 0;
   std::map<Id, Pending> pending_;
-  uint64_t cluster_time_ = 0;  // the highest seen, and when
+  std::optional<uint64_t> cluster_time_;  // the highest seen, and when
   Clock::time_point time_seen_at_;
 };
 
