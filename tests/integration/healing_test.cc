@@ -26,12 +26,25 @@ class HealingTest : public testing::Test {
     victim_ = cluster_.Other(leader_);
     for (int i = 0; i < 20; ++i)
       PutUntilDone(cluster_, "/v1/kv/k" + std::to_string(i), std::to_string(i));
+    // A state to be spoiled, all of it behind the beginning of the leader's ballot: the first of
+    // two checkpoints may have been on its way before.
+    for (int i = 0; i < 2; ++i) {
+      const uint64_t before = Checkpoints();
+      PutUntilDone(cluster_, "/v1/kv/k0", "0");
+      ASSERT_TRUE(Eventually(kFound, [&] { return Checkpoints() > before; }));
+    }
   }
   void TearDown() override {
     if (HasFailure())
       PrintLogs(cluster_);
   }
 
+  uint64_t Checkpoints() {
+    const std::string metrics = Metrics();
+    static const std::string kName = "\nsynod_checkpoints_total ";
+    const size_t at = metrics.find(kName);
+    return at == std::string::npos ? 0 : std::stoull(metrics.substr(at + kName.size()));
+  }
   Node& victim() { return cluster_.node(victim_); }
 
   // The checkpoint of the stopped victim becomes that of another history; `sound`: with its digest.

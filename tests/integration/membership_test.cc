@@ -182,6 +182,8 @@ TEST_F(MembershipTest, AVoterThatLostItsDiskIsReplacedByANewMember) {
 
 TEST_F(MembershipTest, AMemberThatKnowsNobodyWhoIsLeftComesBack) {
   Found(3);
+  // One that has seen no membership at all knows of no numbers but the founders'.
+  ASSERT_TRUE(AwaitVoters(3, {1, 2, 3}));
   node(3).Kill();
   Join(1);
   Join(1);
