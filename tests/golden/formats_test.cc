@@ -14,6 +14,7 @@
 #include "src/net/frame.h"
 #include "src/node/engine_frames.h"
 #include "src/storage/state_store.h"
+#include "tests/support/sample_hello.h"
 #include "tests/support/sim_file_system.h"
 #include "tests/unit/consensus/support.h"
 #include "tests/unit/machine/machine_fixture.h"
@@ -171,23 +172,6 @@ TEST_F(StateFormatTest, TheFileHasEveryKindOfRecord) {
 
 // --- the wire ---
 
-net::Hello SomeHello() {
-  net::Hello hello;
-  hello.cluster_id = "0123456789abcdef0123456789abcdef";
-  hello.founded = true;
-  hello.from = NodeId(3);
-  hello.uuid = "uuid-3";
-  hello.to = NodeId(1);
-  hello.boot_id = 77;
-  hello.name = "node-3";
-  hello.peer_address = "h3:7302";
-  hello.client_url = "http://h3:7301";
-  hello.features = 5;
-  hello.payload = "moved";
-  hello.machine_version = 1;
-  return hello;
-}
-
 template <typename Item>
 std::string ItemBytes(const Item& item) {
   Bytes frame;
@@ -198,8 +182,8 @@ std::string ItemBytes(const Item& item) {
 // One of each kind of frame and item, as this build writes it.
 Parts Wire() {
   Parts parts;
-  parts["hello"] = net::EncodeHello(SomeHello());
-  parts["hello-ack"] = net::EncodeHelloAck({false, "why", SomeHello()});
+  parts["hello"] = net::EncodeHello(net::SampleHello());
+  parts["hello-ack"] = net::EncodeHelloAck({false, "why", net::SampleHello()});
   net::AppendFrameHeader(net::FrameType::kMessage, "ping", &parts["frame"]);
   parts["frame"] += "ping";
   for (const consensus::Message& message : consensus::OneOfEach())

@@ -9,6 +9,7 @@
 #include "src/base/codec.h"
 #include "src/base/crc32c.h"
 #include "src/base/random.h"
+#include "tests/support/sample_hello.h"
 
 namespace synod::net {
 namespace {
@@ -30,17 +31,7 @@ const char* Read(FrameReader& reader, std::string_view bytes, Frames* frames) {
 }
 
 Hello SomeHello() {
-  Hello hello;
-  hello.cluster_id = "cluster";
-  hello.founded = true;
-  hello.from = NodeId(3);
-  hello.uuid = "uuid-3";
-  hello.to = NodeId(1);
-  hello.boot_id = 77;
-  hello.name = "node-3";
-  hello.peer_address = "h3:7302";
-  hello.client_url = "http://h3:7301";
-  hello.features = 5;
+  Hello hello = SampleHello();
   hello.payload = std::string("\0\xff", 2);
   hello.machine_version = 4;
   return hello;
