@@ -74,6 +74,7 @@ Engine::Core::Core(const EngineConfig& c,
       now_ms(now),
       checkpoint_at_ms_(now),
       ticked_ms_(now) {
+  config_at_ = machine.applied();
   clock.Advance(now, false);
   lost_reported_ = !c.lost.empty();
   witness.Remember(c.cluster_id, c.witness);
@@ -478,6 +479,7 @@ bool Engine::MayGrow() const { return core_->MayGrow(); }
 Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
 bool Engine::IsDiverged() const { return core_->diverged; }
+bool Engine::MembershipSettled() const { return core_->MembershipSettled(); }
 bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }
 Slot Engine::AppliedOf(NodeId member) const {
   if (member == core_->config.self.id)

@@ -48,6 +48,7 @@ class Engine::Core {
   Status AskToLead(NodeId to);
   Status HandOver();
   Status TakesPart() const;
+  bool MembershipSettled() const;
   bool Participates() const { return witness.trusted() && !aside; }
   void SetDisk(DiskLevel level);
   bool MayGrow() const;
@@ -213,7 +214,7 @@ class Engine::Core {
     machine::Completion completion;
   };
   std::deque<HeldAnswer> held_answers_;  // to changes of the membership, ascending
-  Slot config_at_;                       // the newest membership entry that was applied here
+  Slot config_at_;                       // the newest membership applied here is of it or below
   Slot durable_told_;
   bool digests_agreed_ = true;
   bool ask_comparison_ = false;  // the state is from a disk: nobody has compared it yet

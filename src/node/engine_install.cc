@@ -66,6 +66,8 @@ machine::Machine Engine::Core::InstallSnapshot(machine::Machine next) {
   Perform(std::move(actions));
   if (!replica.InstallSnapshot(next.applied(), next.membership()))
     return next;
+  if (next.membership().version > machine.membership().version)
+    config_at_ = next.applied();
   std::swap(machine, next);
   TakeOverDigests();
   ++snapshot_counters.installed;

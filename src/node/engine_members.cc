@@ -142,10 +142,17 @@ void Engine::Core::ReleaseAnswers(Slot applying) {
   }
 }
 
+// Nothing above a change is proposed before that.
+bool Engine::Core::MembershipSettled() const {
+  return machine.applied() > config_at_ || IsHeldByMajority(config_at_);
+}
+
 bool Engine::Core::IsHeldByMajority(Slot slot) const {
   const Membership& membership = machine.membership();
   const auto holders =
       std::count_if(membership.voters.begin(), membership.voters.end(), [&](NodeId voter) {
+        if (voter == config.self.id)
+          return replica.durable_learned() >= slot;
         const auto peer = peers.find(voter);
         return peer != peers.end() && peer->second.durable >= slot;
       });

@@ -26,11 +26,12 @@ std::optional<std::string> Founding::Judge(const Introduction& peer) const {
   if (peer.from == self_.id)
     return "this is node " + number + " itself";
   if (!self_.members.contains(peer.from)) {
-    if (!decided() || self_.next_member == NodeId() || peer.cluster_id.empty())
+    if (!decided() || peer.cluster_id.empty())
       return "node " + number + " is no member of this cluster, as far as this node knows";
-    if (peer.from < self_.next_member)
+    if (peer.from < removed_below_)
       return std::string(kRemoved) + "member " + number + " was removed from this cluster";
-    // It came while this node was away: all whom this node knows may be gone.
+    // It came while this node was away, and all whom this node knows may be gone; or it was removed,
+    // and is the last one that can prove it.
     return std::nullopt;
   }
   const auto bound = self_.bound.find(peer.from);
@@ -40,9 +41,9 @@ std::optional<std::string> Founding::Judge(const Introduction& peer) const {
   return std::nullopt;
 }
 
-void Founding::SetMembers(std::set<NodeId> members, NodeId next_member) {
+void Founding::SetMembers(std::set<NodeId> members, NodeId removed_below) {
   self_.members = std::move(members);
-  self_.next_member = next_member;
+  removed_below_ = removed_below;
   std::erase_if(self_.bound, [&](const auto& b) { return !self_.members.contains(b.first); });
 }
 

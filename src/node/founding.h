@@ -6,7 +6,7 @@
 //               name. A member number is bound to the first data directory seen under it: another
 //               one under the same number has lost its promises and is refused. Numbers are given
 //               out once: one below the next to be given out that is no member's was removed, and
-//               is told so.
+//               is told so, once that cannot be lost with the members that were removed.
 // Thread        Core thread only. Pure: decides, the server acts.
 // Source        docs/api.md, "Starting it".
 #ifndef SYNOD_NODE_FOUNDING_H_
@@ -43,7 +43,6 @@ class Founding {
     std::string cluster_id;               // empty: not yet
     std::string founds;                   // from the flags; empty for a node that was given none
     std::set<NodeId> members;             // listed, with itself
-    NodeId next_member;                   // lower numbers without a member were removed
     std::map<NodeId, std::string> bound;  // uuid by member number, as far as known
   };
   explicit Founding(Self self) : self_(std::move(self)) {}
@@ -61,8 +60,9 @@ class Founding {
   bool FoundAlone();
   // The replicated member table says so; what was seen before must agree or gives way.
   void Bind(NodeId id, const std::string& uuid) { self_.bound[id] = uuid; }
-  // The membership in force, learners included.
-  void SetMembers(std::set<NodeId> members, NodeId next_member);
+  // The membership in force, learners included. Numbers below `removed_below` that are no member's
+  // were removed, and may be told so; 0: nobody may yet.
+  void SetMembers(std::set<NodeId> members, NodeId removed_below);
 
   bool decided() const { return !self_.cluster_id.empty(); }
   const std::string& cluster_id() const { return self_.cluster_id; }
@@ -72,6 +72,7 @@ class Founding {
 
  private:
   Self self_;
+  NodeId removed_below_;
   std::set<NodeId> answered_;  // without a cluster, while this node has none
 };
 

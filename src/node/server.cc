@@ -153,7 +153,6 @@ Status Server::OpenData() {
   self.cluster_id = identity.HasCluster() ? identity.cluster_id.Hex() : "";
   self.founds = founds_;
   for (const auto& [id, address] : addresses_) self.members.insert(id);
-  self.next_member = identity.membership.next_member;
   for (const auto& [id, uuid] : identity.peers) self.bound[id] = uuid.Hex();
   founding_ = std::make_unique<Founding>(std::move(self));
   return Done();

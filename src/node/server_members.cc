@@ -148,17 +148,21 @@ void Server::FollowAddresses(const Membership& membership, int64_t now_ms) {
   std::for_each(membership.learners.begin(), membership.learners.end(), add);
   for (const auto& [id, address] : addresses_)
     if (!members.contains(id) && id != self_)
-      leaving_[id] = {address, now_ms + kLeavingMs};
+      leaving_[id].address = address;
+  const bool settled = engine_->MembershipSettled();
+  for (auto& [id, leaving] : leaving_)
+    if (!settled || leaving.until_ms == 0)
+      leaving.until_ms = now_ms + kLeavingMs;
   std::erase_if(leaving_, [&](const auto& leaving) {
     return now_ms >= leaving.second.until_ms || !peers_->IsUp(leaving.first);
   });
   addresses_ = std::move(addresses);
+  const NodeId removed_below = settled ? membership.next_member : NodeId();
   std::erase_if(moved_, [&](const auto& moved) {
     const auto known = addresses_.find(moved.first);
-    return known == addresses_.end() ? moved.first < membership.next_member
-                                     : known->second == moved.second;
+    return known == addresses_.end() ? moved.first < removed_below : known->second == moved.second;
   });
-  founding_->SetMembers(std::move(members), membership.next_member);
+  founding_->SetMembers(std::move(members), removed_below);
   for (const machine::MemberView& row : rows)
     if (row.id != self_ && !row.uuid.empty() && addresses_.contains(row.id))
       founding_->Bind(row.id, row.uuid);
@@ -208,8 +212,10 @@ void Server::AnnounceSelf(int64_t now_ms) {
             {{"peer", config_.advertise_peer}, {"client", config_.advertise_client}});
 }
 
+// Until a majority of those who are left has it on disk this node may be the last one that knows.
 void Server::FollowRemoval(const Membership& membership, int64_t now_ms) {
-  const bool gone = !membership.IsMember(self_) && self_ < membership.next_member;
+  const bool gone = !membership.IsMember(self_) && self_ < membership.next_member &&
+                    engine_->MembershipSettled();
   if (gone && removed_since_ms_ == 0)
     removed_since_ms_ = now_ms;
   // A leader hands over first; what was sent before the removal gets its answer.

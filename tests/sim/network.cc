@@ -232,14 +232,14 @@ void SimNetwork::TryConnect(NodeId a, NodeId b) {
 }
 
 bool SimNetwork::Admits(NodeId end, NodeId peer) {
-  const Endpoint::Verdict verdict = processes_[end.value].endpoint->Judge(peer);
-  if (verdict == Endpoint::Verdict::kRemoved)
-    scheduler_->After(Delay(Dir(end, peer)), [this, peer, boot = processes_[peer.value].boot] {
-      const Process& told = processes_[peer.value];
-      if (told.running && told.boot == boot)
-        told.endpoint->OnToldRemoved();
-    });
-  return verdict == Endpoint::Verdict::kAdmitted;
+  if (!processes_[end.value].endpoint->Refuses(peer))
+    return true;
+  scheduler_->After(Delay(Dir(end, peer)), [this, peer, boot = processes_[peer.value].boot] {
+    const Process& told = processes_[peer.value];
+    if (told.running && told.boot == boot)
+      told.endpoint->OnToldRemoved();
+  });
+  return false;
 }
 
 }  // namespace synod::sim

@@ -32,10 +32,8 @@ class Endpoint {
   virtual void OnPeerUp(NodeId peer, uint64_t boot) = 0;
   virtual void OnPeerDown(NodeId peer, bool process_gone) = 0;
   virtual void OnFrame(NodeId from, const std::string& frame) = 0;
-  // Whether it would talk to this peer: strangers and removed members are refused, and the latter
-  // are told so.
-  enum class Verdict : uint8_t { kAdmitted, kStranger, kRemoved };
-  virtual Verdict Judge(NodeId peer) const = 0;
+  // Removed members are refused, and told so.
+  virtual bool Refuses(NodeId peer) const = 0;
   virtual void OnToldRemoved() = 0;
 };
 

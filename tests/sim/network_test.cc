@@ -19,11 +19,11 @@ class Recorder final : public Endpoint {
   void OnFrame(NodeId from, const std::string& frame) override {
     heard.push_back(std::to_string(from.value) + ": " + frame);
   }
-  Verdict Judge(NodeId) const override { return verdict; }
+  bool Refuses(NodeId) const override { return refuses; }
   void OnToldRemoved() override { heard.push_back("removed"); }
   std::vector<std::string> Take() { return std::exchange(heard, {}); }
   std::vector<std::string> heard;
-  Verdict verdict = Verdict::kAdmitted;
+  bool refuses = false;
 };
 
 class SimNetworkTest : public testing::Test {
@@ -132,7 +132,7 @@ TEST_F(SimNetworkTest, LosesDoublesAndReordersDatagrams) {
 }
 
 TEST_F(SimNetworkTest, ARemovedPeerIsToldSoAndConnectsToNobodyWhoKnows) {
-  one_.verdict = Endpoint::Verdict::kRemoved;
+  one_.refuses = true;
   network_->ProcessStarted(NodeId(1), 11);
   network_->ProcessStarted(NodeId(2), 22);
   Pass(kSecond);
@@ -140,17 +140,6 @@ TEST_F(SimNetworkTest, ARemovedPeerIsToldSoAndConnectsToNobodyWhoKnows) {
   ASSERT_FALSE(two_.heard.empty());
   EXPECT_EQ(two_.heard.front(), "removed");
   EXPECT_EQ(two_.heard.back(), "removed");
-}
-
-TEST_F(SimNetworkTest, AStrangerIsNotToldAnythingAndConnectsOnceItIsKnown) {
-  one_.verdict = Endpoint::Verdict::kStranger;
-  network_->ProcessStarted(NodeId(1), 11);
-  network_->ProcessStarted(NodeId(2), 22);
-  Pass(kSecond);
-  EXPECT_TRUE(two_.heard.empty());
-  one_.verdict = Endpoint::Verdict::kAdmitted;
-  Pass(kSecond);
-  EXPECT_EQ(two_.Take(), std::vector<std::string>{"up 1 boot 11"});
 }
 
 TEST(SimClockTest, RunsAtItsRateAndStandsStillWhileStopped) {

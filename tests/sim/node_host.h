@@ -155,7 +155,7 @@ class NodeHost final : public Endpoint {
   void OnPeerUp(NodeId peer, uint64_t boot) override;
   void OnPeerDown(NodeId peer, bool process_gone) override;
   void OnFrame(NodeId from, const std::string& frame) override;
-  Verdict Judge(NodeId peer) const override;
+  bool Refuses(NodeId peer) const override;
   void OnToldRemoved() override { told_removed_ = true; }
 
  private:

@@ -26,11 +26,10 @@ size_t World::CountSpoiled(const std::vector<NodeId>& nodes) const {
   return static_cast<size_t>(std::count_if(nodes.begin(), nodes.end(), spoiled));
 }
 
-Endpoint::Verdict NodeHost::Judge(NodeId peer) const {
+bool NodeHost::Refuses(NodeId peer) const {
   const Membership& membership = engine_->replica().membership();
-  if (membership.IsMember(peer))
-    return Verdict::kAdmitted;
-  return peer < membership.next_member ? Verdict::kRemoved : Verdict::kStranger;
+  return !membership.IsMember(peer) && peer < membership.next_member &&
+         engine_->MembershipSettled();
 }
 
 void NodeHost::FollowMembers() {
@@ -38,7 +37,7 @@ void NodeHost::FollowMembers() {
   const Time now = world_->scheduler.now();
   std::vector<NodeId> drop;
   for (auto& [peer, since] : peers_up_) {
-    if (Judge(peer) != Verdict::kRemoved)
+    if (!Refuses(peer))
       continue;
     if (!since)
       since = now;
@@ -46,7 +45,7 @@ void NodeHost::FollowMembers() {
       drop.push_back(peer);
   }
   for (const NodeId peer : drop) world_->network.Reset(id_, peer);
-  if (!removed_since_ && (told_removed_ || Judge(id_) == Verdict::kRemoved))
+  if (!removed_since_ && (told_removed_ || Refuses(id_)))
     removed_since_ = now;
   // A leader hands over first.
   if (!removed_since_ || engine_->replica().IsLeader())

@@ -218,11 +218,13 @@ TEST_F(EngineMembersTest, ARemovedNodeAnswersOnceAMajorityOfTheNewVotersHoldsThe
   ASSERT_FALSE(Now(gone).IsMember(N(gone)));
   cluster_.Run(200);
   EXPECT_FALSE(cluster_.Answer(gone, *call));
+  EXPECT_FALSE(cluster_.node(gone).MembershipSettled());
   cluster_.Heal();
   cluster_.Run(2000);
   const auto answer = cluster_.Answer(gone, *call);
   ASSERT_TRUE(answer && *answer);
   EXPECT_TRUE((*answer)->ok());
+  EXPECT_TRUE(cluster_.node(gone).MembershipSettled());
 }
 
 TEST_F(EngineMembersTest, ARepeatedChangeIsTheSameChange) {

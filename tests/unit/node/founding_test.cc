@@ -71,13 +71,24 @@ Founding Decided() {
   return founding;
 }
 
-TEST(FoundingTest, LetsANewMemberInAsSoonAsItIsOne) {
+// A node that was killed before it had seen the first membership knows of no newer ones.
+TEST(FoundingTest, LetsMembersInThatItDoesNotKnowYet) {
   Founding founding = Decided();
-  const auto stranger = founding.Judge(From(4, "cluster-a"));
-  ASSERT_TRUE(stranger);
-  EXPECT_NE(stranger->find("is no member"), std::string::npos) << *stranger;
-  founding.SetMembers({NodeId(1), NodeId(2), NodeId(3), NodeId(4)}, NodeId(5));
   EXPECT_EQ(founding.Judge(From(4, "cluster-a")), std::nullopt);
+  const auto empty = founding.Judge(From(4));
+  ASSERT_TRUE(empty);
+  EXPECT_NE(empty->find("is no member"), std::string::npos) << *empty;
+  founding.SetMembers({NodeId(1), NodeId(2), NodeId(3), NodeId(4)}, NodeId(5));
+  EXPECT_EQ(founding.Judge(From(4)), std::nullopt);
+}
+
+// While the others may not know it yet it can be the one that proves the change.
+TEST(FoundingTest, LetsARemovedMemberInUntilItMayBeToldSo) {
+  Founding founding = Decided();
+  founding.SetMembers({NodeId(1), NodeId(2)}, NodeId());
+  EXPECT_EQ(founding.Judge(From(3, "cluster-a")), std::nullopt);
+  founding.SetMembers({NodeId(1), NodeId(2)}, NodeId(4));
+  EXPECT_TRUE(founding.Judge(From(3, "cluster-a")));
 }
 
 TEST(FoundingTest, TellsARemovedMemberThatItWasRemoved) {
