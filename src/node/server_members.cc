@@ -214,8 +214,8 @@ void Server::AnnounceSelf(int64_t now_ms) {
 
 // Until a majority of those who are left has it on disk this node may be the last one that knows.
 void Server::FollowRemoval(const Membership& membership, int64_t now_ms) {
-  const bool gone = !membership.IsMember(self_) && self_ < membership.next_member &&
-                    engine_->MembershipSettled();
+  const bool gone =
+      !membership.IsMember(self_) && self_ < membership.next_member && engine_->MembershipSettled();
   if (gone && removed_since_ms_ == 0)
     removed_since_ms_ = now_ms;
   // A leader hands over first; what was sent before the removal gets its answer.
