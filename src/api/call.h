@@ -73,6 +73,12 @@ struct WatchCall {
   RenderOptions render;
 };
 
+// GET /v1/watch with Upgrade: websocket; its watches come as messages (watch_socket.h).
+struct WatchSocketCall {
+  int64_t timeout_ms = 5000;
+  RenderOptions render;
+};
+
 // GET /v1/elections/{path}/observe
 struct ObserveCall {
   std::string path;                          // the election's
@@ -102,8 +108,14 @@ struct PlainCall {
   RenderOptions render;
 };
 
-using Call = std::
-    variant<ChangeCall, ReadCall, WatchCall, ObserveCall, MoveLeaderCall, SnapshotCall, PlainCall>;
+using Call = std::variant<ChangeCall,
+                          ReadCall,
+                          WatchCall,
+                          WatchSocketCall,
+                          ObserveCall,
+                          MoveLeaderCall,
+                          SnapshotCall,
+                          PlainCall>;
 
 // The call, or the answer that ends the matter: a refusal, OPTIONS, or HEAD of a stream.
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& request,

@@ -109,6 +109,8 @@ std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& http,
   net::HttpResponse response = RenderRefusal(request.render, context, refusal);
   if (!request.allow.empty())
     response.headers.emplace_back("Allow", request.allow);
+  if (request.other_socket_version)
+    response.headers.emplace_back("Sec-WebSocket-Version", "13");
   return response;
 }
 

@@ -31,31 +31,27 @@ Status TakeStart(Request& request, Revision* from) {
   return Done();
 }
 
-Status TakeFilter(Request& request, watch::Spec* spec) {
-  const auto filter = request.params.Take("filter");
-  if (!filter)
-    return Done();
-  spec->puts = *filter == "put" || *filter == "put,delete" || *filter == "delete,put";
-  spec->deletes = *filter == "delete" || *filter == "put,delete" || *filter == "delete,put";
+}  // namespace
+
+Status ReadFilter(std::string_view text, watch::Spec* spec) {
+  spec->puts = text == "put" || text == "put,delete" || text == "delete,put";
+  spec->deletes = text == "delete" || text == "put,delete" || text == "delete,put";
   if (!spec->puts && !spec->deletes)
     return Malformed("filter must be put, delete or put,delete");
   return Done();
 }
 
-Status TakeScope(Request& request, watch::Spec* spec) {
-  const auto scope = request.params.Take("scope");
-  if (!scope || *scope == "node")
-    return Done();
-  if (*scope == "children")
+Status ReadScope(std::string_view text, watch::Spec* spec) {
+  if (text == "node")
+    spec->scope = watch::Scope::kNode;
+  else if (text == "children")
     spec->scope = watch::Scope::kChildren;
-  else if (*scope == "subtree")
+  else if (text == "subtree")
     spec->scope = watch::Scope::kSubtree;
   else
     return Malformed("scope must be node, children or subtree");
   return Done();
 }
-
-}  // namespace
 
 Result<Call> ParseWatch(Request& request) {
   if (Status s = request.RefuseAllButParams(); !s)
@@ -66,10 +62,12 @@ Result<Call> ParseWatch(Request& request) {
     return format.error();
   call.format = *format;
   call.spec.path = std::move(request.resource);
-  if (Status s = TakeScope(request, &call.spec); !s)
-    return s.error();
-  if (Status s = TakeFilter(request, &call.spec); !s)
-    return s.error();
+  if (const auto scope = request.params.Take("scope"))
+    if (Status s = ReadScope(*scope, &call.spec); !s)
+      return s.error();
+  if (const auto filter = request.params.Take("filter"))
+    if (Status s = ReadFilter(*filter, &call.spec); !s)
+      return s.error();
   if (Status s = request.params.Bool("prev", &call.spec.prev); !s)
     return s.error();
   if (Status s = TakeStart(request, &call.from_revision); !s)

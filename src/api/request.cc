@@ -9,7 +9,6 @@
 namespace synod::api {
 namespace {
 
-constexpr uint64_t kTimeoutMsMax = 60'000;
 constexpr size_t kLockPathBytesMax = 900;
 
 Error InvalidPath(std::string detail) {

@@ -23,6 +23,8 @@
 
 namespace synod::api {
 
+inline constexpr uint64_t kTimeoutMsMax = 60'000;
+
 Error Malformed(std::string detail);
 
 // The query of a target: names appear once, and each must be taken by somebody.
@@ -97,7 +99,7 @@ class Request {
   bool IsGet() const { return http.method == "GET" || http.method == "HEAD"; }
 
   // --- What endpoints share ---
-  // timeout_ms and encoding.
+  // timeout_ms (1 to kTimeoutMsMax) and encoding.
   Status TakeCommon(int64_t* timeout_ms);
   // consistency, min_revision, max_age_ms and, if `history`, at_revision.
   Status TakeConsistency(bool history, ReadCall* call);
@@ -131,8 +133,9 @@ class Request {
   Headers headers;
   RenderOptions render;
 
-  std::optional<uint64_t> limit;  // of a 413
-  std::string_view allow;         // of a 405
+  std::optional<uint64_t> limit;      // of a 413
+  std::string_view allow;             // of a 405
+  bool other_socket_version = false;  // of an upgrade that is refused
 };
 
 // One percent-encoded path ("/a/b%20c", maybe without the leading slash) as a valid path.
@@ -165,6 +168,7 @@ Result<Call> ParseProclaim(Request& request);
 Result<Call> ParseTransfer(Request& request);
 Result<Call> ParseObserve(Request& request);
 Result<Call> ParseWatch(Request& request);
+Result<Call> ParseWatchSocket(Request& request);
 Result<Call> ParseCompact(Request& request);
 Result<Call> ParseMoveLeader(Request& request);
 Result<Call> ParseSettings(Request& request);
@@ -173,6 +177,10 @@ Result<Call> ParseMembersPromote(Request& request);
 Result<Call> ParseMemberPromote(Request& request);
 Result<Call> ParseMemberReplace(Request& request);
 Result<Call> ParseMember(Request& request);
+
+// Of a watch, by their names.
+Status ReadScope(std::string_view text, watch::Spec* spec);
+Status ReadFilter(std::string_view text, watch::Spec* spec);
 
 // The end of every call: what all have in common, and no leftovers.
 template <typename AnyCall>

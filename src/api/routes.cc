@@ -157,7 +157,7 @@ Result<Route> FindRoute(Request* request) {
   if (Under("/v1/watch", request))
     return NodeRoute(request, {kGet, ParseWatch});
   if (request->path == "/v1/watch" && request->headers.upgrade)
-    return Route{"GET, OPTIONS", NotImplemented};
+    return Route{"GET, OPTIONS", ParseWatchSocket};
   if (Under("/v1/leases", request))
     return LeaseRoute(request);
   if (request->path == "/v1/locks")

@@ -54,6 +54,8 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared,
       parser_(LimitsOf(shared_->options)),
       active_ms_(shared_->now_ms) {}
 
+HttpConnection::~HttpConnection() = default;
+
 void HttpConnection::Start(std::list<std::shared_ptr<HttpConnection>>::iterator place) {
   place_ = place;
   ArmRead();
@@ -77,6 +79,10 @@ bool HttpConnection::WaitsForTurn() const {
 bool HttpConnection::WantsInput() const {
   if (phase_ == Phase::kClosed || input_ended_)
     return false;
+  // A peer that takes nothing is not listened to: what it asks for would only pile up.
+  if (websocket_ != nullptr)
+    return websocket_->held() < kReadAheadBytes &&
+           output_.bytes() < shared_->options.output_high_water;
   if (phase_ == Phase::kLingering || last_request_taken_)
     return dropped_bytes_ <= shared_->options.drain_bytes_max;
   // A little is read ahead of its turn: only so is it seen that the client has gone.
@@ -124,6 +130,12 @@ void HttpConnection::OnReadable(error_code ec) {
 }
 
 void HttpConnection::OnInput(std::string_view in) {
+  if (websocket_ != nullptr) {
+    heard_ms_ = shared_->now_ms;
+    websocket_->Feed(in);
+    AccountInput();
+    return;
+  }
   if (phase_ != Phase::kOpen || last_request_taken_) {
     dropped_bytes_ += in.size();
     return;
@@ -191,7 +203,8 @@ size_t HttpConnection::Parse(std::string_view in) {
 }
 
 void HttpConnection::AccountInput() {
-  const size_t held = parser_.held() + unparsed_.size();
+  const size_t held =
+      parser_.held() + unparsed_.size() + (websocket_ != nullptr ? websocket_->held() : 0);
   shared_->counters.request_bytes += held - input_held_;
   input_held_ = held;
 }
@@ -212,18 +225,17 @@ void HttpConnection::ContinueIfNeeded() {
 
 void HttpConnection::Dispatch() {
   const bool keep_alive = parser_.keep_alive();
-  const bool http_1_0 = parser_.http_1_0();
   const size_t held = parser_.held();
   // The exchange counts these bytes from here on.
   input_held_ -= held;
   continue_sent_ = false;
-  serial_ = http_1_0 || !parser_.safe();
+  serial_ = parser_.http_1_0() || !parser_.safe();
   if (!keep_alive)
     last_request_taken_ = true;
   ++shared_->counters.requests;
   const uint64_t sequence = first_sequence_ + slots_.size();
   auto exchange =
-      std::make_shared<HttpExchange>(shared_from_this(), parser_.Take(), sequence, http_1_0, held);
+      std::make_shared<HttpExchange>(shared_from_this(), parser_.Take(), sequence, held);
   slots_.push_back({exchange.get(), {}, false});
   try {
     shared_->handler.OnRequest(std::move(exchange));
@@ -235,7 +247,8 @@ void HttpConnection::Dispatch() {
 
 void HttpConnection::OnInputEnd() {
   input_ended_ = true;
-  if (phase_ == Phase::kLingering) {
+  // A WebSocket ends by its handshake: whoever goes without one is gone.
+  if (phase_ == Phase::kLingering || websocket_ != nullptr) {
     Close();
     return;
   }
@@ -412,6 +425,7 @@ void HttpConnection::Close() {
   counters.output_bytes -= std::exchange(output_held_, 0);
   counters.request_bytes -= std::exchange(input_held_, 0);
   --counters.connections;
+  DropSocket();
   shared_->connections.erase(place_);
   output_ = OutputQueue{};
   // Exchanges look at the phase before they look for their slot.
@@ -419,32 +433,37 @@ void HttpConnection::Close() {
   slots_.clear();
 }
 
+bool HttpConnection::SweepRequest() {
+  const HttpOptions& options = shared_->options;
+  if (phase_ != Phase::kOpen || last_request_taken_ || parse_blocked_)
+    return false;
+  const auto state = parser_.state();
+  if (state == RequestParser::State::kHead && IsOver(request_ms_, options.header_timeout)) {
+    Refuse(Errc::kRequestTimeout, "the request's header took too long", parser_.head());
+    return true;
+  }
+  if (state == RequestParser::State::kBody && IsOver(request_ms_, options.body_timeout)) {
+    Refuse(Errc::kRequestTimeout, "the request's body took too long", parser_.head());
+    return true;
+  }
+  return false;
+}
+
 void HttpConnection::Sweep() {
   const HttpOptions& options = shared_->options;
-  const int64_t now = shared_->now_ms;
-  const auto over = [now](int64_t since, std::chrono::seconds limit) {
-    return now - since >= std::chrono::milliseconds(limit).count();
-  };
   if (phase_ == Phase::kLingering) {
-    if (over(linger_ms_, options.drain_timeout))
+    if (IsOver(linger_ms_, options.drain_timeout))
       Close();
     return;
   }
-  if (phase_ == Phase::kOpen && !last_request_taken_ && !parse_blocked_) {
-    const auto state = parser_.state();
-    if (state == RequestParser::State::kHead && over(request_ms_, options.header_timeout)) {
-      Refuse(Errc::kRequestTimeout, "the request's header took too long", parser_.head());
-      return;
-    }
-    if (state == RequestParser::State::kBody && over(request_ms_, options.body_timeout)) {
-      Refuse(Errc::kRequestTimeout, "the request's body took too long", parser_.head());
-      return;
-    }
-  }
+  if (SweepRequest())
+    return;
   // A request that waits, or a stream with nothing to send, may be silent for as long as it likes.
   const bool owes_bytes = !output_.empty();
-  if ((slots_.empty() || owes_bytes) && over(active_ms_, options.idle_timeout))
+  if ((slots_.empty() || owes_bytes) && IsOver(active_ms_, options.idle_timeout))
     Close();
+  else if (websocket_ != nullptr)
+    SweepSocket();
 }
 
 }  // namespace synod::net

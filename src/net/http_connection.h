@@ -4,7 +4,9 @@
 //               gives requests to the handler, and writes the answers in the order of the requests.
 //               Output of one turn is written once, by Flush.
 // States        kOpen; kLingering: the last answer is out or on its way, input is read and dropped
-//               so that it is not lost to a reset; kClosed: only exchanges still refer to it.
+//               so that it is not lost to a reset; kClosed: only exchanges still refer to it. With
+//               websocket_ what is read goes there and no request follows; its slot is the only
+//               one, and complete when the closing handshake is.
 // Invariants    slots_ holds the unanswered requests in order; only the first one's output goes to
 //               output_, the others' waits in their slot.
 // Thread        The loop's. Nothing here calls the handler from within a call of the handler's.
@@ -26,6 +28,7 @@
 #include "src/net/loop.h"
 #include "src/net/output_queue.h"
 #include "src/net/request_parser.h"
+#include "src/net/websocket.h"
 
 namespace synod::net {
 
@@ -57,9 +60,11 @@ struct HttpShared {
   void FlushDirty();
 };
 
-class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
+                       private WebSocket::Owner {
  public:
   HttpConnection(std::shared_ptr<HttpShared> shared, Socket socket, Tcp::endpoint remote);
+  ~HttpConnection() override;
 
   void Start(std::list<std::shared_ptr<HttpConnection>>::iterator place);
   void Flush();
@@ -92,6 +97,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   size_t Parse(std::string_view in);
   void Dispatch();
   void OnInputEnd();
+  // Ends the connection if its client has been too slow; true if it did.
+  bool SweepRequest();
   bool MayTakeRequest() const;
   bool WaitsForTurn() const;
   bool WantsInput() const;
@@ -99,6 +106,18 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void ContinueIfNeeded();
   void AccountInput();
   void Refuse(Errc code, std::string detail, bool head);
+
+  // As a WebSocket.
+  Status Upgrade(const HttpRequest& request,
+                 const HttpResponse& head,
+                 std::function<void(std::string)> on_message);
+  void CloseSocket(uint16_t code, const std::string& reason);
+  void DropSocket();
+  void SweepSocket();
+  void OnSocketBytes(std::string_view bytes) override;
+  void OnSocketMessage(std::string text) override;
+  void OnSocketRoom() override;
+  void OnSocketClosed() override;
 
   // Output.
   Slot& SlotOf(uint64_t sequence);
@@ -108,6 +127,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     return last_request_taken_ && sequence + 1 == first_sequence_ + slots_.size();
   }
   void AccountOutput(size_t before, size_t after);
+  bool IsOver(int64_t since_ms, std::chrono::seconds limit) const {
+    return shared_->now_ms - since_ms >= std::chrono::milliseconds(limit).count();
+  }
   void CompleteSlot(uint64_t sequence);
   void PopComplete();
   void ArmWrite();
@@ -144,6 +166,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool dirty_ = false;
   bool abandoned_ = false;
 
+  std::shared_ptr<WebSocket> websocket_;
+  std::function<void(std::string)> on_message_;
+  int64_t heard_ms_ = 0;   // last byte of the WebSocket's peer
+  int64_t pinged_ms_ = 0;  // when it was last asked for one
+
   int64_t active_ms_;       // last byte in either direction
   int64_t request_ms_ = 0;  // first byte of the request that is being read
   int64_t linger_ms_ = 0;
@@ -157,7 +184,6 @@ class HttpExchange final : public Exchange {
   HttpExchange(std::shared_ptr<HttpConnection> connection,
                HttpRequest request,
                uint64_t sequence,
-               bool http_1_0,
                size_t held);
   ~HttpExchange() override;
   HttpExchange(const HttpExchange&) = delete;
@@ -169,6 +195,9 @@ class HttpExchange final : public Exchange {
   void StartStream(HttpResponse head) override;
   void Write(SharedBytes chunk) override;
   void EndStream() override;
+  void StartSocket(HttpResponse head, std::function<void(std::string)> on_message) override;
+  void Send(std::string_view prefix, SharedBytes bytes, std::string_view part) override;
+  void CloseSocket(uint16_t code, const std::string& reason) override;
   size_t QueuedBytes() const override;
   void OnDrained(std::function<void()> callback) override;
   void OnGone(std::function<void()> callback) override;
@@ -177,17 +206,20 @@ class HttpExchange final : public Exchange {
  private:
   friend class HttpConnection;
 
-  enum class State { kWaiting, kStreaming, kComplete };
+  enum class State { kWaiting, kStreaming, kSocket, kComplete };
 
   AfterAnswer After();
   void AppendChunk(SharedBytes chunk);
   void Complete();
+  // The answer is complete, or the connection sees to its end by itself.
+  void Release();
+  // The client of a WebSocket has ended it.
+  void Leave();
 
   std::shared_ptr<HttpConnection> connection_;
   HttpRequest request_;
   const uint64_t sequence_;
   const size_t held_;
-  const bool http_1_0_;
   State state_ = State::kWaiting;
   bool gone_ = false;
   std::function<void()> on_gone_;

@@ -10,13 +10,11 @@ namespace synod::net {
 HttpExchange::HttpExchange(std::shared_ptr<HttpConnection> connection,
                            HttpRequest request,
                            uint64_t sequence,
-                           bool http_1_0,
                            size_t held)
     : connection_(std::move(connection)),
       request_(std::move(request)),
       sequence_(sequence),
-      held_(held),
-      http_1_0_(http_1_0) {}
+      held_(held) {}
 
 HttpExchange::~HttpExchange() {
   connection_->shared_->counters.request_bytes -= held_;
@@ -33,13 +31,25 @@ std::string HttpExchange::remote() const {
 AfterAnswer HttpExchange::After() {
   if (connection_->IsLastAnswer(sequence_))
     return AfterAnswer::kClose;
-  return http_1_0_ ? AfterAnswer::kKeepExplicit : AfterAnswer::kKeep;
+  return request_.http_1_0 ? AfterAnswer::kKeepExplicit : AfterAnswer::kKeep;
 }
 
-void HttpExchange::Complete() {
+void HttpExchange::Release() {
   state_ = State::kComplete;
   on_gone_ = nullptr;
   on_drained_ = nullptr;
+}
+
+void HttpExchange::Leave() {
+  gone_ = true;
+  const auto on_gone = std::exchange(on_gone_, nullptr);
+  Release();
+  if (on_gone)
+    on_gone();
+}
+
+void HttpExchange::Complete() {
+  Release();
   connection_->CompleteSlot(sequence_);
   connection_->MarkDirty();
 }
@@ -69,14 +79,14 @@ void HttpExchange::StartStream(HttpResponse head) {
     return;
   }
   state_ = State::kStreaming;
-  if (http_1_0_)
+  if (request_.http_1_0)
     connection_->last_request_taken_ = true;  // only the connection's end can end the body
   std::string body = std::exchange(head.body, {});
   OutputQueue& out = connection_->OutputOf(sequence_);
   const size_t before = out.bytes();
   std::string* tail = out.Tail();
   const size_t size = tail->size();
-  const Framing framing = http_1_0_ ? Framing::kToClose : Framing::kChunked;
+  const Framing framing = request_.http_1_0 ? Framing::kToClose : Framing::kChunked;
   AppendHead(head, framing, After(), connection_->shared_->date, tail);
   out.Appended(size);
   connection_->AccountOutput(before, out.bytes());
@@ -96,7 +106,7 @@ void HttpExchange::StartStream(HttpResponse head) {
 void HttpExchange::AppendChunk(SharedBytes chunk) {
   OutputQueue& out = connection_->OutputOf(sequence_);
   const size_t before = out.bytes();
-  if (http_1_0_) {
+  if (request_.http_1_0) {
     out.Append(std::move(chunk));
   } else {
     std::array<char, 20> line;
@@ -126,13 +136,49 @@ void HttpExchange::EndStream() {
     state_ = State::kComplete;
     return;
   }
-  if (!http_1_0_) {
+  if (!request_.http_1_0) {
     OutputQueue& out = connection_->OutputOf(sequence_);
     const size_t before = out.bytes();
     out.Append(std::string_view("0\r\n\r\n"));
     connection_->AccountOutput(before, out.bytes());
   }
   Complete();
+}
+
+void HttpExchange::StartSocket(HttpResponse head, std::function<void(std::string)> on_message) {
+  SYNOD_CHECK(state_ == State::kWaiting);
+  if (connection_->closed()) {
+    state_ = State::kComplete;
+    return;
+  }
+  state_ = State::kSocket;
+  // The form of the request was judged before, so that this does not fail for any reason of ours.
+  if (connection_->Upgrade(request_, head, std::move(on_message)))
+    return;
+  connection_->Abandon(sequence_);
+  Leave();
+}
+
+void HttpExchange::Send(std::string_view prefix, SharedBytes bytes, std::string_view part) {
+  SYNOD_CHECK(state_ == State::kSocket || state_ == State::kComplete);
+  if (state_ != State::kSocket || connection_->closed() || !connection_->websocket_->may_send())
+    return;
+  OutputQueue& out = connection_->OutputOf(sequence_);
+  const size_t before = out.bytes();
+  out.Append(TextFrameHead(prefix.size() + part.size()));
+  out.Append(prefix);
+  out.Append(std::move(bytes), part);
+  connection_->AccountOutput(before, out.bytes());
+  connection_->MarkDirty();
+}
+
+void HttpExchange::CloseSocket(uint16_t code, const std::string& reason) {
+  SYNOD_CHECK(state_ == State::kSocket || state_ == State::kComplete);
+  if (state_ != State::kSocket)
+    return;
+  Release();
+  if (!connection_->closed())
+    connection_->CloseSocket(code, reason);
 }
 
 size_t HttpExchange::QueuedBytes() const {

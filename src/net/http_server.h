@@ -30,8 +30,8 @@
 
 namespace synod::net {
 
-// One request being answered: by Reply, or by StartStream and what follows, at any later time. One
-// that is dropped unanswered ends its connection.
+// One request being answered: by Reply, or by StartStream or StartSocket and what follows, at any
+// later time. One that is dropped unanswered ends its connection.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -48,13 +48,24 @@ class Exchange {
   virtual void StartStream(HttpResponse head) = 0;
   virtual void Write(SharedBytes chunk) = 0;
   virtual void EndStream() = 0;
-  // Bytes of this stream (and of answers before it) that the kernel has not taken.
+
+  // Answers 101 to a request whose headers ask for a WebSocket as RFC 6455 has it: the connection
+  // is one from here on. `head` has the fields besides the protocol's own; `on_message` gets every
+  // text message, in order. A peer that is silent is asked for a sign of life, and closed without.
+  virtual void StartSocket(HttpResponse head, std::function<void(std::string)> on_message) = 0;
+  // One text message: `prefix`, and then `part`, which lies within `bytes`.
+  virtual void Send(std::string_view prefix, SharedBytes bytes, std::string_view part) = 0;
+  // Begins the closing handshake, after what was sent.
+  virtual void CloseSocket(uint16_t code, const std::string& reason) = 0;
+
+  // Bytes of this answer (and of answers before it) that the kernel has not taken.
   virtual size_t QueuedBytes() const = 0;
   // Calls back once, as soon as QueuedBytes() is below the low-water mark.
   virtual void OnDrained(std::function<void()> callback) = 0;
 
   // Calls back once if the client goes (its end of the connection closed or failed) before the
   // answer is complete. Answering is still allowed: a client may have closed its sending half only.
+  // A WebSocket that its client closes has gone, too.
   virtual void OnGone(std::function<void()> callback) = 0;
   virtual bool gone() const = 0;
 };
@@ -75,18 +86,22 @@ struct HttpOptions {
   size_t pipeline_max = 64;
   size_t output_high_water = size_t{256} << 10;  // of a connection: above it no request is taken
   size_t stream_low_water = size_t{64} << 10;
+  size_t socket_message_bytes_max = size_t{64} << 10;  // that a WebSocket takes
   size_t memory_bytes_max = size_t{256} << 20;
   uint32_t connections_max = 0;  // 0: 20 000, or the descriptor limit less 1000 if that is less
   std::chrono::seconds header_timeout{10};
   std::chrono::seconds body_timeout{60};
   std::chrono::seconds idle_timeout{300};  // also for a client that does not take its answer
   std::chrono::seconds drain_timeout{5};
+  std::chrono::seconds socket_ping_after{10};  // of silence of a WebSocket's peer
+  std::chrono::seconds socket_silence_max{30};
   bool own_clock = true;  // false: only the caller's Sweep() moves time (tests)
 };
 
 // Plain numbers, for metrics.
 struct HttpCounters {
   uint64_t connections = 0;  // open now
+  uint64_t websockets = 0;   // of these
   uint64_t accepted = 0;
   uint64_t rejected = 0;    // over the limit of connections
   uint64_t requests = 0;    // given to the handler

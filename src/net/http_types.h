@@ -20,7 +20,8 @@ struct HttpRequest {
   std::string target;                                        // as sent: "/v1/kv/a?raw=true"
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
   std::string body;
-  bool head = false;  // method is HEAD: the body of the answer is left out
+  bool head = false;      // method is HEAD: the body of the answer is left out
+  bool http_1_0 = false;  // the client knows neither chunks nor upgrades
 
   // First value of a header (lower-case name), or empty.
   std::string_view Header(std::string_view name) const {

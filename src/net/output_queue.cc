@@ -42,19 +42,18 @@ void OutputQueue::Append(std::string&& text) {
     return;
   }
   bytes_ += text.size();
-  segments_.push_back({std::move(text), nullptr});
+  segments_.push_back({std::move(text), nullptr, {}});
   // What comes next begins a buffer of its own: appending to this one would move it.
   segments_.emplace_back();
 }
 
-void OutputQueue::Append(SharedBytes bytes) {
-  SYNOD_CHECK(bytes != nullptr);
-  if (bytes->size() < kCopyBelow) {
-    Append(std::string_view(*bytes));
+void OutputQueue::Append(SharedBytes bytes, std::string_view part) {
+  if (part.size() < kCopyBelow) {
+    Append(part);
     return;
   }
-  bytes_ += bytes->size();
-  segments_.push_back({{}, std::move(bytes)});
+  bytes_ += part.size();
+  segments_.push_back({{}, std::move(bytes), part});
 }
 
 void OutputQueue::Splice(OutputQueue&& other) {
@@ -66,7 +65,7 @@ void OutputQueue::Splice(OutputQueue&& other) {
   }
   for (Segment& segment : other.segments_) {
     if (segment.shared) {
-      Append(std::move(segment.shared));
+      Append(std::move(segment.shared), segment.part);
     } else {
       Append(std::move(segment.text));
     }

@@ -22,7 +22,12 @@ class OutputQueue {
 
   void Append(std::string_view text);
   void Append(std::string&& text);
-  void Append(SharedBytes bytes);
+  void Append(SharedBytes bytes) {
+    const std::string_view all = *bytes;
+    Append(std::move(bytes), all);
+  }
+  // `part` lies within `bytes`, which it keeps alive.
+  void Append(SharedBytes bytes, std::string_view part);
   // Takes over everything in `other`.
   void Splice(OutputQueue&& other);
 
@@ -42,8 +47,9 @@ class OutputQueue {
  private:
   struct Segment {
     std::string text;
-    SharedBytes shared;  // if set, the segment is this and `text` is empty
-    std::string_view view() const { return shared ? std::string_view(*shared) : text; }
+    SharedBytes shared;  // if set, the segment is `part` of it and `text` is empty
+    std::string_view part;
+    std::string_view view() const { return shared ? part : text; }
   };
 
   void Consume(size_t n);

@@ -76,8 +76,8 @@ class RequestParser::Sink : public http::basic_parser<true> {
     line_seen_ = true;
     if (target.size() > owner_.limits_.target_bytes_max)
       return Refuse(Errc::kUriTooLong, "the request target is too long", ec);
-    owner_.http_1_0_ = version == 10;
     HttpRequest& request = owner_.request_;
+    request.http_1_0 = version == 10;
     request.method = View(method);
     request.target = View(target);
     request.head = request.method == "HEAD";
@@ -105,13 +105,16 @@ class RequestParser::Sink : public http::basic_parser<true> {
       case http::field::transfer_encoding:
         if (!EqualsNoCase(View(value), "chunked"))
           return Refuse(Errc::kNotImplemented, "only the transfer coding chunked is known", ec);
-        if (owner_.http_1_0_)
+        if (owner_.http_1_0())
           return Refuse(Errc::kInvalidRequest, "a transfer coding in HTTP/1.0", ec);
         break;
       case http::field::expect:
         if (!EqualsNoCase(View(value), "100-continue"))
           return Refuse(Errc::kExpectationFailed, "only 100-continue can be expected", ec);
-        owner_.expects_continue_ = !owner_.http_1_0_;
+        owner_.expects_continue_ = !owner_.http_1_0();
+        break;
+      case http::field::upgrade:
+        owner_.upgrade_ = true;
         break;
       default:
         break;
@@ -125,7 +128,7 @@ class RequestParser::Sink : public http::basic_parser<true> {
 
   void on_header_impl(Ec& ec) override {
     header_seen_ = true;
-    if (hosts_ == 0 && !owner_.http_1_0_)
+    if (hosts_ == 0 && !owner_.http_1_0())
       return Refuse(Errc::kInvalidRequest, "no Host", ec);
     owner_.keep_alive_ = keep_alive();
   }
@@ -246,6 +249,7 @@ HttpRequest RequestParser::Take() {
   held_ = 0;
   keep_alive_ = true;
   expects_continue_ = false;
+  upgrade_ = false;
   return std::exchange(request_, HttpRequest{});
 }
 

@@ -45,12 +45,14 @@ class RequestParser {
 
   // In kBody and kDone.
   bool keep_alive() const { return keep_alive_; }
-  bool http_1_0() const { return http_1_0_; }
+  bool http_1_0() const { return request_.http_1_0; }
   bool expects_continue() const { return expects_continue_; }
   bool head() const { return request_.head; }
-  // In kDone: its method is one that changes nothing.
+  // In kDone: it may be answered beside others: its method changes nothing, and the connection
+  // stays what it is.
   bool safe() const {
-    return request_.method == "GET" || request_.method == "HEAD" || request_.method == "OPTIONS";
+    return !upgrade_ &&
+           (request_.method == "GET" || request_.method == "HEAD" || request_.method == "OPTIONS");
   }
 
   // Bytes held for the request so far.
@@ -77,8 +79,8 @@ class RequestParser {
   Error refusal_;
   size_t held_ = 0;
   bool keep_alive_ = true;
-  bool http_1_0_ = false;
   bool expects_continue_ = false;
+  bool upgrade_ = false;
 };
 
 }  // namespace synod::net

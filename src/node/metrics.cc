@@ -87,6 +87,22 @@ void AddRequests(const RequestStats& stats, Families* f) {
   }
 }
 
+void AddWatches(const Service& service, Families* f) {
+  const Streams* streams = service.streams();
+  f->Gauge("synod_watches", "Watches of this node.", D(streams != nullptr ? streams->size() : 0));
+  f->Gauge("synod_watch_sockets", "WebSockets of watches.", D(service.watch_sockets()));
+  if (streams == nullptr)
+    return;
+  f->Gauge("synod_watch_bytes", "Memory that the watches take, estimated; 512 MiB at most.",
+           D(streams->bytes()));
+  const Streams::Counters& c = streams->counters();
+  f->Counter("synod_watches_started_total", "Watches begun.", D(c.started));
+  f->Counter("synod_watch_messages_total", "Messages sent to watches.", D(c.messages));
+  f->Counter("synod_watch_overflows_total", "Watches cut off because they were too slow.",
+             D(c.overflows));
+  f->Counter("synod_watch_compacted_total", "Watches whose history was gone.", D(c.compacted));
+}
+
 void AddConsensus(const Engine& engine, Families* f) {
   const consensus::Replica& replica = engine.replica();
   const EngineCounters& c = engine.counters();
@@ -271,15 +287,7 @@ std::string Metrics::Render(const Sources& sources) const {
   f.Gauge("synod_build_info", "1, with the version.", 1, {{"version", std::string(kVersion)}});
   f.Gauge("synod_uptime_seconds", "Since the process began.", sources.uptime_seconds);
   AddRequests(sources.service->stats(), &f);
-  f.Gauge("synod_watches", "Watches of this node.", D(sources.service->watches()));
-  if (sources.service->stream_counters() != nullptr) {
-    const Streams::Counters& c = *sources.service->stream_counters();
-    f.Counter("synod_watches_started_total", "Watches begun.", D(c.started));
-    f.Counter("synod_watch_messages_total", "Messages sent to watches.", D(c.messages));
-    f.Counter("synod_watch_overflows_total", "Watches cut off because they were too slow.",
-              D(c.overflows));
-    f.Counter("synod_watch_compacted_total", "Watches whose history was gone.", D(c.compacted));
-  }
+  AddWatches(*sources.service, &f);
   if (sources.http != nullptr && sources.peers != nullptr)
     AddSockets(sources.http->counters(), sources.peers->counters(), &f);
   if (sources.engine != nullptr) {

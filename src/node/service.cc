@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/api/watch_socket.h"
 #include "src/base/check.h"
 #include "src/node/process.h"
 
@@ -97,6 +98,7 @@ Service::~Service() = default;
 void Service::SetEngine(Engine* engine) {
   engine_ = engine;
   streams_ = std::make_unique<Streams>(&engine->machine(), [this] { return MakeContext(); });
+  sockets_ = std::make_unique<WatchSockets>(engine, streams_.get(), hooks_.touch);
 }
 
 api::Context Service::MakeContext() const {
@@ -152,6 +154,8 @@ void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call ca
     StartRead(exchange, std::move(*read), route);
   else if (auto* watch = std::get_if<api::WatchCall>(&call))
     StartStream(exchange, std::move(*watch), route);
+  else if (auto* socket = std::get_if<api::WatchSocketCall>(&call))
+    StartStream(exchange, std::move(*socket), route);
   else if (auto* observe = std::get_if<api::ObserveCall>(&call))
     StartStream(exchange, std::move(*observe), route);
   else if (auto* move = std::get_if<api::MoveLeaderCall>(&call))
@@ -342,8 +346,10 @@ void Service::OnReadsReady(std::vector<ReadReady> reads) {
   const int64_t now_ms = MonotonicMs();
   for (ReadReady& ready : reads) {
     auto node = calls_.extract(ready.call);
-    if (node.empty())
+    if (node.empty()) {
+      sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()), now_ms);
       continue;
+    }
     Waiting& waiting = node.mapped();
     const api::RenderOptions& render = std::visit(
         [](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
@@ -356,6 +362,10 @@ void Service::OnReadsReady(std::vector<ReadReady> reads) {
     } else if (const auto* watch = std::get_if<api::WatchCall>(&waiting.call)) {
       stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *watch, now_ms),
                    MonotonicUs() - waiting.started_us);
+    } else if (std::holds_alternative<api::WatchSocketCall>(waiting.call)) {
+      net::HttpResponse head = api::RenderSocketHead(render, MakeContext());
+      stats_.Count(waiting.route, head.status, MonotonicUs() - waiting.started_us);
+      sockets_->Open(waiting.exchange, std::move(head));
     } else if (const auto* observe = std::get_if<api::ObserveCall>(&waiting.call)) {
       stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *observe, now_ms),
                    MonotonicUs() - waiting.started_us);
@@ -411,13 +421,17 @@ void Service::EndStreams() {
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
   backup_.reset();
-  if (streams_)
+  if (streams_) {
     streams_->EndAll(std::nullopt);
+    sockets_->CloseAll({Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"});
+  }
 }
 
 void Service::EndWatches(const Error& why) {
-  if (streams_)
+  if (streams_) {
     streams_->EndAll(why);
+    sockets_->CloseAll(why);
+  }
 }
 
 double Service::uptime_seconds() const {

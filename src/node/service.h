@@ -24,6 +24,7 @@
 #include "src/node/engine.h"
 #include "src/node/request_stats.h"
 #include "src/node/streams.h"
+#include "src/node/watch_sockets.h"
 
 namespace synod::node {
 
@@ -73,11 +74,9 @@ class Service : public net::HttpHandler {
   void EndStreams();
 
   const RequestStats& stats() const { return stats_; }
-  size_t watches() const { return streams_ ? streams_->size() : 0; }
+  const Streams* streams() const { return streams_.get(); }  // null while there is no engine
+  size_t watch_sockets() const { return sockets_ ? sockets_->size() : 0; }
   double uptime_seconds() const;
-  const Streams::Counters* stream_counters() const {
-    return streams_ ? &streams_->counters() : nullptr;
-  }
 
  private:
   struct Waiting {
@@ -86,6 +85,7 @@ class Service : public net::HttpHandler {
     std::variant<api::ChangeCall,
                  api::ReadCall,
                  api::WatchCall,
+                 api::WatchSocketCall,
                  api::ObserveCall,
                  api::MoveLeaderCall,
                  api::SnapshotCall>
@@ -132,6 +132,7 @@ class Service : public net::HttpHandler {
   const Hooks hooks_;
   Engine* engine_ = nullptr;
   std::unique_ptr<Streams> streams_;
+  std::unique_ptr<WatchSockets> sockets_;
   std::unordered_map<CallId, Waiting> calls_;
   std::vector<Move> moves_;
   std::unique_ptr<Backup> backup_;

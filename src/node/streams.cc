@@ -12,6 +12,11 @@ namespace {
 constexpr size_t kHighWaterBytes = size_t{256} << 10;
 constexpr int64_t kHeartbeatMs = 10'000;
 constexpr int64_t kStallMs = 15'000;
+constexpr uint64_t kBytesMax = uint64_t{512} << 20;
+// A stream with its share of the tables here and in the hub, besides its path (docs/operations.md).
+constexpr uint64_t kStreamBytes = 512;
+// Idle streams that one tick looks at: many that began together must not hold up a change.
+constexpr size_t kIdlePerTick = 256;
 
 Error Compacted() {
   return {Errc::kCompacted, Outcome::kNotApplied, "the history does not reach back so far"};
@@ -26,74 +31,125 @@ Streams::~Streams() = default;
 int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
                    const api::WatchCall& call,
                    int64_t now_ms) {
+  if (call.format == api::StreamFormat::kLongPoll)
+    return BeginPoll(std::move(exchange), call, now_ms);
+  const auto sink = std::make_shared<HttpSink>(exchange, call.format);
   Stream stream;
-  stream.format = call.format;
-  stream.render = call.render;
-  if (call.format == api::StreamFormat::kLongPoll) {
-    stream.poll = std::make_unique<api::LongPoll>(call.render.base64);
-    stream.poll_deadline_ms = now_ms + call.wait_ms;
-  }
-  return Open(std::move(exchange), call.spec, call.from_revision, std::move(stream), now_ms);
+  stream.sink = sink;
+  stream.base64 = call.render.base64;
+  const Result<watch::WatchId> id = Add(call.spec, call.from_revision, std::move(stream), now_ms);
+  if (!id)
+    return Refuse(exchange.get(), call.render, id.error());
+  exchange->OnGone([this, watch = *id] { Forget(watch); });
+  sink->Begin(api::RenderStreamHead(call.render, context_(), call.format), *id);
+  sink->Created(0, machine_->revision(), streams_.at(*id).position);
+  PumpOne(*id);
+  return 200;
+}
+
+int Streams::BeginPoll(std::shared_ptr<net::Exchange> exchange,
+                       const api::WatchCall& call,
+                       int64_t now_ms) {
+  Stream stream;
+  stream.base64 = call.render.base64;
+  stream.poll = std::make_unique<Poll>(
+      Poll{exchange, call.render, api::LongPoll(call.render.base64), poll_deadlines_.end()});
+  const Result<watch::WatchId> id = Add(call.spec, call.from_revision, std::move(stream), now_ms);
+  if (!id)
+    return Refuse(exchange.get(), call.render, id.error());
+  streams_.at(*id).poll->deadline = poll_deadlines_.emplace(now_ms + call.wait_ms, *id);
+  exchange->OnGone([this, watch = *id] { Forget(watch); });
+  PumpOne(*id);
+  return 200;
 }
 
 int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
                    const api::ObserveCall& call,
                    int64_t now_ms) {
+  const auto sink = std::make_shared<HttpSink>(exchange, call.format);
   Stream stream;
-  stream.format = call.format;
-  stream.render = call.render;
-  stream.election = call.path;
+  stream.sink = sink;
+  stream.base64 = call.render.base64;
+  stream.election = std::make_unique<Election>(Election{call.path, std::nullopt});
   // The election's own node says who leads, so that its history is the history of leaders.
   watch::Spec spec;
   spec.path = std::string(kLocksRoot) + call.path;
-  return Open(std::move(exchange), spec, call.from_revision, std::move(stream), now_ms);
-}
-
-int Streams::Open(std::shared_ptr<net::Exchange> exchange,
-                  const watch::Spec& spec,
-                  Revision from,
-                  Stream stream,
-                  int64_t now_ms) {
-  now_ms_ = now_ms;
+  const Result<watch::WatchId> id = Add(spec, call.from_revision, std::move(stream), now_ms);
+  if (!id)
+    return Refuse(exchange.get(), call.render, id.error());
+  exchange->OnGone([this, watch = *id] { Forget(watch); });
+  sink->Begin(api::RenderStreamHead(call.render, context_(), call.format), *id);
   const Revision now = machine_->revision();
-  // "The next change" is the one after what the linearizable round saw.
-  const Revision first = from == Revision() ? now + 1 : from;
-  Result<watch::WatchId> id = hub_.Add(spec, first);
-  if (!id) {
-    net::HttpResponse refusal =
-        api::RenderError(stream.render, context_(), id.error(), machine_->tree().floor());
-    const int status = refusal.status;
-    exchange->Reply(std::move(refusal));
-    return status;
-  }
-  ++counters_.started;
-  stream.exchange = std::move(exchange);
-  stream.position = first - 1;
-  stream.announced = stream.position;
-  stream.wrote_ms = now_ms;
-  Stream& s = streams_[*id] = std::move(stream);
-  s.exchange->OnGone([this, watch = *id] { Forget(watch); });
-  if (s.format != api::StreamFormat::kLongPoll) {
-    s.exchange->StartStream(api::RenderStreamHead(s.render, context_(), s.format));
-    if (s.election) {
-      s.leader = LeaderAt(*s.election, from == Revision() ? now : first - 1);
-      if (from == Revision())
-        Write(&s, api::RenderLeader(s.format, s.render.base64, now, s.leader));
-    } else {
-      Write(&s, api::RenderCreated(s.format, now, s.position));
-    }
-  }
+  Stream& s = streams_.at(*id);
+  s.election->leader = LeaderAt(call.path, s.position);
+  if (call.from_revision == Revision())
+    Write(&s, api::RenderLeader(call.format, s.base64, now, s.election->leader));
   PumpOne(*id);
   return 200;
 }
 
+Status Streams::Begin(std::shared_ptr<Sink> sink,
+                      uint64_t tag,
+                      const api::WatchCall& call,
+                      int64_t now_ms,
+                      watch::WatchId* id) {
+  Stream stream;
+  stream.sink = sink;
+  stream.tag = tag;
+  stream.base64 = call.render.base64;
+  const Result<watch::WatchId> added =
+      Add(call.spec, call.from_revision, std::move(stream), now_ms);
+  if (!added)
+    return added.error();
+  *id = *added;
+  sink->Created(tag, machine_->revision(), streams_.at(*added).position);
+  PumpOne(*added);
+  return Done();
+}
+
+Result<watch::WatchId> Streams::Add(const watch::Spec& spec,
+                                    Revision from,
+                                    Stream stream,
+                                    int64_t now_ms) {
+  now_ms_ = now_ms;
+  const uint64_t takes = kStreamBytes + spec.path.size();
+  if (bytes_ + takes > kBytesMax)
+    return Error{Errc::kOverloaded, Outcome::kNotApplied, "this node has too many watches"};
+  // "The next change" is the one after what the linearizable round saw.
+  const Revision first = from == Revision() ? machine_->revision() + 1 : from;
+  Result<watch::WatchId> id = hub_.Add(spec, first);
+  if (!id)
+    return id;
+  ++counters_.started;
+  bytes_ += takes;
+  stream.path_bytes = static_cast<uint16_t>(spec.path.size());
+  stream.position = first - 1;
+  stream.announced = stream.position;
+  stream.wrote_ms = now_ms;
+  if (!stream.poll)
+    idle_.Put(*id, now_ms, now_ms + kHeartbeatMs);
+  streams_.emplace(*id, std::move(stream));
+  return id;
+}
+
+int Streams::Refuse(net::Exchange* exchange, const api::RenderOptions& render, const Error& error) {
+  net::HttpResponse refusal = api::RenderError(render, context_(), error, compact_revision());
+  const int status = refusal.status;
+  exchange->Reply(std::move(refusal));
+  return status;
+}
+
 void Streams::Publish(const std::vector<store::RevisionRef>& revisions) {
   for (const store::RevisionRef& revision : revisions) hub_.Publish(revision);
-  for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
+  PumpReady();
 }
 
 void Streams::OnStateReplaced() {
   hub_.Rebase(&machine_->tree());
+  PumpReady();
+}
+
+void Streams::PumpReady() {
   for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
 }
 
@@ -102,33 +158,22 @@ void Streams::PumpOne(watch::WatchId id) {
   if (it == streams_.end())
     return;
   Stream& s = it->second;
-  while (true) {
-    if (s.exchange->QueuedBytes() > kHighWaterBytes) {
-      if (s.blocked_since_ms == 0) {
-        s.blocked_since_ms = now_ms_;
-        s.exchange->OnDrained([this, id] {
-          if (const auto found = streams_.find(id); found != streams_.end()) {
-            found->second.blocked_since_ms = 0;
-            PumpOne(id);
-          }
-        });
-      }
-      return;
-    }
+  while (!WaitsForRoom(id, &s)) {
     watch::Hub::Step step = hub_.Next(id);
     if (step.kind == watch::Hub::Step::Kind::kCompacted) {
       ++counters_.compacted;
-      End(id, api::RenderCompacted(s.format, machine_->tree().floor()), Compacted());
+      End(id, s.sink ? api::RenderCompacted(s.sink->format, compact_revision()) : std::string(),
+          Compacted());
       return;
     }
     if (step.kind == watch::Hub::Step::Kind::kCaughtUp) {
       s.position = std::max(s.position, step.position);
-      if (s.poll && !s.poll->empty())
+      if (s.poll && !s.poll->gathered.empty())
         FinishPoll(id, s.position + 1);
       return;
     }
     if (s.poll) {
-      if (!s.poll->Add(*step.message)) {
+      if (!s.poll->gathered.Add(*step.message)) {
         FinishPoll(id, step.message->revision->revision);
         return;
       }
@@ -141,25 +186,59 @@ void Streams::PumpOne(watch::WatchId id) {
   }
 }
 
+bool Streams::WaitsForRoom(watch::WatchId id, Stream* stream) {
+  Sink* sink = stream->sink.get();
+  if (sink == nullptr || sink->QueuedBytes() <= kHighWaterBytes)
+    return false;
+  if (!std::exchange(stream->waiting, true))
+    sink->waiting.push_back(id);
+  if (sink->blocked_since_ms != 0)
+    return true;
+  sink->blocked_since_ms = now_ms_;
+  sink->OnDrained([this, weak = std::weak_ptr<Sink>(stream->sink)] {
+    if (const auto drained = weak.lock())
+      Resume(drained.get());
+  });
+  if (!std::exchange(sink->listed, true))
+    blocked_.push_back(stream->sink);
+  return true;
+}
+
+// In turns: a stream that fills the sink again goes behind those that have waited meanwhile.
+void Streams::Resume(Sink* sink) {
+  sink->blocked_since_ms = 0;
+  while (sink->blocked_since_ms == 0 && !sink->waiting.empty()) {
+    const watch::WatchId id = sink->waiting.front();
+    sink->waiting.pop_front();
+    const auto it = streams_.find(id);
+    if (it == streams_.end())
+      continue;
+    it->second.waiting = false;
+    PumpOne(id);
+  }
+}
+
 void Streams::WriteMessage(Stream* stream, const watch::Message& message) {
   ++counters_.messages;
-  stream->exchange->Write(api::RenderChange(stream->format, stream->render.base64, message));
+  stream->sink->Write(stream->tag,
+                      api::RenderChange(stream->sink->format, stream->base64, message));
   stream->announced = message.revision->revision;
   stream->wrote_ms = now_ms_;
 }
 
 void Streams::WriteLeader(Stream* stream, Revision revision) {
-  std::optional<machine::Holder> leader = LeaderAt(*stream->election, revision);
+  Election& election = *stream->election;
+  std::optional<machine::Holder> leader = LeaderAt(election.path, revision);
   const auto same = [](const machine::Holder& a, const machine::Holder& b) {
     return a.token == b.token && a.value == b.value;
   };
-  const bool unchanged = leader.has_value() == stream->leader.has_value() &&
-                         (!leader || same(*leader, *stream->leader));
+  const bool unchanged = leader.has_value() == election.leader.has_value() &&
+                         (!leader || same(*leader, *election.leader));
   if (unchanged)
     return;
-  stream->leader = std::move(leader);
+  election.leader = std::move(leader);
   stream->announced = revision;
-  Write(stream, api::RenderLeader(stream->format, stream->render.base64, revision, stream->leader));
+  Write(stream, api::RenderLeader(stream->sink->format, stream->base64, revision, election.leader));
 }
 
 std::optional<machine::Holder> Streams::LeaderAt(const std::string& election, Revision at) const {
@@ -168,10 +247,11 @@ std::optional<machine::Holder> Streams::LeaderAt(const std::string& election, Re
 }
 
 void Streams::FinishPoll(watch::WatchId id, Revision next) {
-  Stream& s = streams_.at(id);
-  const std::shared_ptr<net::Exchange> exchange = s.exchange;
+  const Poll& poll = *streams_.at(id).poll;
+  const std::shared_ptr<net::Exchange> exchange = poll.exchange;
   ++counters_.messages;
-  net::HttpResponse response = s.poll->Render(s.render, context_(), machine_->revision(), next);
+  net::HttpResponse response =
+      poll.gathered.Render(poll.render, context_(), machine_->revision(), next);
   Forget(id);
   exchange->Reply(std::move(response));
 }
@@ -180,63 +260,97 @@ void Streams::Write(Stream* stream, std::string text) {
   if (text.empty())
     return;
   stream->wrote_ms = now_ms_;
-  stream->exchange->Write(std::make_shared<const std::string>(std::move(text)));
+  stream->sink->Write(stream->tag, std::make_shared<const std::string>(std::move(text)));
 }
 
 void Streams::End(watch::WatchId id, std::string last, const Error& of_poll) {
   Stream& s = streams_.at(id);
-  const std::shared_ptr<net::Exchange> exchange = s.exchange;
   if (s.poll) {
-    exchange->Reply(api::RenderError(s.render, context_(), of_poll, machine_->tree().floor()));
+    const std::shared_ptr<net::Exchange> exchange = s.poll->exchange;
+    Refuse(exchange.get(), s.poll->render, of_poll);
   } else {
     Write(&s, std::move(last));
-    exchange->EndStream();
+    s.sink->End(s.tag);
   }
   Forget(id);
 }
 
 void Streams::Forget(watch::WatchId id) {
-  if (streams_.erase(id) > 0)
-    hub_.Remove(id);
+  const auto it = streams_.find(id);
+  if (it == streams_.end())
+    return;
+  const Stream& s = it->second;
+  if (s.poll)
+    poll_deadlines_.erase(s.poll->deadline);
+  bytes_ -= kStreamBytes + s.path_bytes;
+  streams_.erase(it);
+  hub_.Remove(id);
 }
 
 void Streams::Tick(int64_t now_ms) {
   now_ms_ = now_ms;
-  std::vector<watch::WatchId> polls;
-  std::vector<watch::WatchId> stalled;
-  std::vector<watch::WatchId> idle;
-  for (const auto& [id, s] : streams_) {
-    if (s.poll && now_ms >= s.poll_deadline_ms)
-      polls.push_back(id);
-    else if (s.blocked_since_ms != 0 && now_ms - s.blocked_since_ms >= kStallMs)
-      stalled.push_back(id);
-    else if (!s.poll && s.blocked_since_ms == 0 && now_ms - s.wrote_ms >= kHeartbeatMs)
-      idle.push_back(id);
+  while (!poll_deadlines_.empty() && poll_deadlines_.begin()->first <= now_ms) {
+    const watch::WatchId id = poll_deadlines_.begin()->second;
+    FinishPoll(id, streams_.at(id).position + 1);
   }
-  for (const watch::WatchId id : polls) FinishPoll(id, streams_.at(id).position + 1);
-  for (const watch::WatchId id : stalled) {
-    ++counters_.overflows;
-    End(id, api::RenderOverflow(streams_.at(id).format, streams_.at(id).announced + 1),
-        Compacted());
-  }
-  for (const watch::WatchId id : idle) Heartbeat(id);
+  TickSinks();
+  TickIdle();
   // Those that search a long history a piece at a time, also while nothing is published.
-  for (const watch::WatchId id : hub_.TakeReady()) PumpOne(id);
+  PumpReady();
 }
 
-void Streams::Heartbeat(watch::WatchId id) {
-  PumpOne(id);  // what does not match moves the position on, too
-  const auto it = streams_.find(id);
-  if (it == streams_.end())
-    return;
-  Stream& s = it->second;
-  std::string text(api::Heartbeat(s.format));
-  if (!s.election && s.position > s.announced) {
-    text += api::RenderProgress(s.format, s.position);
-    s.announced = s.position;
+void Streams::TickSinks() {
+  std::vector<std::shared_ptr<Sink>> stalled;
+  std::erase_if(blocked_, [&](const std::weak_ptr<Sink>& weak) {
+    const auto sink = weak.lock();
+    if (sink == nullptr)
+      return true;
+    const bool is_stalled =
+        sink->blocked_since_ms != 0 && now_ms_ - sink->blocked_since_ms >= kStallMs;
+    if (is_stalled)
+      stalled.push_back(sink);
+    sink->listed = sink->blocked_since_ms != 0 && !is_stalled;
+    return !sink->listed;
+  });
+  for (const auto& sink : stalled) CutOff(sink);
+}
+
+void Streams::CutOff(const std::shared_ptr<Sink>& sink) {
+  for (const watch::WatchId id : sink->streams()) {
+    const auto it = streams_.find(id);
+    if (it == streams_.end())
+      continue;
+    ++counters_.overflows;
+    End(id, api::RenderOverflow(sink->format, it->second.announced + 1), Compacted());
   }
-  s.wrote_ms = now_ms_;
-  Write(&s, std::move(text));
+  sink->CutOff();
+}
+
+void Streams::TickIdle() {
+  const size_t at_most = std::max(kIdlePerTick, streams_.size() / kIdlePerTick);
+  for (const watch::WatchId id : idle_.Take(now_ms_, at_most)) {
+    const auto it = streams_.find(id);
+    if (it == streams_.end())
+      continue;
+    const int64_t due_ms = it->second.wrote_ms + kHeartbeatMs;
+    const bool idle = due_ms <= now_ms_ && it->second.sink->blocked_since_ms == 0;
+    idle_.Put(id, now_ms_, idle ? now_ms_ + kHeartbeatMs : std::max(due_ms, now_ms_ + 1000));
+    if (idle)
+      Heartbeat(id, &it->second);
+  }
+}
+
+void Streams::Heartbeat(watch::WatchId id, Stream* stream) {
+  PumpOne(id);  // what does not match moves the position on, too
+  if (!streams_.contains(id))
+    return;
+  std::string text(api::Heartbeat(stream->sink->format));
+  if (!stream->election && stream->position > stream->announced) {
+    text += api::RenderProgress(stream->sink->format, stream->position);
+    stream->announced = stream->position;
+  }
+  stream->wrote_ms = now_ms_;
+  Write(stream, std::move(text));
 }
 
 void Streams::EndAll(const std::optional<Error>& refusal) {
@@ -248,7 +362,8 @@ void Streams::EndAll(const std::optional<Error>& refusal) {
     if (s.poll && !refusal)
       FinishPoll(id, s.position + 1);
     else
-      End(id, api::RenderShuttingDown(s.format, s.announced + 1), refusal.value_or(Compacted()));
+      End(id, s.sink ? api::RenderShuttingDown(s.sink->format, s.announced + 1) : std::string(),
+          refusal.value_or(Compacted()));
   }
 }
 

@@ -1,10 +1,11 @@
-// Streams: the watches of this node as HTTP streams and long polls.
+// Streams: the watches of this node, over HTTP streams, WebSockets and long polls.
 //
-// Contract      A stream is a cursor of the watch hub and an exchange. It writes while the client
-//               takes what was written, stops when the kernel's queue is full, and goes on when it
-//               has drained. A client that takes nothing for kStallMs while there is more gets
-//               `overflow` and is let go: it can resume where it was. Idle streams get a comment
-//               and a progress mark every kHeartbeatMs.
+// Contract      A stream is a cursor of the watch hub and a sink. It writes while the client takes
+//               what was written, stops when the sink is full, and goes on when that has drained. A
+//               client that takes nothing for kStallMs while there is more gets `overflow` for all
+//               streams of its sink and is let go: it can resume where it was. Idle streams get a
+//               progress mark, and SSE a comment, every kHeartbeatMs.
+// Bounds        kBytesMax of state: beyond it a new stream is kOverloaded.
 // Thread        The loop's thread.
 #ifndef SYNOD_NODE_STREAMS_H_
 #define SYNOD_NODE_STREAMS_H_
@@ -22,6 +23,8 @@
 #include "src/api/render.h"
 #include "src/machine/machine.h"
 #include "src/net/http_server.h"
+#include "src/node/due_wheel.h"
+#include "src/node/sink.h"
 #include "watch/hub.h"
 
 namespace synod::node {
@@ -36,6 +39,14 @@ class Streams {
   // the exchange (410 if the history does not reach back) or makes it a stream. Gives the status.
   int Begin(std::shared_ptr<net::Exchange> exchange, const api::WatchCall& call, int64_t now_ms);
   int Begin(std::shared_ptr<net::Exchange> exchange, const api::ObserveCall& call, int64_t now_ms);
+  // As one of many of `sink`, which knows it as `tag`. `*id` is set before anything is written.
+  Status Begin(std::shared_ptr<Sink> sink,
+               uint64_t tag,
+               const api::WatchCall& call,
+               int64_t now_ms,
+               watch::WatchId* id);
+  // Ends a stream without a word.
+  void Forget(watch::WatchId id);
 
   void Publish(const std::vector<store::RevisionRef>& revisions);
   // The machine holds a later state now (a snapshot): streams go on as far as its history reaches
@@ -45,7 +56,10 @@ class Streams {
   // Ends all with `shutting_down` and where to go on. `refusal`: what this node has is not to be
   // shown any more, so that long polls get that error and not what they gathered.
   void EndAll(const std::optional<Error>& refusal);
+
+  Revision compact_revision() const { return machine_->tree().floor(); }
   size_t size() const { return streams_.size(); }
+  uint64_t bytes() const { return bytes_; }  // an estimate of what the streams take
 
   struct Counters {
     uint64_t started = 0;
@@ -56,39 +70,60 @@ class Streams {
   const Counters& counters() const { return counters_; }
 
  private:
-  struct Stream {
+  // A long poll, instead of a sink.
+  struct Poll {
     std::shared_ptr<net::Exchange> exchange;
-    api::StreamFormat format = api::StreamFormat::kSse;
     api::RenderOptions render;
+    api::LongPoll gathered;
+    std::multimap<int64_t, watch::WatchId>::iterator deadline;
+  };
+  // What an observed election has besides.
+  struct Election {
+    std::string path;
+    std::optional<machine::Holder> leader;  // as last told
+  };
+  struct Stream {
+    std::shared_ptr<Sink> sink;
+    uint64_t tag = 0;
     Revision position;   // everything up to here is delivered or does not match
     Revision announced;  // the last id that the client has
     int64_t wrote_ms = 0;
-    int64_t blocked_since_ms = 0;           // 0: not blocked
-    std::optional<std::string> election;    // observe: its path
-    std::optional<machine::Holder> leader;  // observe: as last told
-    std::unique_ptr<api::LongPoll> poll;    // long poll: what was gathered
-    int64_t poll_deadline_ms = 0;
+    std::unique_ptr<Poll> poll;
+    std::unique_ptr<Election> election;
+    uint16_t path_bytes = 0;
+    bool base64 = false;
+    bool waiting = false;  // in sink->waiting
   };
 
-  int Open(std::shared_ptr<net::Exchange> exchange,
-           const watch::Spec& spec,
-           Revision from,
-           Stream stream,
-           int64_t now_ms);
+  Result<watch::WatchId> Add(const watch::Spec& spec, Revision from, Stream stream, int64_t now_ms);
+  int Refuse(net::Exchange* exchange, const api::RenderOptions& render, const Error& error);
+  int BeginPoll(std::shared_ptr<net::Exchange> exchange,
+                const api::WatchCall& call,
+                int64_t now_ms);
+  void PumpReady();
   void PumpOne(watch::WatchId id);
-  void Heartbeat(watch::WatchId id);
+  // True if the sink is full: the stream is put among those that wait for it.
+  bool WaitsForRoom(watch::WatchId id, Stream* stream);
+  void Resume(Sink* sink);
+  void CutOff(const std::shared_ptr<Sink>& sink);
+  void TickSinks();
+  void TickIdle();
+  void Heartbeat(watch::WatchId id, Stream* stream);
   void WriteMessage(Stream* stream, const watch::Message& message);
   void WriteLeader(Stream* stream, Revision revision);
   void FinishPoll(watch::WatchId id, Revision next);
   void End(watch::WatchId id, std::string last, const Error& of_poll);
   void Write(Stream* stream, std::string text);
-  void Forget(watch::WatchId id);
   std::optional<machine::Holder> LeaderAt(const std::string& election, Revision at) const;
 
   const machine::Machine* machine_;
   const ContextSource context_;
   watch::Hub hub_;
   std::unordered_map<watch::WatchId, Stream> streams_;
+  uint64_t bytes_ = 0;
+  std::multimap<int64_t, watch::WatchId> poll_deadlines_;
+  DueWheel idle_;  // every stream that is no poll, once
+  std::vector<std::weak_ptr<Sink>> blocked_;
   Counters counters_;
   int64_t now_ms_ = 0;
 };

@@ -391,7 +391,7 @@ TEST(RequestTest, KnowsItsEndpointsAndTheirMethods) {
     EXPECT_EQ(HeaderOf(response, "Allow"), c.allow.empty() ? "<absent>" : c.allow)
         << c.method << " " << c.target;
   }
-  EXPECT_EQ(Verdict(Parse("GET", "/v1/watch", {{"upgrade", "websocket"}})), "501 not_implemented");
+  EXPECT_EQ(Verdict(Parse("GET", "/v1/watch", {{"upgrade", "websocket"}})), "400 invalid_request");
 }
 
 TEST(RequestTest, FailuresOfChangesCarryTheOutcome) {

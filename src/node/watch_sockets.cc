@@ -1,0 +1,166 @@
+#include "src/node/watch_sockets.h"
+
+#include <utility>
+#include <vector>
+
+#include "src/api/watch_socket.h"
+#include "src/net/websocket.h"
+#include "src/node/sink.h"
+
+namespace synod::node {
+
+class WatchSockets::Socket final : public Sink, public std::enable_shared_from_this<Socket> {
+ public:
+  // A watch waits for its quorum round, or it has a stream.
+  struct Watch {
+    std::optional<CallId> call;
+    watch::WatchId stream = 0;
+  };
+
+  Socket(WatchSockets* owner, std::shared_ptr<net::Exchange> exchange)
+      : Sink(api::StreamFormat::kNdjson), owner_(owner), exchange_(std::move(exchange)) {}
+
+  void Send(std::string text) {
+    auto bytes = std::make_shared<const std::string>(std::move(text));
+    const std::string_view all = *bytes;
+    exchange_->Send({}, std::move(bytes), all);
+  }
+  void Close(uint16_t code, const std::string& reason) { exchange_->CloseSocket(code, reason); }
+
+  void Created(uint64_t tag, Revision revision, Revision) override {
+    Send(api::RenderSocketCreated(tag, revision));
+  }
+  void Write(uint64_t tag, SharedBytes message) override {
+    const std::string_view rest = api::SocketRest(*message);
+    exchange_->Send(api::SocketPrefix(tag), std::move(message), rest);
+  }
+  void End(uint64_t tag) override { watches.erase(tag); }
+  void CutOff() override {
+    Close(net::kCloseTryAgainLater, "what was sent is not taken");
+    owner_->OnGone(shared_from_this());
+  }
+  std::vector<watch::WatchId> streams() const override {
+    std::vector<watch::WatchId> all;
+    for (const auto& [id, watch] : watches)
+      if (!watch.call)
+        all.push_back(watch.stream);
+    return all;
+  }
+  size_t QueuedBytes() const override { return exchange_->QueuedBytes(); }
+  void OnDrained(std::function<void()> callback) override {
+    exchange_->OnDrained(std::move(callback));
+  }
+
+  std::unordered_map<uint64_t, Watch> watches;  // by the client's id
+
+ private:
+  WatchSockets* owner_;
+  std::shared_ptr<net::Exchange> exchange_;
+};
+
+WatchSockets::WatchSockets(Engine* engine, Streams* streams, std::function<void()> touch)
+    : engine_(engine), streams_(streams), touch_(std::move(touch)) {}
+WatchSockets::~WatchSockets() = default;
+
+void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange, net::HttpResponse head) {
+  const auto socket = std::make_shared<Socket>(this, exchange);
+  sockets_.insert(socket);
+  const auto with_socket = [this, weak = std::weak_ptr<Socket>(socket)](const auto& act) {
+    if (const auto found = weak.lock())
+      act(found);
+  };
+  exchange->OnGone([this, with_socket] { with_socket([&](const auto& s) { OnGone(s); }); });
+  exchange->StartSocket(std::move(head), [this, with_socket](const std::string& text) {
+    with_socket([&](const auto& s) { OnMessage(s, text); });
+  });
+}
+
+void WatchSockets::OnMessage(const std::shared_ptr<Socket>& socket, const std::string& text) {
+  std::optional<uint64_t> id;
+  Result<api::SocketRequest> request = api::ParseSocketRequest(text, &id);
+  if (!request) {
+    Refuse(socket.get(), id, request.error());
+    return;
+  }
+  const Status done = request->watch ? StartWatch(socket, request->id, *std::move(request->watch))
+                                     : Cancel(socket.get(), request->id);
+  if (!done)
+    Refuse(socket.get(), id, done.error());
+}
+
+Status WatchSockets::StartWatch(const std::shared_ptr<Socket>& socket,
+                                uint64_t id,
+                                api::WatchCall call) {
+  if (socket->watches.contains(id))
+    return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                 "id " + std::to_string(id) + " is that of another watch of this connection"};
+  if (socket->watches.size() >= api::kSocketWatchesMax)
+    return Error{Errc::kTooLarge, Outcome::kNotApplied,
+                 "a WebSocket has at most " + std::to_string(api::kSocketWatchesMax) + " watches"};
+  ReadRequest read;
+  read.timeout_ms = call.timeout_ms;
+  const CallId round = engine_->Read(read);
+  socket->watches[id].call = round;
+  calls_.emplace(round, Pending{socket, id, std::move(call)});
+  touch_();
+  return Done();
+}
+
+Status WatchSockets::Cancel(Socket* socket, uint64_t id) {
+  const auto it = socket->watches.find(id);
+  if (it == socket->watches.end())
+    return Error{Errc::kNotFound, Outcome::kNotApplied,
+                 "no watch of this connection has id " + std::to_string(id)};
+  if (it->second.call) {
+    engine_->Cancel(*it->second.call);
+    calls_.erase(*it->second.call);
+  } else {
+    streams_->Forget(it->second.stream);
+  }
+  socket->watches.erase(it);
+  socket->Send(api::RenderSocketCanceled(id));
+  return Done();
+}
+
+void WatchSockets::Refuse(Socket* socket, std::optional<uint64_t> id, const Error& error) {
+  socket->Send(api::RenderSocketError(id, error, streams_->compact_revision()));
+}
+
+void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms) {
+  auto node = calls_.extract(call);
+  if (node.empty())
+    return;
+  const Pending& pending = node.mapped();
+  Socket::Watch& watch = pending.socket->watches.at(pending.id);
+  watch.call.reset();
+  const Status begun =
+      ready ? streams_->Begin(pending.socket, pending.id, pending.call, now_ms, &watch.stream)
+            : ready;
+  if (begun)
+    return;
+  pending.socket->watches.erase(pending.id);
+  Refuse(pending.socket.get(), pending.id, begun.error());
+}
+
+void WatchSockets::OnGone(const std::shared_ptr<Socket>& socket) {
+  for (const auto& [id, watch] : std::exchange(socket->watches, {})) {
+    if (watch.call) {
+      engine_->Cancel(*watch.call);
+      calls_.erase(*watch.call);
+    } else {
+      streams_->Forget(watch.stream);
+    }
+  }
+  sockets_.erase(socket);
+}
+
+void WatchSockets::CloseAll(const Error& why) {
+  for (const auto& [call, pending] : std::exchange(calls_, {})) {
+    engine_->Cancel(call);
+    Refuse(pending.socket.get(), pending.id, why);
+  }
+  for (const auto& socket : std::exchange(sockets_, {}))
+    socket->Close(net::kCloseGoingAway, "this node has nothing more to show");
+}
+
+}  // namespace synod::node

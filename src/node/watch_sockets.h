@@ -1,0 +1,62 @@
+// WatchSockets: the WebSockets of this node, each with many watches over one connection.
+//
+// Contract      Takes the messages of a client (src/api/watch_socket.h), answers each, and ties its
+//               watches to the streams. A watch begins, as every other, after a quorum round. What
+//               cannot be done is said on its id, and the connection goes on; it ends when the node
+//               stops, or when the client takes nothing (streams.h).
+// Thread        The loop's thread.
+#ifndef SYNOD_NODE_WATCH_SOCKETS_H_
+#define SYNOD_NODE_WATCH_SOCKETS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "src/api/call.h"
+#include "src/net/http_server.h"
+#include "src/node/engine.h"
+#include "src/node/streams.h"
+
+namespace synod::node {
+
+class WatchSockets {
+ public:
+  // `touch`: the engine has input. All outlive this.
+  WatchSockets(Engine* engine, Streams* streams, std::function<void()> touch);
+  ~WatchSockets();
+
+  void Open(const std::shared_ptr<net::Exchange>& exchange, net::HttpResponse head);
+  // A read of the engine is ready; nothing happens if it is of nobody here.
+  void OnReadReady(CallId call, const Status& ready, int64_t now_ms);
+  // The streams have been ended: refuses the watches that had not begun, and closes all.
+  void CloseAll(const Error& why);
+  size_t size() const { return sockets_.size(); }
+
+ private:
+  class Socket;
+  struct Pending {
+    std::shared_ptr<Socket> socket;
+    uint64_t id = 0;
+    api::WatchCall call;
+  };
+
+  void OnMessage(const std::shared_ptr<Socket>& socket, const std::string& text);
+  Status StartWatch(const std::shared_ptr<Socket>& socket, uint64_t id, api::WatchCall call);
+  Status Cancel(Socket* socket, uint64_t id);
+  void Refuse(Socket* socket, std::optional<uint64_t> id, const Error& error);
+  void OnGone(const std::shared_ptr<Socket>& socket);
+
+  Engine* engine_;
+  Streams* streams_;
+  const std::function<void()> touch_;
+  std::unordered_set<std::shared_ptr<Socket>> sockets_;
+  std::unordered_map<CallId, Pending> calls_;
+};
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_WATCH_SOCKETS_H_
