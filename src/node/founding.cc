@@ -30,8 +30,8 @@ std::optional<std::string> Founding::Judge(const Introduction& peer) const {
       return "node " + number + " is no member of this cluster, as far as this node knows";
     if (peer.from < removed_below_)
       return std::string(kRemoved) + "member " + number + " was removed from this cluster";
-    // It came while this node was away, and all whom this node knows may be gone; or it was removed,
-    // and is the last one that can prove it.
+    // It came while this node was away, and all whom this node knows may be gone; or it was
+    // removed, and is the last one that can prove it.
     return std::nullopt;
   }
   const auto bound = self_.bound.find(peer.from);

@@ -132,7 +132,11 @@ uint64_t Nemesis::GenSeenByAll(const NodeHost& host) const {
 
 void Nemesis::PutOldDisk() {
   if (copied_ == nullptr) {
-    copied_ = &AnyHost();
+    // A disk of the time when there was no other voter knows of nobody to ask.
+    NodeHost& host = AnyHost();
+    if (host.kept_membership().voters.size() < 2)
+      return;
+    copied_ = &host;
     copied_->CopyDisk();
     return;
   }

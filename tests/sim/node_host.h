@@ -107,6 +107,7 @@ class NodeHost final : public Endpoint {
   // Remembers the disk as it is. Later, on a stopped node: puts it back.
   void CopyDisk();
   uint64_t gen_of_copy() const { return copy_->gen; }
+  const Membership& kept_membership() const { return membership_; }
   void PutOldDisk();
   // On a stopped node: bits flip in the newest segment of its log, or it is lost, or all are. Who
   // then opens a log of fewer than `seen` records must be caught.
