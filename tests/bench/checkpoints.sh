@@ -23,9 +23,11 @@ run() {  # NAME VALUE_OF_DEBUG_NO_CHECKPOINTS
     pids+=($!)
   done
   until curl -sf -o /dev/null "http://127.0.0.1:17311/readyz"; do sleep 0.1; done
+  local leader=$((17301 + 10 * $(curl -sf http://127.0.0.1:17311/v1/status | sed 's/.*"leader":{"id":\([0-9]*\).*/\1/')))
   uptime
-  echo "checkpoints $1: $("$bin/soak" 127.0.0.1 17311 "$rate" "$seconds")"
-  curl -s http://127.0.0.1:17311/metrics | grep -E '^synod_(checkpoints_total|checkpoint_seconds_total|is_leader|loop)' || true
+  echo "checkpoints $1: $("$bin/soak" 127.0.0.1 "$leader" "$rate" "$seconds")"
+  echo "CPU seconds of the nodes: $(for pid in "${pids[@]}"; do awk '{print ($14 + $15) / 100}' "/proc/$pid/stat"; done | xargs)"
+  curl -s "http://127.0.0.1:$leader/metrics" | grep -E '^synod_(checkpoints_total|checkpoint_seconds_total|is_leader|loop)' || true
   uptime
   stop
   rm -rf "$scratch/$1"-*
