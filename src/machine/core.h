@@ -73,6 +73,7 @@ class Machine::Core {
   void ForEachRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
   Status LoadRecord(std::string_view key, std::string_view value);
+  Status LoadNode(store::EntryOwner node);
   Status FinishLoad();
   void BeginNewCluster();
   void CheckInvariants() const;
@@ -269,6 +270,7 @@ class Machine::Core {
   // The start of another cluster (restore.cc).
   void EndAllLeases();
 
+  std::vector<std::string> loaded_with_lease_;  // paths, until FinishLoad()
   session::RecordTally member_tally_;
   std::map<NodeId, Hash128> member_hashes_;
   bool settings_dirty_ = true;

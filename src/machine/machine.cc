@@ -402,6 +402,7 @@ void Machine::ForEachRecord(
 Status Machine::LoadRecord(std::string_view key, std::string_view value) {
   return core_->LoadRecord(key, value);
 }
+Status Machine::LoadNode(store::EntryOwner node) { return core_->LoadNode(std::move(node)); }
 Status Machine::FinishLoad() { return core_->FinishLoad(); }
 void Machine::BeginNewCluster() { core_->BeginNewCluster(); }
 void Machine::CheckInvariants() const { core_->CheckInvariants(); }

@@ -160,6 +160,8 @@ class Machine {
   void ForEachRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
   Status LoadRecord(std::string_view key, std::string_view value);
+  // The same for one of a node, decoded on whichever thread (src/store/record_codec.h).
+  Status LoadNode(store::EntryOwner node);
   // Checks what was loaded; kInternal with a detail if it does not fit together.
   Status FinishLoad();
 

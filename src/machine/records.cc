@@ -5,6 +5,7 @@
 #include "src/base/codec.h"
 #include "src/base/path.h"
 #include "src/machine/core.h"
+#include "src/store/record_codec.h"
 
 namespace synod::machine {
 namespace {
@@ -191,7 +192,10 @@ Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
   switch (static_cast<RecordTag>(key[0])) {
     case RecordTag::kMeta:
       return LoadMeta(key.substr(1), value);
-    case RecordTag::kNode:
+    case RecordTag::kNode: {
+      Result<store::EntryOwner> node = store::DecodeNode(key, value);
+      return node ? LoadNode(std::move(*node)) : node.error();
+    }
     case RecordTag::kHistory:
       return tree.LoadRecord(key, value);
     case RecordTag::kLease:
@@ -263,17 +267,20 @@ Status Machine::Core::LoadMember(std::string_view key, std::string_view value) {
   return Done();
 }
 
+Status Machine::Core::LoadNode(store::EntryOwner node) {
+  if (node->current->lease.value != 0)
+    loaded_with_lease_.emplace_back(node->path());
+  return tree.LoadNode(std::move(node));
+}
+
 Status Machine::Core::TieNodes() {
-  Status tied = Done();
-  tree.ForEachNode([&](std::string_view path, const store::NodeState& node) {
-    if (node.lease.value == 0)
-      return;
-    if (leases.Find(node.lease) == nullptr)
-      tied = Damaged("a node whose lease is not there: " + std::string(path));
-    else
-      leases.Tie(node.lease, path, path.size() + node.value.size());
-  });
-  return tied;
+  for (const std::string& path : std::exchange(loaded_with_lease_, {})) {
+    const store::NodeRef node = tree.Find(path);
+    if (leases.Find(node->lease) == nullptr)
+      return Damaged("a node whose lease is not there: " + path);
+    leases.Tie(node->lease, path, path.size() + node->value.size());
+  }
+  return Done();
 }
 
 Status Machine::Core::FinishLoad() {

@@ -1,9 +1,10 @@
 // From what is on disk to a state machine that is proven to be that state.
 //
-// Contract      LoadState: the last checkpoint of `state`, which is in `dir`. A thread of its own
-//               reads while the caller's loads. LoadSnapshot: the whole part that a node was sent,
-//               into *machine (which is empty), with each record given to `also`. Either state must
-//               fit together, and have the slot and the digest that stand beside it.
+// Contract      LoadState: the last checkpoint of `state`, which is in `dir`. Two threads of its
+//               own read and decode, half each, while the caller's loads. LoadSnapshot: the whole
+//               part that a node was sent, into *machine (which is empty), with each record given
+//               to `also`. Either state must fit together, and have the slot and the digest that
+//               stand beside it.
 // Errors        kInternal with what is wrong; *machine is worth nothing then. What `also` fails
 //               with.
 // Thread        Any, one at a time.

@@ -22,6 +22,8 @@ constexpr uint64_t kStateFormat = 1;
 constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // four full checkpoints to a table
 constexpr size_t kBlockCacheBytes = size_t{1} << 20;    // reads are whole scans: it is never hit
 constexpr size_t kBlockBytes = size_t{64} << 10;        // for the same reason
+constexpr uint64_t kHalfBytesMin = uint64_t{1} << 20;
+constexpr size_t kMiddleBytes = 24;
 constexpr size_t kImportBatchBytes = size_t{4} << 20;
 // Before all keys of records, which begin with a letter.
 const std::string kMetaKey("\0meta", 5);
@@ -106,7 +108,9 @@ class Database {
   // tell of it here.
   Status Write(leveldb::WriteBatch* batch);
   std::unique_ptr<leveldb::Iterator> Iterate();
-  Status ForEach(leveldb::Iterator* it, const RecordVisitor& each) const;
+  Status ForEach(leveldb::Iterator* it, const KeyRange& range, const RecordVisitor& each) const;
+  // Of the records below `key`, as far as they are in tables.
+  uint64_t BytesBelow(const std::string& key);
   leveldb::DB& db() { return *db_; }
   const std::string& dir() const { return dir_; }
 
@@ -165,16 +169,27 @@ std::unique_ptr<leveldb::Iterator> Database::Iterate() {
   return std::unique_ptr<leveldb::Iterator>(db_->NewIterator(read));
 }
 
-Status Database::ForEach(leveldb::Iterator* it, const RecordVisitor& each) const {
-  for (it->Seek(kFirstRecordKey); it->Valid(); it->Next()) {
+Status Database::ForEach(leveldb::Iterator* it,
+                         const KeyRange& range,
+                         const RecordVisitor& each) const {
+  for (it->Seek(std::max(kFirstRecordKey, range.from)); it->Valid(); it->Next()) {
     const leveldb::Slice key = it->key();
     const leveldb::Slice value = it->value();
+    if (!range.to.empty() && key.compare(range.to) >= 0)
+      break;
     if (Status ok = each({key.data(), key.size()}, {value.data(), value.size()}); !ok)
       return ok;
   }
   if (!it->status().ok())
     return Failed(it->status());
   return Done();
+}
+
+uint64_t Database::BytesBelow(const std::string& key) {
+  const leveldb::Range range(kFirstRecordKey, key);
+  uint64_t bytes = 0;
+  db_->GetApproximateSizes(&range, 1, &bytes);
+  return bytes;
 }
 
 class LevelDbStateSnapshot final : public StateSnapshot {
@@ -187,7 +202,7 @@ class LevelDbStateSnapshot final : public StateSnapshot {
   Revision revision() const override { return meta_.revision; }
   ClusterTime time() const override { return meta_.time; }
   Status ForEach(const RecordVisitor& each) override {
-    return database_->ForEach(iterator_.get(), each);
+    return database_->ForEach(iterator_.get(), {}, each);
   }
 
  private:
@@ -207,9 +222,10 @@ class LevelDbStateStore final : public StateStore {
   uint64_t log_gen() const override { return meta_.log_gen; }
   const std::string& witness() const override { return meta_.witness; }
   uint32_t machine_version() const override { return meta_.machine_version; }
-  Status Load(const RecordVisitor& each) override {
-    return database_->ForEach(database_->Iterate().get(), each);
+  Status LoadRange(const KeyRange& range, const RecordVisitor& each) override {
+    return database_->ForEach(database_->Iterate().get(), range, each);
   }
+  std::string Middle() override;
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;
   std::unique_ptr<StateSnapshot> TakeSnapshot() override {
@@ -221,6 +237,23 @@ class LevelDbStateStore final : public StateStore {
   Meta meta_;
   bool dead_ = false;
 };
+
+// The greatest key of so many bytes that has no more than half of the data below it, found byte by
+// byte.
+std::string LevelDbStateStore::Middle() {
+  const uint64_t half = database_->BytesBelow("\xff") / 2;
+  std::string key;
+  while (half >= kHalfBytesMin && key.size() < kMiddleBytes) {
+    key.push_back('\0');
+    for (int bit = 0x80; bit != 0; bit >>= 1) {
+      std::string above = key;
+      above.back() = static_cast<char>(above.back() | bit);
+      if (database_->BytesBelow(above) <= half)
+        key = std::move(above);
+    }
+  }
+  return key;
+}
 
 // LevelDB begins anew where CURRENT is missing, and removes what it finds there.
 bool LacksCurrent(const std::vector<std::string>& names) {

@@ -7,7 +7,7 @@
 //               the state if it differs.
 // Errors        After a failed Write the store is dead and the process must end (LevelDB writes
 //               after an ENOSPC can vanish: docs/decisions).
-// Thread        One thread at a time.
+// Thread        One thread at a time, LoadRange() apart.
 #ifndef SYNOD_STORAGE_STATE_STORE_H_
 #define SYNOD_STORAGE_STATE_STORE_H_
 
@@ -38,6 +38,12 @@ struct Checkpoint {
   uint32_t machine_version = 1;  // whose rules the records follow
 };
 
+// From `from` on and below `to`; empty: without a bound.
+struct KeyRange {
+  std::string from = {};
+  std::string to = {};
+};
+
 using RecordVisitor = std::function<Status(std::string_view key, std::string_view value)>;
 
 // The state as of one checkpoint, while later ones are written.
@@ -65,7 +71,12 @@ class StateStore {
   virtual uint64_t log_gen() const = 0;
   virtual const std::string& witness() const = 0;
   virtual uint32_t machine_version() const = 0;
-  virtual Status Load(const RecordVisitor& each) = 0;
+  // In the order of the keys. Several threads may do this at once, each with a range of its own,
+  // and nothing else meanwhile.
+  virtual Status LoadRange(const KeyRange& range, const RecordVisitor& each) = 0;
+  Status Load(const RecordVisitor& each) { return LoadRange({}, each); }
+  // A key that parts the records in two halves of about as many bytes; empty if there are few.
+  virtual std::string Middle() = 0;
   virtual Status Write(const Checkpoint& checkpoint) = 0;
   virtual uint64_t ApproximateBytes() const = 0;
   // Of the last checkpoint. Cheap: nothing is copied.

@@ -7,7 +7,7 @@
 //               searches.
 // Invariants    (1) Since() of a state is the revision from which it held: every edit that touches
 //               a node sets mod_revision or children_revision; (2) `until` falls along the chain.
-// Thread        Core thread only.
+// Thread        Core thread only; one that is in no tree yet: one thread at a time.
 #ifndef SYNOD_STORE_ENTRY_H_
 #define SYNOD_STORE_ENTRY_H_
 
@@ -56,6 +56,11 @@ struct Entry {
     ::operator delete(entry);
   }
 };
+
+struct EntryFree {
+  void operator()(Entry* entry) const { Entry::Free(entry); }
+};
+using EntryOwner = std::unique_ptr<Entry, EntryFree>;
 
 // The revision from which this state held.
 inline Revision Since(const NodeState& state) {

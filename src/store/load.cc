@@ -1,6 +1,7 @@
 // Loading: from records to a tree. Node records give the present; the chunks, walked from the
 // newest change to the oldest, give each earlier state and the changes that led from it to the
 // next.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -14,37 +15,15 @@ Error Damaged(std::string detail) {
   return Error{Errc::kInternal, Outcome::kNotApplied, std::move(detail)};
 }
 
-// Parents exist, counts are right, and nothing is newer than the last revision.
-Status CheckNodes(const NodeTable& nodes, Revision last) {
-  struct Open {
-    const Entry* entry;
-    uint64_t children;
-  };
-  std::vector<Open> open;  // the ancestors of where we are
-  const auto close = [&]() {
-    const Open& top = open.back();
-    const bool right = top.children == top.entry->current->num_children;
-    open.pop_back();
-    return right;
-  };
-  for (const Entry* entry : nodes.live()) {
-    const std::string_view path = entry->path();
-    while (!open.empty() && !IsWithin(path, open.back().entry->path())) {
-      if (!close())
-        return Damaged("a node before " + std::string(path) + " has a wrong count of children");
-    }
-    if (!open.empty()) {
-      if (open.back().entry->path() != ParentOf(path))
-        return Damaged("node " + std::string(path) + " has no parent");
-      ++open.back().children;
-    }
-    if (Since(*entry->current) > last)
-      return Damaged("node " + std::string(path) + " is newer than the last revision");
-    open.push_back({entry, 0});
-  }
-  while (!open.empty()) {
-    if (!close())
-      return Damaged("a node has a wrong count of children");
+// The ancestors of where the load is are open; those that `path` is not below have all their
+// children; without a path, all.
+Status CloseUpTo(std::string_view path, TreeState::Loading* loading) {
+  while (!loading->open.empty() &&
+         (path.empty() || !IsWithin(path, loading->open.back().entry->path()))) {
+    const TreeState::Loading::Open& top = loading->open.back();
+    if (top.children != top.entry->current->num_children)
+      return Damaged("node " + std::string(top.entry->path()) + " has a wrong count of children");
+    loading->open.pop_back();
   }
   return Done();
 }
@@ -183,16 +162,37 @@ Status HistoryLoader::LoadChunk(Revision first, std::string_view value) {
 
 }  // namespace
 
+// Parents exist and counts are right: checked while path and state are at hand.
+Status LoadNode(EntryOwner node, TreeState* state) {
+  auto& loading = state->loading;
+  const std::string_view path = node->path();
+  loading.any = true;
+  if (Status s = CloseUpTo(path, &loading); !s)
+    return s;
+  const Entry* entry = state->nodes.Load(&node);
+  if (entry == nullptr)
+    return Damaged("node " + std::string(path) + " comes twice, or behind a later one");
+  if (path != "/") {
+    if (loading.open.empty() || loading.open.back().entry->path() != ParentOf(path))
+      return Damaged("node " + std::string(path) + " has no parent");
+    ++loading.open.back().children;
+  }
+  loading.newest = std::max(loading.newest, Since(*entry->current));
+  loading.open.push_back({entry, 0});
+  return Done();
+}
+
 Status FinishLoading(TreeState* state) {
   auto& loading = state->loading;
   if (!loading.any)
     return Done();
   if (!loading.bounds)
     return Damaged("the record of the history's bounds is missing");
-  state->nodes.IndexLoaded();
   state->history.SetBounds(*loading.bounds);
-  if (Status s = CheckNodes(state->nodes, loading.bounds->last); !s)
+  if (Status s = CloseUpTo("", &loading); !s)
     return s;
+  if (loading.newest > loading.bounds->last)
+    return Damaged("a node is newer than the last revision");
 
   HistoryLoader loader(state);
   while (!loading.chunks.empty()) {

@@ -21,7 +21,6 @@ NodeTable::NodeTable() : seed_(reinterpret_cast<uintptr_t>(this)) {
 }
 
 NodeTable::~NodeTable() {
-  IndexLoaded();
   // Order does not matter here: nothing is observed but the memory given back.
   boost::unordered::erase_if(index_, [](const Key& key) {
     Entry::Free(key.entry);
@@ -116,41 +115,34 @@ void NodeTable::Forget(Version* version) {
   }
 }
 
-bool NodeTable::Load(std::string_view path, NodeRef state, const Hash128& record_hash) {
-  Entry* entry = nullptr;
-  if (path == "/") {
-    if (std::exchange(root_loaded_, true))
-      return false;
-    // The record at hand replaces the one that a new tree would write.
-    entry = *live_.begin();
-    digest_.Remove(entry->record_hash);
-    entry->dirty = false;
-    dirty_.clear();
-    dirty_bytes_ = 0;
-  } else if (rising_ && live_.IsLast(path)) {
-    entry = Entry::Make(path);
-    live_.Insert(entry);
-    unindexed_ = true;
-  } else {
-    rising_ = false;
-    IndexLoaded();
-    entry = FindOrAdd(path);
-    if (entry->current)
-      return false;
-    live_.Insert(entry);
-  }
-  entry->record_hash = record_hash;
-  digest_.Add(record_hash);
-  Count(*entry, entry->current, state);
-  entry->current = std::move(state);
-  return true;
+Entry* NodeTable::Load(EntryOwner* node) {
+  const std::string_view path = (*node)->path();
+  if (path == "/")
+    return LoadRoot(**node);
+  if (!live_.IsLast(path))
+    return nullptr;
+  Entry* entry = node->release();
+  index_.insert(Key{HashPath(path), entry});
+  live_.Insert(entry);
+  digest_.Add(entry->record_hash);
+  Count(*entry, nullptr, entry->current);
+  return entry;
 }
 
-void NodeTable::IndexLoaded() {
-  if (!std::exchange(unindexed_, false))
-    return;
-  index_.reserve(live_.size());
-  for (Entry* entry : live_) index_.insert(Key{HashPath(entry->path()), entry});
+// Takes the place of the one that a new tree has, and would write.
+Entry* NodeTable::LoadRoot(const Entry& loaded) {
+  if (live_.size() > 1 || std::exchange(root_loaded_, true))
+    return nullptr;
+  Entry* root = *live_.begin();
+  digest_.Remove(root->record_hash);
+  digest_.Add(loaded.record_hash);
+  Count(*root, root->current, loaded.current);
+  root->current = loaded.current;
+  root->record_hash = loaded.record_hash;
+  root->dirty = false;
+  dirty_.clear();
+  dirty_bytes_ = 0;
+  return root;
 }
 
 void NodeTable::TakeDirty(Records* out) {

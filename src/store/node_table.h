@@ -44,11 +44,9 @@ class NodeTable {
   // The oldest version of its entry goes.
   void Forget(Version* version);
 
-  // Loading: puts a state in place that is already on disk, in the record with that hash. False if
-  // `path` has one, the root's first one apart. Paths that rise are not looked up: they enter the
-  // index together, by IndexLoaded(), before anything else is asked of this table.
-  bool Load(std::string_view path, NodeRef state, const Hash128& record_hash);
-  void IndexLoaded();
+  // Loading: takes a node whose record is on disk, and gives back the entry. Null if its path is
+  // not behind all others.
+  Entry* Load(EntryOwner* node);
   // Loading: `entry` is a node of the past only.
   void Bury(Entry* entry) { dead_.Insert(entry); }
 
@@ -88,6 +86,7 @@ class NodeTable {
     bool operator()(const Key& a, const Wanted& b) const { return (*this)(b, a); }
   };
 
+  Entry* LoadRoot(const Entry& loaded);
   uint64_t HashPath(std::string_view path) const { return HashOf(path, seed_).lo; }
   void Count(const Entry& entry, const NodeRef& before, const NodeRef& now);
   void FreeIfUnused(Entry* entry);
@@ -95,8 +94,6 @@ class NodeTable {
 
   const uint64_t seed_;
   boost::unordered_flat_set<Key, KeyHash, KeyEqual> index_;  // the entries' owner
-  bool rising_ = true;                                       // all paths loaded so far rose
-  bool unindexed_ = false;  // some of live_ are not in the index yet
   bool root_loaded_ = false;
   Order live_;
   Order dead_;

@@ -112,32 +112,25 @@ void EncodeNode(std::string_view path,
   WriteState(state, &w);
 }
 
-Result<NodeRef> DecodeNode(std::string_view key, std::string_view value, std::string* path) {
+Result<EntryOwner> DecodeNode(std::string_view key, std::string_view value) {
   if (key.empty() || key[0] != static_cast<char>(RecordTag::kNode))
     return Damaged("not a node record");
-  key.remove_prefix(1);
-  *path = key.empty() ? std::string_view("/") : key;
-  std::replace(path->begin(), path->end(), '\0', '/');
+  std::string path(key.size() == 1 ? std::string_view("/") : key.substr(1));
   // One key a path: neither a slash as it is, nor the root by another name.
-  if (key.find('/') != std::string_view::npos || (key.size() == 1 && *path == "/") ||
-      !ValidatePath(*path))
+  const bool slash = key.find('/') != std::string_view::npos;
+  std::replace(path.begin(), path.end(), '\0', '/');
+  if (slash || (key.size() == 2 && path == "/") || !ValidatePath(path))
     return Damaged("a node record has an invalid path");
   Reader r(value);
   if (r.U8() != kNodeFormat)
-    return Damaged("the record of node " + *path + " has an unknown format");
+    return Damaged("the record of node " + path + " has an unknown format");
   NodeState state = ReadState(&r);
-  if (!r.Complete() || !IsSound(*path, state))
-    return Damaged("the record of node " + *path + " is malformed");
-  return Publish(std::move(state));
-}
-
-Result<NodeView> DecodeNode(std::string_view key, std::string_view value) {
-  NodeView view;
-  Result<NodeRef> node = DecodeNode(key, value, &view.path);
-  if (!node)
-    return node.error();
-  view.node = std::move(*node);
-  return view;
+  if (!r.Complete() || !IsSound(path, state))
+    return Damaged("the record of node " + path + " is malformed");
+  EntryOwner entry(Entry::Make(path));
+  entry->current = Publish(std::move(state));
+  entry->record_hash = HashOfRecord(key, value);
+  return entry;
 }
 
 std::string ChunkKey(Revision first) {

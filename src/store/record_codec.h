@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/base/error.h"
+#include "src/store/entry.h"
 #include "src/store/node.h"
 
 namespace synod::store {
@@ -23,9 +24,8 @@ void EncodeNode(std::string_view path,
                 const NodeState& state,
                 std::string* key,
                 std::string* value);
-Result<NodeView> DecodeNode(std::string_view key, std::string_view value);
-// Likewise, into *path, which keeps its memory.
-Result<NodeRef> DecodeNode(std::string_view key, std::string_view value, std::string* path);
+// With path, state and hash of the record.
+Result<EntryOwner> DecodeNode(std::string_view key, std::string_view value);
 
 // One undone step of history: with the state after it, `before` gives the state before it. That is
 // why a chunk holds no new states: those are in the node records, or in the chunks after it.

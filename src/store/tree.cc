@@ -116,11 +116,6 @@ void Tree::ForEachRecord(
   core_->history.ForEachRecord(each);
 }
 
-void Tree::ForEachNode(
-    const std::function<void(std::string_view path, const NodeState& node)>& each) const {
-  for (const Entry* entry : core_->nodes.live()) each(entry->path(), *entry->current);
-}
-
 Status Tree::LoadRecord(std::string_view key, std::string_view value) {
   auto& loading = core_->loading;
   loading.any = true;
@@ -141,13 +136,13 @@ Status Tree::LoadRecord(std::string_view key, std::string_view value) {
       return Damaged("a history chunk comes twice");
     return Done();
   }
-  auto node = DecodeNode(key, value, &loading.path);
+  auto node = DecodeNode(key, value);
   if (!node)
     return node.error();
-  if (!core_->nodes.Load(loading.path, *std::move(node), HashOfRecord(key, value)))
-    return Damaged("node " + loading.path + " comes twice");
-  return Done();
+  return LoadNode(std::move(*node));
 }
+
+Status Tree::LoadNode(EntryOwner node) { return store::LoadNode(std::move(node), core_.get()); }
 
 Status Tree::FinishLoad() { return FinishLoading(core_.get()); }
 

@@ -28,6 +28,7 @@
 #include "src/base/error.h"
 #include "src/base/hash.h"
 #include "src/base/record.h"
+#include "src/store/entry.h"
 #include "src/store/node.h"
 
 namespace synod::store {
@@ -162,15 +163,14 @@ class Tree {
   // Moves what changed since the last call to the end of *out (kNode and kHistory records).
   void TakeDirty(Records* out);
   uint64_t dirty_bytes() const;
-  // Every node, in path order, /.synod among them.
-  void ForEachNode(
-      const std::function<void(std::string_view path, const NodeState& node)>& each) const;
   // Every record of the current state.
   void ForEachRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
-  // One record of a checkpoint or snapshot into an empty tree; FinishLoad() after the last builds
-  // what is derived and checks it.
+  // One record of a checkpoint or snapshot into an empty tree, those of nodes in the order of their
+  // keys; FinishLoad() after the last builds what is derived and checks it.
   Status LoadRecord(std::string_view key, std::string_view value);
+  // A node's record that was decoded elsewhere (record_codec.h).
+  Status LoadNode(EntryOwner node);
   Status FinishLoad();
 
   void CheckInvariants() const;

@@ -33,12 +33,19 @@ struct TreeState {
   struct Loading {
     std::map<uint64_t, std::string> chunks;  // by first revision
     std::optional<HistoryBounds> bounds;
+    struct Open {
+      const Entry* entry;
+      uint64_t children;  // so far
+    };
+    std::vector<Open> open;  // the last node and its ancestors
+    Revision newest;
     bool any = false;
-    std::string path;  // of the record at hand; kept for its memory
   };
   Loading loading;
 };
 
+// The next node of a load, in the order of paths (load.cc).
+Status LoadNode(EntryOwner node, TreeState* state);
 // Checks what was loaded and rebuilds what is derived (load.cc).
 Status FinishLoading(TreeState* state);
 

@@ -26,10 +26,13 @@ class MemoryStateSnapshot final : public StateSnapshot {
 
 }  // namespace
 
-Status MemoryStateStore::Load(const RecordVisitor& each) {
-  for (const auto& [key, value] : disk_.records)
-    if (Status ok = each(key, value); !ok)
+Status MemoryStateStore::LoadRange(const KeyRange& range, const RecordVisitor& each) {
+  for (auto it = disk_.records.lower_bound(range.from); it != disk_.records.end(); ++it) {
+    if (!range.to.empty() && it->first >= range.to)
+      break;
+    if (Status ok = each(it->first, it->second); !ok)
       return ok;
+  }
   return Done();
 }
 

@@ -40,7 +40,8 @@ class MemoryStateStore final : public StateStore {
   uint64_t log_gen() const override { return disk_.log_gen; }
   const std::string& witness() const override { return disk_.witness; }
   uint32_t machine_version() const override { return disk_.machine_version; }
-  Status Load(const RecordVisitor& each) override;
+  Status LoadRange(const KeyRange& range, const RecordVisitor& each) override;
+  std::string Middle() override { return {}; }
   Status Write(const Checkpoint& checkpoint) override;
   uint64_t ApproximateBytes() const override;
   std::unique_ptr<StateSnapshot> TakeSnapshot() override;

@@ -238,6 +238,44 @@ TEST_F(StateStoreTest, AFlippedBitInATableIsReportedOrHarmless) {
   EXPECT_GT(reported, 50u);
 }
 
+TEST_F(StateStoreTest, HalvesAreReadApart) {
+  ASSERT_TRUE(Open());
+  EXPECT_EQ(store_->Middle(), "");
+  Content written;
+  for (uint64_t slot = 1; slot <= 40; ++slot) {
+    Checkpoint c;
+    c.slot = Slot(slot);
+    for (uint64_t i = 0; i < 10; ++i) {
+      // Bytes that do not compress, or the tables would be small.
+      std::string value;
+      for (uint64_t word = 0; word < 12'500; ++word) {
+        const Hash128 hash = HashOf(std::to_string(word), slot * 10 + i);
+        value.append(reinterpret_cast<const char*>(&hash), 8);
+      }
+      const std::string key = "n" + std::to_string(slot * 10 + i + 100'000);
+      written[key] = value;
+      c.records.push_back({key, value});
+    }
+    ASSERT_TRUE(store_->Write(c));
+  }
+  ASSERT_TRUE(Open());
+  const std::string middle = store_->Middle();
+  Content first, second;
+  const auto into = [](Content* content) {
+    return [content](std::string_view key, std::string_view value) {
+      content->emplace(key, value);
+      return Done();
+    };
+  };
+  ASSERT_TRUE(store_->LoadRange({{}, middle}, into(&first)));
+  ASSERT_TRUE(store_->LoadRange({middle, {}}, into(&second)));
+  EXPECT_GT(first.size(), written.size() / 4);
+  EXPECT_GT(second.size(), written.size() / 4);
+  first.merge(second);
+  EXPECT_TRUE(second.empty());
+  EXPECT_TRUE(first == written);
+}
+
 TEST_F(StateStoreTest, TheLoaderMayStop) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(store_->Write(Make(5)));

@@ -120,13 +120,19 @@ TEST_F(LoadTest, AnEmptyTreeLoadsFromNothingAndFromItsOwnRecords) {
   EXPECT_EQ(copy.digest(), tree_.digest());
 }
 
-TEST_F(LoadTest, TheOrderOfTheRecordsDoesNotMatter) {
+TEST_F(LoadTest, OnlyTheOrderOfTheNodesMatters) {
   Populate();
   const Disk disk = AllRecords();
-  std::vector<std::pair<std::string, std::string>> records(disk.begin(), disk.end());
   Random random(3);
   for (int round = 0; round < 20; ++round) {
-    for (size_t i = records.size(); i > 1; --i) std::swap(records[i - 1], records[random.Below(i)]);
+    std::vector<std::pair<std::string, std::string>> records;
+    for (const auto& record : disk)
+      if (record.first.starts_with('n'))
+        records.push_back(record);
+    for (const auto& record : disk)
+      if (!record.first.starts_with('n'))
+        records.insert(records.begin() + static_cast<long>(random.Below(records.size() + 1)),
+                       record);
     Tree copy;
     for (const auto& [key, value] : records) ASSERT_TRUE(copy.LoadRecord(key, value));
     ASSERT_TRUE(copy.FinishLoad());
@@ -259,11 +265,23 @@ INSTANTIATE_TEST_SUITE_P(Kinds, DamageTest, testing::ValuesIn(kDamage), [](const
 
 TEST_F(LoadTest, ARecordThatComesTwiceIsAnError) {
   Populate();
+  Tree tree;
   for (const auto& [key, value] : AllRecords()) {
-    Tree tree;
     ASSERT_TRUE(tree.LoadRecord(key, value));
     EXPECT_FALSE(tree.LoadRecord(key, value));
   }
+}
+
+TEST_F(LoadTest, NodesComeInTheOrderOfTheirKeys) {
+  Populate();
+  Tree tree;
+  Disk disk = AllRecords();
+  const std::string early = disk.extract(NodeKey("/a")).mapped();
+  disk.erase(NodeKey("/a/b"));
+  for (const auto& [key, value] : disk) ASSERT_TRUE(tree.LoadRecord(key, value));
+  const Status late = tree.LoadRecord(NodeKey("/a"), early);
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().detail.find("behind"), std::string::npos) << late.error().detail;
 }
 
 TEST_F(LoadTest, FlippedBytesNeverCrash) {

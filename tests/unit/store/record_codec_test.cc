@@ -51,11 +51,12 @@ TEST(RecordCodecTest, NodesComeBackAsTheyWere) {
   std::string key, value;
   EncodeNode("/a/b-c", state, &key, &value);
   EXPECT_EQ(key, NodeKey("/a/b-c"));
-  const auto view = DecodeNode(key, value);
-  ASSERT_TRUE(view.has_value());
-  EXPECT_EQ(view->path, "/a/b-c");
+  const auto entry = DecodeNode(key, value);
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ((*entry)->path(), "/a/b-c");
+  EXPECT_EQ((*entry)->record_hash, HashOfRecord(key, value));
   std::string again_key, again;
-  EncodeNode(view->path, *view->node, &again_key, &again);
+  EncodeNode((*entry)->path(), *(*entry)->current, &again_key, &again);
   EXPECT_EQ(again, value);
 }
 

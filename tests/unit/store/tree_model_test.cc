@@ -266,11 +266,16 @@ class RandomRun {
     EXPECT_EQ(sum, tree_->digest());
   }
 
-  // The records come in any order.
+  // The nodes' records come in the order of their keys, the others anywhere.
   void Load(const std::map<std::string, std::string>& records) {
     std::vector<const std::string*> keys;
+    const std::string node(1, static_cast<char>(RecordTag::kNode));
+    const auto nodes = records.lower_bound(node);
+    for (auto it = nodes; it != records.end() && it->first.starts_with(node); ++it)
+      keys.push_back(&it->first);
     for (const auto& [key, value] : records)
-      keys.insert(keys.begin() + static_cast<long>(random_.Below(keys.size() + 1)), &key);
+      if (!key.starts_with(node))
+        keys.insert(keys.begin() + static_cast<long>(random_.Below(keys.size() + 1)), &key);
     Tree loaded;
     for (const std::string* key : keys) ASSERT_TRUE(loaded.LoadRecord(*key, records.at(*key)));
     const Status done = loaded.FinishLoad();
