@@ -141,7 +141,7 @@ void HttpConnection::OnInput(std::string_view in) {
     return;
   }
   if (!unparsed_.empty()) {
-    unparsed_.append(in);
+    unparsed_.Append(in);
     ParseUnparsed();
     return;
   }
@@ -149,21 +149,17 @@ void HttpConnection::OnInput(std::string_view in) {
   if (last_request_taken_) {
     dropped_bytes_ += in.size() - used;
   } else if (used < in.size() && phase_ != Phase::kClosed) {
-    unparsed_.assign(in.substr(used));
+    unparsed_.Append(in.substr(used));
     AccountInput();
   }
 }
 
 void HttpConnection::ParseUnparsed() {
-  const size_t used = Parse(unparsed_);
+  unparsed_.Use(Parse(unparsed_.view()));
   if (last_request_taken_) {
-    dropped_bytes_ += unparsed_.size() - used;
-    unparsed_.clear();
-  } else {
-    unparsed_.erase(0, used);
+    dropped_bytes_ += unparsed_.size();
+    unparsed_.Clear();
   }
-  if (unparsed_.empty())
-    unparsed_.shrink_to_fit();
   if (phase_ != Phase::kClosed)
     AccountInput();
 }
@@ -204,7 +200,7 @@ size_t HttpConnection::Parse(std::string_view in) {
 
 void HttpConnection::AccountInput() {
   const size_t held =
-      parser_.held() + unparsed_.size() + (websocket_ != nullptr ? websocket_->held() : 0);
+      parser_.held() + unparsed_.held() + (websocket_ != nullptr ? websocket_->held() : 0);
   shared_->counters.request_bytes += held - input_held_;
   input_held_ = held;
 }

@@ -27,6 +27,7 @@
 #include "src/net/http_writer.h"
 #include "src/net/loop.h"
 #include "src/net/output_queue.h"
+#include "src/net/read_ahead.h"
 #include "src/net/request_parser.h"
 #include "src/net/websocket.h"
 
@@ -146,7 +147,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   Phase phase_ = Phase::kOpen;
 
   RequestParser parser_;
-  std::string unparsed_;   // read, and kept for when there is more of it or room for it
+  ReadAhead unparsed_;     // read, and kept for when there is more of it or room for it
   size_t input_held_ = 0;  // bytes of the parser and of unparsed_, as accounted
   size_t dropped_bytes_ = 0;
   bool read_armed_ = false;

@@ -23,7 +23,8 @@ Status HttpConnection::Upgrade(const HttpRequest& request,
   ++shared_->counters.websockets;
   Status started = websocket_->Start(request, head, shared_->date);
   if (!unparsed_.empty())
-    websocket_->Feed(std::exchange(unparsed_, {}));
+    websocket_->Feed(unparsed_.view());
+  unparsed_.Clear();
   AccountInput();
   MarkDirty();
   return started;
