@@ -3,7 +3,7 @@
 //
 //   soak HOST PORT WRITES_PER_SECOND SECONDS
 //
-// Puts of 256 bytes over 100 000 paths, from 64 connections. Prints one line: what was done, p50,
+// Puts of 256 bytes over 100 000 paths, from 256 connections. Prints one line: what was done, p50,
 // p99, p99.9 and the largest latency in ms, and every second whose largest was above 100 ms.
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 
 namespace {
 
-constexpr size_t kConnections = 64;
+constexpr size_t kConnections = 256;
 constexpr uint64_t kPaths = 100'000;
 constexpr size_t kValueBytes = 256;
 constexpr int64_t kStallMicros = 100'000;
