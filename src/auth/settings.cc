@@ -103,9 +103,13 @@ Result<Settings> Changed(const Settings& settings, const SettingValues& changes)
   return changed;
 }
 
-void Write(Writer& writer, const Settings& settings) {
+void Write(Writer& writer, const Settings& settings, std::span<const SettingField> fields) {
+  const Settings defaults;
+  while (fields.size() > kSettingsAlwaysKept &&
+         fields.back().Get(settings) == fields.back().Get(defaults))
+    fields = fields.first(fields.size() - 1);
   writer.Nested([&](Writer& w) {
-    for (const SettingField& field : kFields) w.Varint(field.Get(settings));
+    for (const SettingField& field : fields) w.Varint(field.Get(settings));
   });
 }
 

@@ -58,8 +58,13 @@ SettingValues Difference(const Settings& from, const Settings& to);
 // The settings afterwards. kInvalidRequest if one is out of its range or two contradict each other.
 Result<Settings> Changed(const Settings& settings, const SettingValues& changes);
 
-// As kept in records; fields added later are appended, and absent ones keep their default.
-void Write(Writer& writer, const Settings& settings);
+// As kept in records: the first kSettingsAlwaysKept fields, and later ones up to the last whose
+// value is not its default. So a field that nobody has set leaves the record, and the digest that
+// it counts in, as builds without the field write them. Absent ones have their default.
+inline constexpr size_t kSettingsAlwaysKept = 10;
+void Write(Writer& writer,
+           const Settings& settings,
+           std::span<const SettingField> fields = SettingFields());
 Settings ReadSettings(Reader& reader);
 
 }  // namespace synod::auth

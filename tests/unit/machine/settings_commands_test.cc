@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "tests/unit/machine/machine_fixture.h"
 
@@ -181,6 +183,32 @@ TEST(SettingsRecordTest, MissingOnesHaveTheirDefaults) {
   expected.value_bytes_max = 100;
   expected.lease_ttl_ms_min = 700;
   EXPECT_EQ(settings, expected);
+}
+
+Bytes RecordOf(const auth::Settings& settings, std::span<const auth::SettingField> fields) {
+  Bytes record;
+  Writer w(&record);
+  auth::Write(w, settings, fields);
+  return record;
+}
+
+// The digest counts the record. One more setting must not change it in a state that was written
+// before, nor on the nodes of a cluster some of which know it already.
+TEST(SettingsRecordTest, OneThatCameLaterAndIsNotSetChangesNothing) {
+  const std::span<const auth::SettingField> now = auth::SettingFields().first(10);
+  std::vector<auth::SettingField> later(now.begin(), now.end());
+  later.push_back({"later.one", 1, 9'000'000, &auth::Settings::quota_bytes});
+  later.push_back({"later.two", 1, 9'000'000, &auth::Settings::change_nodes_max});
+  auth::Settings settings;
+  settings.value_bytes_max = 100;
+  EXPECT_EQ(RecordOf(settings, later), RecordOf(settings, now));
+  // The later of the two is set: the one before it is told as well.
+  settings.change_nodes_max = 5000;
+  EXPECT_EQ(RecordOf(settings, later).size(),
+            RecordOf(settings, now).size() + 5 /* of 2 GiB */ + 2 /* of 5000 */);
+  // And back.
+  settings.change_nodes_max = auth::Settings().change_nodes_max;
+  EXPECT_EQ(RecordOf(settings, later), RecordOf(settings, now));
 }
 
 TEST(SettingsFieldsTest, EveryDefaultIsWithinItsRangeAndFieldsAreTheirOwn) {
