@@ -202,6 +202,7 @@ int RunInfo(Session& session, const SnapshotOptions& o) {
   out["nodes"] = summary->counts.nodes;
   out["leases"] = summary->counts.leases;
   out["locks"] = summary->counts.locks;
+  out["fences"] = summary->counts.fences;
   out["idempotency_records"] = summary->counts.idempotency_records;
   out["logical_bytes"] = summary->counts.logical_bytes;
   out["compact_revision"] = summary->counts.floor.value;

@@ -91,4 +91,8 @@ net::HttpResponse SettingsResponse(const auth::SettingValues& settings) {
   return JsonResponse(200, std::move(body));
 }
 
+net::HttpResponse FenceResponse(FenceToken token) {
+  return JsonResponse(200, "{\"token\":" + std::to_string(token.value) + "}");
+}
+
 }  // namespace synod::api

@@ -43,6 +43,8 @@ std::string EntityTag(Revision mod_revision);
 net::HttpResponse JsonResponse(int status, std::string body);
 // Settings by their names.
 net::HttpResponse SettingsResponse(const auth::SettingValues& settings);
+// A fence register.
+net::HttpResponse FenceResponse(FenceToken token);
 
 }  // namespace synod::api
 

@@ -60,13 +60,7 @@ Result<Call> ParseLease(Request& request) {
     return id.error();
   if (request.IsGet())
     return FinishCurrentRead(request, machine::GetLease{*id});
-  if (Status s = request.RefuseBody(); !s)
-    return s.error();
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  ChangeCall call;
-  call.command.operation = machine::LeaseRevoke{*id};
-  return FinishChange(request, std::move(call));
+  return FinishBareChange(request, machine::LeaseRevoke{*id});
 }
 
 Result<Call> ParseLeaseKeepAlive(Request& request) {

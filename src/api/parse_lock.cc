@@ -1,4 +1,4 @@
-// /v1/locks and /v1/elections.
+// /v1/locks, /v1/elections and /v1/fences.
 #include <set>
 
 #include "src/api/encoding.h"
@@ -224,6 +224,17 @@ Result<Call> ParseTransfer(Request& request) {
     *out = std::move(transfer);
     return Done();
   });
+}
+
+Result<Call> ParseFence(Request& request) {
+  if (request.IsGet())
+    return FinishCurrentRead(request, machine::GetFence{std::move(request.resource)});
+  if (request.http.method == "POST")
+    return ParseHolderRequest(request, [&](Fields&, FenceToken token, machine::Operation* out) {
+      *out = machine::RaiseFence{std::move(request.resource), token};
+      return Done();
+    });
+  return FinishBareChange(request, machine::ForgetFence{std::move(request.resource)});
 }
 
 }  // namespace synod::api

@@ -65,16 +65,10 @@ Result<Call> ParseUpdate(Request& request, NodeId id) {
 }
 
 Result<Call> ParseRemove(Request& request, NodeId id) {
-  if (Status s = request.RefusePreconditions(); !s)
-    return s.error();
-  if (Status s = request.RefuseBody(); !s)
-    return s.error();
   machine::ChangeMembers change;
   change.kind = Kind::kRemove;
   change.ids = {id};
-  ChangeCall call;
-  call.command.operation = std::move(change);
-  return FinishChange(request, std::move(call));
+  return FinishBareChange(request, std::move(change));
 }
 
 }  // namespace

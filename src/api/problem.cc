@@ -120,6 +120,8 @@ net::HttpResponse RenderRefusal(const RenderOptions& options,
     writer.Number("limit", *refusal.limit);
   if (refusal.index)
     writer.Number("index", *refusal.index);
+  if (refusal.highest)
+    writer.Number("highest", refusal.highest->value);
   writer.EndObject();
 
   AddContextHeaders(options, context, &response);

@@ -189,6 +189,11 @@ class BodyRenderer {
     return SettingsResponse(a.settings);
   }
 
+  net::HttpResponse operator()(const machine::FenceAnswer& a) const {
+    return FenceResponse(a.token);
+  }
+  net::HttpResponse operator()(const machine::ForgetFenceAnswer&) const { return JustRevision(); }
+
   net::HttpResponse operator()(const machine::MembersAnswer& a) const {
     // Of an addition the number that was given out; who asked for all else knows whom it was about.
     const bool added = options_.location && a.ids.size() == 1;

@@ -168,6 +168,10 @@ class ResultRenderer {
     return SettingsResponse(auth::AllOf(settings));
   }
 
+  net::HttpResponse operator()(const machine::FenceResult& result) const {
+    return FenceResponse(result.token);
+  }
+
   net::HttpResponse operator()(const machine::ListLocksResult& result) const {
     std::string body;
     JsonWriter writer(&body);

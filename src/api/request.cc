@@ -224,6 +224,16 @@ Result<Call> FinishChange(Request& request,
   return FinishCall(request, std::move(call));
 }
 
+Result<Call> FinishBareChange(Request& request, machine::Operation operation) {
+  if (Status s = request.RefuseBody(); !s)
+    return s.error();
+  if (Status s = request.RefusePreconditions(); !s)
+    return s.error();
+  ChangeCall call;
+  call.command.operation = std::move(operation);
+  return FinishChange(request, std::move(call));
+}
+
 Result<Call> FinishCurrentRead(Request& request, machine::Query query) {
   if (Status s = request.RefuseAllButParams(); !s)
     return s.error();

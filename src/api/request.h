@@ -128,7 +128,7 @@ class Request {
   const Limits& limits;
   std::string_view path;  // raw, without query
   std::string_view rest;  // what the route's prefix left of `path`
-  std::string resource;   // the decoded path of a node, lock or election
+  std::string resource;   // the decoded path of a node, lock, election or register
   Params params;
   Headers headers;
   RenderOptions render;
@@ -144,7 +144,7 @@ Result<std::string> DecodePath(std::string_view encoded);
 Result<std::string> DecodeCursor(std::string_view after);
 // Room for the ten digits that a sequential child's name ends with.
 bool LeavesRoomForSequence(std::string_view prefix);
-// What holds for the path of a lock or an election besides that.
+// What holds for the path of a lock, an election or a fence register besides that.
 Status ValidateLockPath(std::string_view path);
 
 // --- Endpoints: each takes all of the request and makes the call
@@ -167,6 +167,7 @@ Result<Call> ParseResign(Request& request);
 Result<Call> ParseProclaim(Request& request);
 Result<Call> ParseTransfer(Request& request);
 Result<Call> ParseObserve(Request& request);
+Result<Call> ParseFence(Request& request);
 Result<Call> ParseWatch(Request& request);
 Result<Call> ParseWatchSocket(Request& request);
 Result<Call> ParseCompact(Request& request);
@@ -196,6 +197,8 @@ Result<Call> FinishCall(Request& request, AnyCall call) {
 Result<Call> FinishChange(Request& request,
                           ChangeCall call,
                           const store::Precondition& precondition = {});
+// A change that is nothing but its path.
+Result<Call> FinishBareChange(Request& request, machine::Operation operation);
 // A read of what has neither history nor ETags.
 Result<Call> FinishCurrentRead(Request& request, machine::Query query);
 

@@ -1,5 +1,7 @@
 #include "src/api/routes.h"
 
+#include <span>
+
 #include "src/base/path.h"
 
 namespace synod::api {
@@ -90,12 +92,11 @@ constexpr Action kElectionActions[] = {
 };
 
 // The last component may be an action on the lock that the rest of the path names.
-template <size_t kCount>
-Result<Route> LockRoute(Request* request, const Action (&actions)[kCount], const Route& read) {
+Result<Route> LockRoute(Request* request, std::span<const Action> actions, const Route& others) {
   Result<std::string> path = DecodePath(request->rest);
   if (!path)
     return path.error();
-  Route route = read;
+  Route route = others;
   for (const Action& action : actions) {
     if (NameOf(*path) != action.name)
       continue;
@@ -167,7 +168,7 @@ Result<Route> FindRoute(Request* request) {
   if (Under("/v1/elections", request))
     return LockRoute(request, kElectionActions, {kGet, ParseElectionRead});
   if (Under("/v1/fences", request))
-    return NodeRoute(request, {"GET, HEAD, POST, DELETE, OPTIONS", NotImplemented});
+    return LockRoute(request, {}, {"GET, HEAD, POST, DELETE, OPTIONS", ParseFence});
   if (Under("/v1/cluster/members", request))
     return MemberRoute(request);
   if (Under("/v1/auth", request) && IsAuthPath(request->rest))

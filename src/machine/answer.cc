@@ -8,6 +8,10 @@ namespace {
 
 enum class WithValue : bool { kNo, kYes };
 
+// Which of the last parts of a refusal follow.
+constexpr uint8_t kHasIndex = 1;
+constexpr uint8_t kHasHighest = 2;
+
 Error Malformed() { return {Errc::kInternal, Outcome::kNotApplied, "malformed answer"}; }
 
 // --- writing ---
@@ -68,9 +72,12 @@ void Write(Writer& w, const Refusal& a) {
   w.Bool(a.limit.has_value());
   if (a.limit.has_value())
     w.Varint(*a.limit);
-  w.Bool(a.index.has_value());
+  w.U8(static_cast<uint8_t>((a.index.has_value() ? kHasIndex : 0) |
+                            (a.highest.has_value() ? kHasHighest : 0)));
   if (a.index.has_value())
     w.Varint(*a.index);
+  if (a.highest.has_value())
+    w.Number(*a.highest);
 }
 
 void Write(Writer& w, const PutAnswer& a) {
@@ -147,6 +154,8 @@ void Write(Writer& w, const MembersAnswer& a) {
 }
 
 void Write(Writer& w, const SettingsAnswer& a) { auth::Write(w, a.settings); }
+void Write(Writer& w, const FenceAnswer& a) { w.Number(a.token); }
+void Write(Writer&, const ForgetFenceAnswer&) {}
 void Write(Writer&, const RevokeAnswer&) {}
 void Write(Writer&, const ReleaseAnswer&) {}
 void Write(Writer&, const CompactAnswer&) {}
@@ -216,12 +225,17 @@ void Read(Reader& r, Refusal* a) {
     a->compact_revision = r.Number<Revision>();
   if (r.Bool())
     a->limit = r.Varint();
-  if (r.Bool()) {
+  const uint8_t last = r.U8();
+  if (last > (kHasIndex | kHasHighest))
+    r.Fail();
+  if ((last & kHasIndex) != 0) {
     const uint64_t index = r.Varint();
     if (index > UINT32_MAX)
       r.Fail();
     a->index = static_cast<uint32_t>(index);
   }
+  if ((last & kHasHighest) != 0)
+    a->highest = r.Number<FenceToken>();
 }
 
 void Read(Reader& r, PutAnswer* a) {
@@ -296,6 +310,8 @@ void Read(Reader& r, MembersAnswer* a) {
 }
 
 void Read(Reader& r, SettingsAnswer* a) { a->settings = auth::ReadValues(r); }
+void Read(Reader& r, FenceAnswer* a) { a->token = r.Number<FenceToken>(); }
+void Read(Reader&, ForgetFenceAnswer*) {}
 
 void Read(Reader&, RevokeAnswer*) {}
 void Read(Reader&, ReleaseAnswer*) {}

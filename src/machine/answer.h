@@ -41,6 +41,7 @@ struct Refusal {
   std::optional<Revision> compact_revision;  // 410
   std::optional<uint64_t> limit;             // 413
   std::optional<uint32_t> index;             // a transaction's failed operation
+  std::optional<FenceToken> highest;         // 412 of a fence register: what a token must reach
 };
 
 struct PutAnswer {
@@ -125,6 +126,10 @@ struct MembersAnswer {      // ChangeMembers, UpdateMember
 struct SettingsAnswer {
   auth::SettingValues settings;  // all there were, afterwards
 };
+struct FenceAnswer {
+  FenceToken token;  // the register's, afterwards
+};
+struct ForgetFenceAnswer {};
 struct NodeAnswer {};  // Disown, NodeGone, Adopt, SetMember: nobody is told
 
 using AnswerBody = std::variant<Refusal,
@@ -140,7 +145,9 @@ using AnswerBody = std::variant<Refusal,
                                 NodeAnswer,
                                 MembersAnswer,
                                 HoldsAnswer,
-                                SettingsAnswer>;
+                                SettingsAnswer,
+                                FenceAnswer,
+                                ForgetFenceAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

@@ -152,6 +152,11 @@ void Write(Writer& w, const Transfer& op) {
 }
 void Write(Writer& w, const Compact& op) { w.Number(op.revision); }
 void Write(Writer& w, const ChangeSettings& op) { auth::Write(w, op.changes); }
+void Write(Writer& w, const RaiseFence& op) {
+  w.String(op.path);
+  w.Number(op.token);
+}
+void Write(Writer& w, const ForgetFence& op) { w.String(op.path); }
 void Write(Writer& w, const Disown& op) { w.Write(op.waiter); }
 void Write(Writer& w, const NodeGone& op) {
   w.Number(op.node);
@@ -394,6 +399,11 @@ void Read(Reader& r, ChangeSettings* op) {
   if (op->changes.empty())
     r.Fail();
 }
+void Read(Reader& r, RaiseFence* op) {
+  ReadLockPath(r, &op->path);
+  op->token = r.Number<FenceToken>();
+}
+void Read(Reader& r, ForgetFence* op) { ReadLockPath(r, &op->path); }
 void Read(Reader& r, Disown* op) { op->waiter = r.ReadRequestId(); }
 void Read(Reader& r, NodeGone* op) {
   op->node = r.Number<NodeId>();

@@ -165,6 +165,15 @@ struct ChangeSettings {
   auth::SettingValues changes;  // at least one
 };
 
+// A register of the highest token seen, for systems outside that cannot keep one.
+struct RaiseFence {
+  std::string path;  // as a lock's
+  FenceToken token;
+};
+struct ForgetFence {
+  std::string path;
+};
+
 // Proposed by nodes, not by clients: they carry no idempotency key, take no revision by themselves
 // and are never refused.
 struct Disown {  // the client of a waiting acquire hung up: withdrawn after 5 s unless taken over
@@ -231,7 +240,9 @@ using Operation = std::variant<Put,
                                UpdateMember,
                                CheckDigests,
                                AcquireAll,
-                               ChangeSettings>;
+                               ChangeSettings,
+                               RaiseFence,
+                               ForgetFence>;
 
 struct Fence {
   std::string path;  // of the lock

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "lock/fence_table.h"
 #include "lock/lock_table.h"
 #include "session/idempotency.h"
 #include "session/lease_table.h"
@@ -84,6 +85,7 @@ class Machine::Core {
   session::LeaseTable leases;
   session::IdempotencyTable idempotency;
   lock::LockTable locks;
+  lock::FenceTable fences;
   auth::Settings settings;
   std::map<NodeId, MemberView> members;
   Membership membership;
@@ -151,6 +153,8 @@ class Machine::Core {
   AnswerBody Run(Call* call, UpdateMember* op);
   AnswerBody Run(Call* call, CheckDigests* op);
   AnswerBody Run(Call* call, ChangeSettings* op);
+  AnswerBody Run(Call* call, RaiseFence* op);
+  AnswerBody Run(Call* call, ForgetFence* op);
 
   // Nodes and transactions (nodes.cc).
   Refusal FromTree(const Error& error,
@@ -251,6 +255,7 @@ class Machine::Core {
   Result<QueryResult> ReadOne(const GetLock& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const ListLocks& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const GetSettings& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetFence& query, ClusterTime now) const;
   LockResult LockResultOf(const std::string& path, const lock::Lock& lock, ClusterTime now) const;
 
   // Members (members.cc).

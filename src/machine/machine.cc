@@ -383,6 +383,7 @@ Machine::Counts Machine::counts() const {
   counts.nodes = core_->tree.node_count();
   counts.leases = core_->leases.size();
   counts.locks = core_->locks.locks().size();
+  counts.fences = core_->fences.size();
   counts.holders = core_->locks.holder_count();
   counts.waiters = core_->locks.waiter_count();
   counts.idempotency_records = core_->idempotency.size();

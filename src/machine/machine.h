@@ -148,6 +148,7 @@ class Machine {
 
   struct Counts {
     uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;
+    uint64_t fences = 0;
     uint64_t logical_bytes = 0, history_bytes = 0, idempotency_bytes = 0;
     Revision floor;
   };
@@ -168,7 +169,8 @@ class Machine {
   // Makes what was loaded the state that a new cluster begins with (docs/api.md, "Backups"):
   // applied is slot 1, for which no log entry exists, so that whoever has not this state cannot
   // take the new cluster's log for its own beginning. Leases end with all that hangs on them, the
-  // history and the recorded answers are gone, nobody is a member, and all counters are far ahead.
+  // history and the recorded answers are gone, nobody is a member, all counters are far ahead, and
+  // the floor of the fence registers with them.
   void BeginNewCluster();
 
   void CheckInvariants() const;

@@ -69,7 +69,8 @@ std::optional<Refusal> Machine::Core::CheckWrite(std::string_view path, size_t v
 }
 
 uint64_t Machine::Core::UsedBytes() const {
-  return tree.logical_bytes() + leases.record_bytes() + locks.record_bytes();
+  return tree.logical_bytes() + leases.record_bytes() + locks.record_bytes() +
+         fences.record_bytes();
 }
 
 std::optional<Refusal> Machine::Core::CheckTies(const Move& move, LeaseId id) const {

@@ -45,9 +45,12 @@ struct ListLocks {
 };
 
 struct GetSettings {};
+struct GetFence {
+  std::string path;
+};
 
-using Query =
-    std::variant<GetNode, ListNodes, GetLease, ListLeases, GetLock, ListLocks, GetSettings>;
+using Query = std::
+    variant<GetNode, ListNodes, GetLease, ListLeases, GetLock, ListLocks, GetSettings, GetFence>;
 
 struct NodeResult {
   store::NodeView node;
@@ -82,6 +85,9 @@ struct ListLocksResult {
   std::vector<LockResult> locks;
   bool more = false;
 };
+struct FenceResult {
+  FenceToken token;
+};
 
 using QueryResult = std::variant<NodeResult,
                                  ListNodesResult,
@@ -89,7 +95,8 @@ using QueryResult = std::variant<NodeResult,
                                  ListLeasesResult,
                                  LockResult,
                                  ListLocksResult,
-                                 auth::Settings>;
+                                 auth::Settings,
+                                 FenceResult>;
 
 }  // namespace synod::machine
 

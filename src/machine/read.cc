@@ -35,6 +35,13 @@ Result<QueryResult> Machine::Core::ReadOne(const GetSettings&, ClusterTime) cons
   return QueryResult(settings);
 }
 
+Result<QueryResult> Machine::Core::ReadOne(const GetFence& query, ClusterTime) const {
+  const std::optional<FenceToken> highest = fences.Find(query.path);
+  if (!highest.has_value())
+    return Error{Errc::kNotFound};
+  return QueryResult(FenceResult{*highest});
+}
+
 Result<QueryResult> Machine::Core::ReadOne(const GetLease& query, ClusterTime now) const {
   const session::Lease* lease = leases.FindLive(query.id, now);
   if (lease == nullptr)

@@ -16,6 +16,7 @@ constexpr std::string_view kMembershipName = "membership";
 constexpr std::string_view kRemovedName = "removed";
 constexpr std::string_view kVersionName = "version";
 constexpr std::string_view kDigestCheckName = "digests";
+constexpr std::string_view kFenceFloorName = "fence-floor";
 
 Error Damaged(std::string what) { return {Errc::kInternal, Outcome::kNotApplied, std::move(what)}; }
 
@@ -39,6 +40,12 @@ Bytes MemberValue(const MemberView& member) {
 Bytes VersionValue(uint32_t version) {
   Bytes out;
   Writer(&out).Varint(version);
+  return out;
+}
+
+Bytes FenceFloorValue(FenceToken floor) {
+  Bytes out;
+  Writer(&out).Number(floor);
   return out;
 }
 
@@ -103,6 +110,7 @@ Digest Machine::Core::digest() const {
   AddTo(&sum, leases.digest());
   AddTo(&sum, idempotency.digest());
   AddTo(&sum, locks.digest());
+  AddTo(&sum, fences.digest());
   AddTo(&sum, member_tally_.digest());
   sum.Add(HashOfRecord(MetaKey(kClockName), ClockRecord()));
   sum.Add(HashOfRecord(MetaKey(kSettingsName), SettingsValue(settings)));
@@ -114,6 +122,8 @@ Digest Machine::Core::digest() const {
     sum.Add(HashOfRecord(MetaKey(kVersionName), VersionValue(version)));
   if (digest_check.slot > Slot())
     sum.Add(HashOfRecord(MetaKey(kDigestCheckName), DigestCheckValue(digest_check)));
+  if (fences.floor() > FenceToken())
+    sum.Add(HashOfRecord(MetaKey(kFenceFloorName), FenceFloorValue(fences.floor())));
   return sum;
 }
 
@@ -137,14 +147,15 @@ Records Machine::Core::TakeDirty() {
   leases.tally().TakeDirty(&records);
   idempotency.tally().TakeDirty(&records);
   locks.tally().TakeDirty(&records);
+  fences.tally().TakeDirty(&records);
   member_tally_.TakeDirty(&records);
   return records;
 }
 
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
-         locks.tally().dirty_bytes() + member_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0) +
-         (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
+         locks.tally().dirty_bytes() + fences.tally().dirty_bytes() + member_tally_.dirty_bytes() +
+         (membership_dirty_ ? 64 : 0) + (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
          (settings_dirty_ && revision > Revision() ? 64 : 0);
 }
 
@@ -160,10 +171,13 @@ void Machine::Core::ForEachRecord(
     each(MetaKey(kVersionName), VersionValue(version));
   if (digest_check.slot > Slot())
     each(MetaKey(kDigestCheckName), DigestCheckValue(digest_check));
+  if (fences.floor() > FenceToken())
+    each(MetaKey(kFenceFloorName), FenceFloorValue(fences.floor()));
   tree.ForEachRecord(each);
   leases.ForEachRecord(each);
   idempotency.ForEachRecord(each);
   locks.ForEachRecord(each);
+  fences.ForEachRecord(each);
   for (const auto& [id, member] : members) each(MemberKey(id), MemberValue(member));
 }
 
@@ -208,7 +222,7 @@ Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
     case RecordTag::kMember:
       return LoadMember(key, value);
     case RecordTag::kFence:
-      break;
+      return fences.LoadRecord(key, value);
   }
   return Damaged("record: unknown tag");
 }
@@ -238,6 +252,8 @@ Status Machine::Core::LoadMeta(std::string_view name, std::string_view value) {
     version = static_cast<uint32_t>(r.Varint());
   } else if (name == kDigestCheckName) {
     digest_check = ReadDigestCheck(r);
+  } else if (name == kFenceFloorName) {
+    fences.set_floor(r.Number<FenceToken>());
   } else {
     return Damaged("meta record: unknown name");
   }
@@ -321,6 +337,7 @@ void Machine::Core::CheckInvariants() const {
   leases.CheckInvariants();
   idempotency.CheckInvariants();
   locks.CheckInvariants();
+  fences.CheckInvariants();
   SYNOD_CHECK_LE(tree.last_revision(), revision);
   for (const auto& [id, member] : members) {
     SYNOD_CHECK(membership.version == 0 || membership.IsMember(id));

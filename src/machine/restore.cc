@@ -1,6 +1,7 @@
 // The beginning of a new cluster over the state of a lost one: nothing that a client of the old one
 // still holds (an ETag, a resume point, a lease, a token, a deadline) may be taken for one of the
 // new one's, whatever the old cluster went on to do after the state was copied.
+#include <algorithm>
 #include <limits>
 
 #include "src/base/check.h"
@@ -27,6 +28,8 @@ void Machine::Core::BeginNewCluster() {
   idempotency.Expire(ClusterTime(std::numeric_limits<int64_t>::max()));
   ForgetMembers();
   tree.Restart(revision);
+  // No token was above both, and every one that comes now is.
+  fences.set_floor(std::max(locks.last_token(), FenceToken(revision.value)));
   applied = Slot(1);
   leader_start = Ballot();
   SYNOD_CHECK(locks.locks().empty());

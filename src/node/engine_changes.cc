@@ -28,7 +28,8 @@ bool GrowsState(const machine::Operation& operation) {
          std::holds_alternative<machine::CreateSequential>(operation) ||
          std::holds_alternative<machine::Acquire>(operation) ||
          std::holds_alternative<machine::AcquireAll>(operation) ||
-         std::holds_alternative<machine::Proclaim>(operation);
+         std::holds_alternative<machine::Proclaim>(operation) ||
+         std::holds_alternative<machine::RaiseFence>(operation);
 }
 
 }  // namespace

@@ -199,6 +199,7 @@ void AddState(const Engine& engine, Families* f) {
   f->Gauge("synod_locks", "Locks and elections with a holder or waiter.", D(n.locks));
   f->Gauge("synod_lock_holders", "Holds.", D(n.holders));
   f->Gauge("synod_lock_waiters", "Waiters.", D(n.waiters));
+  f->Gauge("synod_fence_registers", "Fence registers.", D(n.fences));
   f->Gauge("synod_idempotency_records", "Recorded answers.", D(n.idempotency_records));
   f->Gauge("synod_idempotency_bytes", "Bytes of recorded answers.", D(n.idempotency_bytes));
   f->Gauge("synod_cluster_time_seconds", "Cluster time.",

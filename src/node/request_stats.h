@@ -24,15 +24,16 @@ enum class Route : uint8_t {
   kLease,
   kLock,
   kElection,
+  kFence,
   kStatus,
   kHealth,
   kMetrics,
   kOther,
 };
 
-inline constexpr std::array<std::string_view, 14> kRouteNames = {
-    "get",   "list", "put",      "create", "delete", "txn",     "watch",
-    "lease", "lock", "election", "status", "health", "metrics", "other"};
+inline constexpr std::array<std::string_view, 15> kRouteNames = {
+    "get",  "list",     "put",   "create", "delete", "txn",     "watch", "lease",
+    "lock", "election", "fence", "status", "health", "metrics", "other"};
 
 class RequestStats {
  public:

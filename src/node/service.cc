@@ -36,6 +36,8 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::UpdateMember&) { return Route::kOther; }
     Route operator()(const machine::CheckDigests&) { return Route::kOther; }
     Route operator()(const machine::ChangeSettings&) { return Route::kOther; }
+    Route operator()(const machine::RaiseFence&) { return Route::kFence; }
+    Route operator()(const machine::ForgetFence&) { return Route::kFence; }
     static Route OfKind(machine::LockKind kind) {
       return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
@@ -54,6 +56,7 @@ Route RouteOf(const machine::Query& query) {
     }
     Route operator()(const machine::ListLocks&) { return Route::kLock; }
     Route operator()(const machine::GetSettings&) { return Route::kOther; }
+    Route operator()(const machine::GetFence&) { return Route::kFence; }
   };
   return std::visit(Visitor{}, query);
 }

@@ -102,6 +102,10 @@ struct Visitor {
       text += " " + std::string(auth::SettingFields()[number].name) + "=" + Number(value);
     return text;
   }
+  std::string operator()(const machine::RaiseFence& op) const {
+    return "fence " + op.path + " token=" + Number(op.token.value);
+  }
+  std::string operator()(const machine::ForgetFence& op) const { return "forget fence " + op.path; }
   std::string operator()(const machine::Disown& op) const {
     return "disown a wait of " + Member(op.waiter.node);
   }

@@ -81,8 +81,8 @@ class StateFormatTest : public machine::MachineTest {
                machine::EncodeConfigEntry(membership, now_, {}));
   }
 
-  // A state with records of every kind.
-  void Build() {
+  // A state with records of every kind that there was first.
+  void BuildFirst() {
     const std::vector<NodeId> voters = {NodeId(1), NodeId(2), NodeId(3)};
     Config({1, voters, {NodeId(4)}, NodeId(5)});
     for (uint32_t n = 1; n <= 4; ++n) {
@@ -113,13 +113,21 @@ class StateFormatTest : public machine::MachineTest {
         {{NodeId(1), Digest{{1, 2}}}, {NodeId(2), Digest{{1, 2}}}, {NodeId(3), Digest{{3, 4}}}}});
   }
 
+  // And of those that were added.
+  void BuildSecond() {
+    BuildFirst();
+    Do(machine::RaiseFence{"/storage", FenceToken(12)});
+    Run(MakeKeyed("fenced", machine::RaiseFence{"/storage", FenceToken(11)}));
+  }
+
   Parts Files() {
     storage::SimFileSystem fs;
     auto store = storage::StateStore::Open(fs, kStateDir).value();
     storage::Checkpoint checkpoint;
     checkpoint.slot = machine().applied();
     checkpoint.digest = machine().digest();
-    checkpoint.records = machine().TakeDirty();
+    for (const auto& [key, value] : RecordsOf(machine()))
+      checkpoint.records.push_back({key, value});
     checkpoint.log_gen = 41;
     checkpoint.witness = "what it saw";
     checkpoint.revision = machine().revision();
@@ -128,36 +136,48 @@ class StateFormatTest : public machine::MachineTest {
     store.reset();
     return fs.DurableImage();
   }
+
+  // `file` is read as the state that this build makes of the same commands, bit by bit.
+  void ExpectRead(const char* file) {
+    const Parts files = ReadParts(file);
+    ASSERT_FALSE(files.empty());
+    storage::SimFileSystem fs;
+    ASSERT_TRUE(fs.MakeDirectory(kStateDir));
+    fs.SetImage(files);
+    auto store = storage::StateStore::Open(fs, kStateDir);
+    ASSERT_TRUE(store) << store.error().detail;
+    EXPECT_EQ((*store)->log_gen(), 41U);
+    EXPECT_EQ((*store)->witness(), "what it saw");
+    EXPECT_EQ((*store)->machine_version(), 1U);
+    machine::Machine loaded{auth::Settings()};
+    const Status read = (*store)->Load([&](std::string_view key, std::string_view value) {
+      return loaded.LoadRecord(key, value);
+    });
+    ASSERT_TRUE(read) << read.error().detail;
+    const Status whole = loaded.FinishLoad();
+    ASSERT_TRUE(whole) << whole.error().detail;
+    loaded.CheckInvariants();
+    EXPECT_EQ(loaded.applied(), (*store)->slot());
+    EXPECT_EQ(loaded.digest(), (*store)->digest());
+    EXPECT_EQ(RecordsOf(loaded), RecordsOf(machine()));
+  }
 };
 
 TEST_F(StateFormatTest, AStateWrittenBeforeIsReadWhole) {
-  Build();
+  BuildSecond();
   if (update)
-    WriteParts("state-store-1.txt", Files());
-  const Parts files = ReadParts("state-store-1.txt");
-  ASSERT_FALSE(files.empty());
-  storage::SimFileSystem fs;
-  ASSERT_TRUE(fs.MakeDirectory(kStateDir));
-  fs.SetImage(files);
-  auto store = storage::StateStore::Open(fs, kStateDir);
-  ASSERT_TRUE(store) << store.error().detail;
-  EXPECT_EQ((*store)->log_gen(), 41U);
-  EXPECT_EQ((*store)->witness(), "what it saw");
-  EXPECT_EQ((*store)->machine_version(), 1U);
-  machine::Machine loaded{auth::Settings()};
-  const Status read = (*store)->Load(
-      [&](std::string_view key, std::string_view value) { return loaded.LoadRecord(key, value); });
-  ASSERT_TRUE(read) << read.error().detail;
-  const Status whole = loaded.FinishLoad();
-  ASSERT_TRUE(whole) << whole.error().detail;
-  loaded.CheckInvariants();
-  EXPECT_EQ(loaded.applied(), (*store)->slot());
-  EXPECT_EQ(loaded.digest(), (*store)->digest());
-  EXPECT_EQ(RecordsOf(loaded), RecordsOf(machine()));
+    WriteParts("state-store-2.txt", Files());
+  ExpectRead("state-store-2.txt");
+}
+
+// What was added since and that it does not use is nothing to its digest.
+TEST_F(StateFormatTest, AStateWithoutFenceRegistersIsReadWhole) {
+  BuildFirst();
+  ExpectRead("state-store-1.txt");
 }
 
 TEST_F(StateFormatTest, TheFileHasEveryKindOfRecord) {
-  Build();
+  BuildSecond();
   std::string tags;
   std::string names;
   for (const auto& [key, value] : RecordsOf(machine())) {
@@ -166,8 +186,18 @@ TEST_F(StateFormatTest, TheFileHasEveryKindOfRecord) {
     if (tags.empty() || tags.back() != key[0])
       tags.push_back(key[0]);
   }
-  EXPECT_EQ(tags, "chiklmnp");
+  EXPECT_EQ(tags, "cfhiklmnp");
   EXPECT_EQ(names, "clock digests membership removed settings ");
+}
+
+// A state from which another cluster begins.
+TEST_F(StateFormatTest, ARestoredStateIsReadWhole) {
+  BuildSecond();
+  machine().BeginNewCluster();
+  EXPECT_TRUE(RecordsOf(machine()).contains("mfence-floor"));
+  if (update)
+    WriteParts("state-store-restored-2.txt", Files());
+  ExpectRead("state-store-restored-2.txt");
 }
 
 // --- the wire ---

@@ -246,6 +246,79 @@ TEST(LockCallsTest, ReadsALockAndListsThem) {
   EXPECT_EQ(Verdict(Parse("GET", "/v1/locks/a?prefix=/")), kBadRequest);
 }
 
+TEST(FenceCallsTest, RaisesReadsAndForgets) {
+  const auto raise = Operation<machine::RaiseFence>(Post("/v1/fences/db/a", R"({"token":5})"));
+  EXPECT_EQ(raise.path, "/db/a");
+  EXPECT_EQ(raise.token, FenceToken(5));
+  EXPECT_EQ(Operation<machine::ForgetFence>(Parse("DELETE", "/v1/fences/db/a")).path, "/db/a");
+  const auto read = Expect<ReadCall>(
+      Parse("GET", "/v1/fences/db%20a?consistency=sequential&min_revision=7&timeout_ms=100"));
+  EXPECT_EQ(std::get<machine::GetFence>(read.query).path, "/db a");
+  const ChangeCall keyed = Expect<ChangeCall>(
+      Parse("DELETE", "/v1/fences/a", {{"idempotency-key", "k"}, {"synod-fence", "/lock=5"}}, ""));
+  EXPECT_EQ(keyed.command.idempotency_key, "k");
+  EXPECT_EQ(keyed.command.fences.size(), 1U);
+}
+
+TEST(FenceCallsTest, RefusesWhatIsNotOfThem) {
+  const std::string c255(255, 'c');
+  const std::string long900 = "/" + c255 + "/" + c255 + "/" + c255 + "/" + std::string(131, 'd');
+  const std::string body = R"({"token":1})";
+  ExpectVerdicts({
+      {"POST", "/v1/fences/a", {}, R"({"token":9007199254740991})", "call"},
+      {"POST", "/v1/fences/a", {}, R"({"token":9007199254740992})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":0})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":-1})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":1.5})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":"1"})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, "{}", kBadRequest},
+      {"POST", "/v1/fences/a", {}, "", "400 invalid_json"},
+      {"POST", "/v1/fences/a", {}, R"({"tokens":1})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":1,"lease":2})", kBadRequest},
+      {"POST", "/v1/fences/a", {}, R"({"token":1,"token":2})", "400 invalid_json"},
+      {"POST", "/v1/fences/a", {{"if-match", "\"1\""}}, body, kBadRequest},
+      {"POST", "/v1/fences/a?if_version=1", {}, body, kBadRequest},
+      {"POST", "/v1/fences/a?prev=true", {}, body, kBadRequest},
+      {"DELETE", "/v1/fences/a", {}, body, kBadRequest},
+      {"DELETE", "/v1/fences/a?recursive=true", {}, "", kBadRequest},
+      {"DELETE", "/v1/fences/a", {{"if-match", "*"}}, "", kBadRequest},
+      {"GET", "/v1/fences/a", {}, body, kBadRequest},
+      {"GET", "/v1/fences/a?at_revision=1", {}, "", kBadRequest},
+      {"GET", "/v1/fences/a", {{"if-none-match", "*"}}, "", kBadRequest},
+      {"GET", "/v1/fences/a", {{"idempotency-key", "k"}}, "", kBadRequest},
+      {"HEAD", "/v1/fences/a", {}, "", "call"},
+      {"GET", "/v1/fences" + long900, {}, "", "call"},
+      {"GET", "/v1/fences" + long900 + "d", {}, "", kBadPath},
+      {"GET", "/v1/fences/", {}, "", kBadPath},
+      {"GET", "/v1/fences/a/", {}, "", kBadPath},
+      {"POST", "/v1/fences/a/@b", {}, body, kBadPath},
+      {"POST", "/v1/fences/a/release", {}, body, kBadPath},
+  });
+}
+
+TEST(FenceCallsTest, AnswersTheTokenOrTheHighest) {
+  EXPECT_EQ(RenderQuery({}, TestContext(), machine::FenceResult{FenceToken(5)}).body,
+            R"({"token":5})");
+  machine::Answer answer;
+  answer.revision = Revision(17);
+  answer.body = machine::FenceAnswer{FenceToken(uint64_t{1} << 52)};
+  EXPECT_EQ(RenderAnswer({}, TestContext(), answer).body, R"({"token":4503599627370496})");
+  answer.body = machine::ForgetFenceAnswer{};
+  EXPECT_EQ(RenderAnswer({}, TestContext(), answer).body, R"({"revision":17})");
+  machine::Refusal fenced;
+  fenced.error = {Errc::kFenced, Outcome::kNotApplied, "why"};
+  fenced.highest = FenceToken(9);
+  answer.body = fenced;
+  RenderOptions options;
+  options.could_change = true;
+  const net::HttpResponse response = RenderAnswer(options, TestContext(), answer);
+  EXPECT_EQ(Verdict(response), "412 fenced");
+  EXPECT_EQ(
+      response.body,
+      R"({"type":"urn:synod:problem:fenced","title":"The fencing token is no longer current",)"
+      R"("status":412,"detail":"why","code":"fenced","outcome":"not_applied","highest":9})");
+}
+
 TEST(ElectionCallsTest, CampaignsAsAnAcquire) {
   const ChangeCall call = Expect<ChangeCall>(
       Post("/v1/elections/svc/leader/campaign", R"({"ttl_ms":10000,"value":"n1","wait_ms":5})"));

@@ -75,8 +75,9 @@ TEST(RenderTest, AReplaySaysSo) {
   Answer answer = AnswerAt(18, machine::ReleaseAnswer{});
   answer.replayed = true;
   EXPECT_EQ(HeaderOf(RenderAnswer({}, TestContext(), answer), "Synod-Replayed"), "true");
-  answer.body =
-      machine::Refusal{{Errc::kPreconditionFailed, Outcome::kNotApplied, ""}, {}, {}, {}, {}, {}};
+  machine::Refusal refusal;
+  refusal.error = {Errc::kPreconditionFailed, Outcome::kNotApplied, ""};
+  answer.body = refusal;
   EXPECT_EQ(HeaderOf(RenderAnswer({}, TestContext(), answer), "Synod-Replayed"), "true");
 }
 

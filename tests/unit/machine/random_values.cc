@@ -142,6 +142,8 @@ Refusal RandomRefusal(Random& r) {
     refusal.limit = r.Below(kBig);
   if (r.Chance(30))
     refusal.index = static_cast<uint32_t>(r.Below(128));
+  if (r.Chance(30))
+    refusal.highest = RandomToken(r);
   return refusal;
 }
 
@@ -231,8 +233,12 @@ AnswerBody RandomBody(Random& r, size_t index) {
         answer.holds.push_back({RandomPath(r), RandomToken(r), RandomMode(r), RandomPath(r)});
       return answer;
     }
-    default:
+    case 13:
       return SettingsAnswer{RandomSettings(r)};
+    case 14:
+      return FenceAnswer{RandomToken(r)};
+    default:
+      return ForgetFenceAnswer{};
   }
 }
 
@@ -310,8 +316,12 @@ Operation RandomOperation(Random& r, size_t index) {
       return RandomCheck(r);
     case 19:
       return RandomAcquireAll(r);
-    default:
+    case 20:
       return ChangeSettings{RandomSettings(r)};
+    case 21:
+      return RaiseFence{RandomPath(r), RandomToken(r)};
+    default:
+      return ForgetFence{RandomPath(r)};
   }
 }
 

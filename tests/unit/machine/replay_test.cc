@@ -247,6 +247,12 @@ class LogWriter {
     return ChangeSettings{{{number, random_.Between(field.lowest, 4 * field.lowest)}}};
   }
 
+  Operation MakeFence() {
+    const Fence held = AnyFence();
+    return random_.Chance(20) ? Operation(ForgetFence{held.path})
+                              : Operation(RaiseFence{held.path, held.token});
+  }
+
   Operation MakeOperation() {
     const store::Precondition condition{
         static_cast<store::Precondition::Kind>(random_.Chance(30) ? random_.Below(5) : 0),
@@ -276,6 +282,8 @@ class LogWriter {
       case 9:
         if (random_.Chance(20))
           return MakeSettings();
+        if (random_.Chance(50))
+          return MakeFence();
         return random_.Chance(30) ? Operation(Compact{Revision(random_.Below(40))})
                                   : MakeNodeOperation();
       default:

@@ -139,6 +139,77 @@ TEST_F(RestoreTest, FreesEveryLockAndRefusesTheOldTokens) {
   EXPECT_EQ(CodeOf(Run(guarded)), Errc::kFenced);
 }
 
+Errc RaiseTo(FenceToken token, const std::optional<Answer>& answer) {
+  const auto* refusal = std::get_if<Refusal>(&answer->body);
+  if (refusal == nullptr)
+    return std::get<FenceAnswer>(answer->body).token == token ? Errc::kOk : Errc::kInternal;
+  EXPECT_EQ(refusal->highest.has_value(), refusal->error.code == Errc::kFenced);
+  return refusal->error.code;
+}
+
+// Also those that the old cluster gave out after the backup, and to registers that it made then or
+// that are forgotten now.
+TEST_F(RestoreTest, FloorsEveryFenceRegisterAboveTheTokensThatWereLost) {
+  const FenceToken kept = TokenOf(Do(AcquireOf("/lock", LeaseId(), 0)));
+  Do(RaiseFence{"/storage", kept});
+  Backup();
+  const FenceToken lost = TokenOf(Do(AcquireOf("/other", LeaseId(), 0)));
+  ASSERT_GT(lost, kept);
+  Restore();
+  const FenceToken floor = ReadAs<FenceResult>(GetFence{"/storage"}).token;
+  EXPECT_GE(floor.value, kept.value + kLeap);
+  for (const char* path : {"/storage", "/never/seen"}) {
+    for (const FenceToken old : {kept, lost, FenceToken(floor.value - 1)}) {
+      const auto answer = Do(RaiseFence{path, old});
+      EXPECT_EQ(RaiseTo(old, answer), Errc::kFenced) << path << " " << old.value;
+      EXPECT_EQ(std::get<Refusal>(answer->body).highest, floor) << path;
+    }
+  }
+  EXPECT_EQ(machine().Read(GetFence{"/never/seen"}, now_).error().code, Errc::kNotFound);
+  EXPECT_EQ(CodeOf(Do(ForgetFence{"/storage"})), Errc::kOk);
+  EXPECT_EQ(RaiseTo(lost, Do(RaiseFence{"/storage", lost})), Errc::kFenced);
+
+  const FenceToken fresh = TokenOf(Do(AcquireOf("/lock", LeaseId(), 0)));
+  EXPECT_GT(fresh, floor);
+  EXPECT_EQ(RaiseTo(fresh, Do(RaiseFence{"/storage", fresh})), Errc::kOk);
+}
+
+// A token is the revision of its grant at least: of a cluster whose locks came late, the revision
+// is what the lost ones are near to.
+TEST_F(RestoreTest, FloorsFenceRegistersByTheRevisionToo) {
+  for (int i = 0; i < 50; ++i) PutNode("/a", "x");
+  Backup();
+  const FenceToken lost = TokenOf(Do(AcquireOf("/lock", LeaseId(), 0)));
+  EXPECT_GT(lost.value, 50U);
+  Restore();
+  const auto answer = Do(RaiseFence{"/storage", FenceToken(lost.value + kLeap - 10)});
+  EXPECT_EQ(CodeOf(answer), Errc::kFenced);
+}
+
+TEST_F(RestoreTest, TheFloorOutlivesCheckpointsAndRisesWithTheNextRestore) {
+  Do(RaiseFence{"/storage", FenceToken(7)});
+  Backup();
+  Restore();
+  const FenceToken floor = ReadAs<FenceResult>(GetFence{"/storage"}).token;
+  Machine loaded = Load(RecordsOf(machine()));
+  loaded.CheckInvariants();
+  EXPECT_EQ(loaded.digest(), machine().digest());
+  EXPECT_EQ(std::get<FenceResult>(*loaded.Read(GetFence{"/storage"}, now_)).token, floor);
+  Backup();
+  Restore();
+  EXPECT_EQ(ReadAs<FenceResult>(GetFence{"/storage"}).token, floor + kLeap);
+}
+
+// What no lock of the cluster gave out may be far above.
+TEST_F(RestoreTest, ARegisterAboveTheFloorKeepsWhatItHas) {
+  const FenceToken foreign(uint64_t{1} << 50);
+  Do(RaiseFence{"/storage", foreign});
+  Backup();
+  Restore();
+  EXPECT_EQ(ReadAs<FenceResult>(GetFence{"/storage"}).token, foreign);
+  EXPECT_EQ(CodeOf(Do(RaiseFence{"/storage", FenceToken(foreign.value - 1)})), Errc::kFenced);
+}
+
 TEST_F(RestoreTest, HasNoHistoryToResumeFrom) {
   PutNode("/a", "one");
   const Revision kept = revision();
