@@ -254,6 +254,10 @@ class Client:
         body = {"if": list(tests), "then": list(then), "else": list(otherwise)}
         return self.call("POST", "/v1/txn", body).json
 
+    def raise_fence(self, path, token):
+        """Registers a token, for a storage that cannot keep it; Error("fenced"): a higher one was."""
+        return self.call("POST", "/v1/fences" + _path(path), {"token": token}).json["token"]
+
     def watch(self, path, scope="node", from_revision=None, deadline=None, target=None):
         """Changes for ever, over as many connections as it takes; ends at the deadline.
 

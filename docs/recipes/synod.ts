@@ -243,6 +243,11 @@ export class Client {
     return (await this.call("POST", "/v1/txn", { if: tests, then, else: otherwise })).json;
   }
 
+  // Registers a token, for a storage that cannot keep it; `fenced`: a higher one was.
+  async raiseFence(path: string, token: number): Promise<number> {
+    return (await this.call("POST", `/v1/fences${encodePath(path)}`, { token })).json.token;
+  }
+
   watch(path: string, scope: Scope = "node", fromRevision?: number, deadline?: Moment): AsyncGenerator<Json> {
     return this.follow(`/v1/watch${encodePath(path)}?scope=${scope}`, fromRevision, deadline);
   }

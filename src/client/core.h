@@ -78,6 +78,17 @@ inline Result<Answer> OkOrError(Result<Answer> answer) {
   return answer;
 }
 
+// Sends, and turns a 2xx into a T.
+template <typename T>
+void Send(Client& client, Call call, T (*read)(const Answer&), Callback<T> done) {
+  client.Send(std::move(call), [read, done = std::move(done)](Result<Answer> result) {
+    const Result<Answer> answer = OkOrError(std::move(result));
+    if (!answer)
+      return done(answer.error());
+    done(read(*answer));
+  });
+}
+
 }  // namespace synod::client
 
 #endif  // SYNOD_CLIENT_CORE_H_

@@ -35,17 +35,6 @@ Call ToCall(const std::string& method, const std::string& path, const WriteOptio
   return call;
 }
 
-// Sends, and turns a 2xx into a T.
-template <typename T>
-void Send(Client& client, Call call, T (*read)(const Answer&), Callback<T> done) {
-  client.Send(std::move(call), [read, done = std::move(done)](Result<Answer> result) {
-    const Result<Answer> answer = OkOrError(std::move(result));
-    if (!answer)
-      return done(answer.error());
-    done(read(*answer));
-  });
-}
-
 Node ReadNode(const Answer& answer) {
   return ToNode(JsonObject(answer.reply.body), RevisionOf(answer.reply));
 }

@@ -16,6 +16,9 @@ struct Example {
 const Example kExamples[] = {
     {"barrier", "the sign is given\nall left, 3 were inside\n"},
     {"counter", "visits: 100\n"},
+    {"fence_register",
+     "first may write: yes\nsecond may write: yes\nfirst may write, late: fenced\n"
+     "the second token is the highest: yes\n"},
     {"fenced_storage",
      "first writes: yes\nthe second token is higher: yes\nsecond writes: yes\n"
      "first writes, late: no\nstored: two\n"},
@@ -85,7 +88,7 @@ TEST_F(ExamplesTest, ThePageShowsEveryProgramAsItIs) {
     EXPECT_NE(page.find("```cpp\n" + ReadFile(file.path().string()) + "```\n"), std::string::npos)
         << file.path();
   }
-  EXPECT_EQ(programs, 10);
+  EXPECT_EQ(programs, 11);
 }
 
 }  // namespace

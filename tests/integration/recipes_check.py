@@ -41,6 +41,8 @@ def lock():
     second = waiting.get(timeout=60)
     assert second.token > stale[0][1] and not hold.held
     refused("fenced", client.put, "/py/data", b"late", fences=stale)
+    assert client.raise_fence("/py/bucket", second.token) == second.token
+    refused("fenced", other.raise_fence, "/py/bucket", stale[0][1])
     second.release()
 
 

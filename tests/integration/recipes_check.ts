@@ -33,6 +33,8 @@ const checks: Record<string, () => Promise<void>> = {
     const second = await waiting;
     expect(second.token > hold.token && !hold.held, "the second token is higher");
     await refused("fenced", client.put("/ts/data", "late", { fences: hold.fences }));
+    expect((await client.raiseFence("/ts/bucket", second.token)) === second.token, "raised");
+    await refused("fenced", other.raiseFence("/ts/bucket", hold.token));
     await second.release();
   },
   async rw_lock() {

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "src/client/fence_register.h"
 #include "src/net/http_server.h"
 
 namespace synod::client {
@@ -124,6 +125,34 @@ TEST(ClientTest, ALargeBodyComesWholeAndOneConnectionServesManyCalls) {
     ASSERT_TRUE(answer) << answer.error().detail;
     EXPECT_EQ(answer->reply.body, large);
   }
+}
+
+// Keeps a register at 5.
+net::HttpResponse AnswerAsRegister(const net::HttpRequest& request) {
+  if (request.target != "/v1/fences/a%20b")
+    return Json(404, R"({"code":"not_found","outcome":"not_applied","detail":"none"})");
+  if (request.method == "DELETE")
+    return Json(200, R"({"revision":7})");
+  if (request.method == "GET" || request.body == R"({"token":5})")
+    return Json(200, R"({"token":5})");
+  return Json(412, R"({"code":"fenced","outcome":"not_applied","detail":"no","highest":5})");
+}
+
+TEST(FenceRegisterTest, TakesTheHighestTokenAndTellsIt) {
+  FakeNode node([](const net::HttpRequest& request, int) { return AnswerAsRegister(request); });
+  Client client({node.endpoint()});
+  FenceRegister reg(client, "/a b");
+  EXPECT_EQ(reg.Raise(5).value(), 5U);
+  const Result<uint64_t> late = reg.Raise(4);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Errc::kFenced);
+  EXPECT_EQ(late.error().outcome, Outcome::kNotApplied);
+  EXPECT_EQ(reg.Get().value(), 5U);
+  EXPECT_TRUE(reg.Forget());
+
+  FenceRegister none(client, "/none");
+  EXPECT_EQ(none.Get().value(), 0U);
+  EXPECT_EQ(none.Forget().error().code, Errc::kNotFound);
 }
 
 TEST(ClientTest, AStreamsBodyGoesToItsReceiverOnly) {
