@@ -6,6 +6,7 @@
 
 #include "tests/sim/claim_clients.h"
 #include "tests/sim/election_client.h"
+#include "tests/sim/fence_client.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/watcher.h"
@@ -59,6 +60,7 @@ class Run {
   std::unique_ptr<ClientPort> port_;
   std::unique_ptr<Nemesis> nemesis_;
   Claims claims_;
+  FenceRegisters fences_;
   History history_;
   LoadStats load_;
   std::vector<std::unique_ptr<Client>> clients_;
@@ -69,7 +71,8 @@ class Run {
 Run::Run(uint64_t seed, bool print)
     : world_(DrawSwarm(seed), print, Random(seed ^ 0xA5A5A5A5)),
       joiners_(seed ^ 0x5A5A5A5A),
-      claims_(&world_) {
+      claims_(&world_),
+      fences_(&world_) {
   Random random(seed * 31 + 7);
   Membership founders;
   for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) founders.voters.push_back(NodeId(n));
@@ -78,8 +81,10 @@ Run::Run(uint64_t seed, bool print)
   nemesis_ = std::make_unique<Nemesis>(&world_, port_.get(), random.Fork());
   MakeClients(&random);
   MakeWatchers(&random);
-  world_.observer.SetAppliedHook(
-      [this](Slot slot, const machine::Applied& applied) { claims_.OnSlot(slot, applied); });
+  world_.observer.SetAppliedHook([this](Slot slot, const machine::Applied& applied) {
+    claims_.OnSlot(slot, applied);
+    fences_.OnSlot(slot);
+  });
 }
 
 NodeHost& Run::AddHost(NodeId id, Random random, const Membership& membership) {
@@ -121,6 +126,8 @@ void Run::MakeClients(Random* random) {
   for (uint32_t i = 0; i < world_.swarm.election_clients; ++i)
     clients_.push_back(
         std::make_unique<ElectionClient>(shared, ++number, random->Fork(), &claims_));
+  for (uint32_t i = 0; i < world_.swarm.fence_clients; ++i)
+    clients_.push_back(std::make_unique<FenceClient>(shared, ++number, random->Fork(), &fences_));
   if (world_.swarm.IsOn(Fault::kChurn))
     clients_.push_back(std::make_unique<Operator>(
         shared, ++number, random->Fork(),
@@ -128,6 +135,8 @@ void Run::MakeClients(Random* random) {
   for (uint32_t i = 0; i < world_.swarm.locks; ++i)
     claims_.WatchLock("/l" + std::to_string(i), machine::LockKind::kLock);
   claims_.WatchLock("/e0", machine::LockKind::kElection);
+  if (world_.swarm.fence_clients > 0)
+    for (const char* path : {"/f0", "/f1"}) fences_.Watch(path);
 }
 
 void Run::MakeWatchers(Random* random) {

@@ -149,6 +149,7 @@ void DrawLoad(Random* random, Swarm* s) {
   s->compacts = random->Chance(15);
   s->election_clients = static_cast<uint32_t>(random->Between(0, 3));
   s->cancels = random->Chance(30);
+  s->fence_clients = static_cast<uint32_t>(random->Between(0, 2));
 }
 
 }  // namespace
@@ -195,7 +196,7 @@ std::string Describe(const Swarm& s) {
   text += ", log kept " + std::to_string(s.log_keep_bytes);
   text += ", clients " + std::to_string(s.register_clients) + "+" + std::to_string(s.lock_clients) +
           "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.election_clients) + "+" +
-          std::to_string(s.watchers);
+          std::to_string(s.fence_clients) + "+" + std::to_string(s.watchers);
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

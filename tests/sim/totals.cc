@@ -55,6 +55,7 @@ void Totals::Add(const RunReport& r) {
   replays += r.load.replays;
   holds += r.load.holds;
   leads += r.load.leads;
+  raised += r.load.raised;
   aged += r.load.aged;
   cancels += r.stats.cancels;
   fenced += r.load.fenced;
@@ -112,8 +113,10 @@ void Totals::Print(double cpu_seconds) const {
       "holds %llu, fenced off %llu, leases %llu, ended %llu, watch messages %llu, moves %llu\n",
       Llu(holds), Llu(fenced), Llu(leases), Llu(leases_ended), Llu(watch_messages),
       Llu(watch_moves));
-  std::printf("elections won %llu, reads of a bounded age %llu, calls given up %llu\n", Llu(leads),
-              Llu(aged), Llu(cancels));
+  std::printf(
+      "elections won %llu, tokens registered %llu, reads of a bounded age %llu, calls given up "
+      "%llu\n",
+      Llu(leads), Llu(raised), Llu(aged), Llu(cancels));
   std::printf("checked operations %llu, histories left undecided %llu\n", Llu(checked),
               Llu(undecided));
   if (cpu_seconds > 0)
