@@ -25,6 +25,7 @@ TEST(FenceTableTest, KeepsTheHighestOfEachPath) {
   table.Raise("/a", FenceToken(9));
   EXPECT_EQ(table.Find("/a"), FenceToken(9));
   EXPECT_EQ(table.Find("/a/b"), FenceToken(3));
+  EXPECT_EQ(table.Required("/a"), FenceToken(9));
   EXPECT_EQ(table.size(), 2U);
   table.Forget("/a");
   EXPECT_EQ(table.Find("/a"), std::nullopt);
