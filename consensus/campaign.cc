@@ -20,11 +20,13 @@ void Replica::Core::StartPreVote() {
     AskAnyMember();
     return;
   }
+  if (lease_.Refuses(config_.self, Ballot()))
+    return;
   phase_ = Phase::kPreVote;
   election_.StartPreVote();
   const Ballot ballot = election_.pre_vote_ballot();
   if (election_.Grant(config_.self, ballot, membership_.Majority())) {
-    StartPrepare(false);
+    StartPrepare(std::nullopt);
     return;
   }
   outbox_.Note("pre_vote", ballot.round);
@@ -43,7 +45,8 @@ void Replica::Core::On(NodeId from, const PreVote& m) {
   }
   // The round of a pre-vote is a wish, not a fact: it is not observed, or two nodes could drive
   // each other's rounds up without end.
-  const bool granted = m.ballot > acceptor_.promised() && !IsSticky(from);
+  const bool granted =
+      m.ballot > acceptor_.promised() && !IsSticky(from) && !lease_.Refuses(from, Ballot());
   outbox_.To(from, PreVoteReply{.ballot = m.ballot,
                                 .granted = granted,
                                 .promised = acceptor_.promised(),
@@ -56,22 +59,24 @@ void Replica::Core::On(NodeId from, const PreVoteReply& m) {
     return;
   if (m.granted) {
     if (election_.Grant(from, m.ballot, membership_.Majority()))
-      StartPrepare(false);
+      StartPrepare(std::nullopt);
   } else if (m.ballot == election_.pre_vote_ballot() && m.promised > m.ballot) {
     // On an old round: ask again at once with the next one. Rounds only rise, so this ends.
     StartPreVote();
   }
 }
 
-void Replica::Core::StartPrepare(bool transfer) {
+void Replica::Core::StartPrepare(std::optional<Ballot> released) {
   const Ballot ballot = election_.NextBallot();
   election_.Observe(ballot);
   election_.ForgetLeader();
   election_.Restart(now_);
   reads_.FailAsked(&outbox_);
   phase_ = Phase::kPrepare;
-  by_transfer_ = transfer;
+  released_ = released;
   refused_by_.clear();
+  SYNOD_CHECK(!lease_.Refuses(config_.self, released.value_or(Ballot())));
+  lease_.End();
   const bool promised = acceptor_.Promise(ballot, &journal_);
   SYNOD_CHECK(promised);
   const Slot from = log_.learned() + 1;
@@ -83,9 +88,10 @@ void Replica::Core::StartPrepare(bool transfer) {
 
 void Replica::Core::PrepareTo(NodeId voter) {
   // Held until the own promise is durable: it is what makes the ballot unique over a restart.
-  outbox_.ToAfter(
-      voter, Prepare{takeover_->ballot(), takeover_->from(), membership_.version, by_transfer_},
-      acceptor_.promise_persist(), journal_);
+  outbox_.ToAfter(voter,
+                  Prepare{takeover_->ballot(), takeover_->from(), membership_.version,
+                          released_.has_value(), released_.value_or(Ballot())},
+                  acceptor_.promise_persist(), journal_);
 }
 
 void Replica::Core::PrepareToMissing() {
@@ -121,7 +127,7 @@ void Replica::Core::On(NodeId from, const Prepare& m) {
     return;
   }
   if (m.ballot > acceptor_.promised()) {
-    if (!m.transfer && IsSticky(from)) {
+    if ((!m.transfer && IsSticky(from)) || lease_.Refuses(from, m.released)) {
       NackTo(from, m.ballot, NackReason::kSticky);
       return;
     }
@@ -130,6 +136,7 @@ void Replica::Core::On(NodeId from, const Prepare& m) {
     election_.ForgetLeader();
     reads_.FailAsked(&outbox_);
     election_.Restart(now_);
+    lease_.End();
     const bool promised = acceptor_.Promise(m.ballot, &journal_);
     SYNOD_CHECK(promised);
   }
@@ -241,10 +248,10 @@ void Replica::Core::StepDown(const char* why) {
 void Replica::Core::On(NodeId from, const TimeoutNow& m) {
   // Late or repeated: somebody has promised another ballot since.
   if (m.ballot.node != from || m.ballot != acceptor_.promised() || leader_.has_value() ||
-      !MayCampaign())
+      !MayCampaign() || lease_.Refuses(config_.self, m.ballot))
     return;
   outbox_.Note("asked_to_lead", from.value);
-  StartPrepare(true);
+  StartPrepare(m.ballot);
 }
 
 }  // namespace synod::consensus

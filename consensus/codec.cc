@@ -79,12 +79,16 @@ void Write(Writer* w, const Prepare& m) {
   w->Number(m.from);
   w->Varint(m.config_version);
   w->Bool(m.transfer);
+  if (!m.released.IsZero())
+    w->Write(m.released);
 }
 void Read(Reader* r, Prepare* m) {
   m->ballot = r->ReadBallot();
   m->from = r->Number<Slot>();
   m->config_version = r->Varint();
   m->transfer = r->Bool();
+  if (!r->AtEnd())
+    m->released = r->ReadBallot();
 }
 
 void WriteAccepted(Writer* w, const AcceptedEntry& e) {
@@ -135,6 +139,8 @@ void Write(Writer* w, const Accept& m) {
     w->Number(g.member);
     w->Varint(g.gen);
   });
+  if (m.lease_ms != 0)
+    w->Varint(m.lease_ms);
 }
 void Read(Reader* r, Accept* m) {
   m->ballot = r->ReadBallot();
@@ -150,6 +156,8 @@ void Read(Reader* r, Accept* m) {
     g->member = in->Number<NodeId>();
     g->gen = in->Varint();
   });
+  if (!r->AtEnd())
+    m->lease_ms = r->Varint();
 }
 
 void Write(Writer* w, const Accepted& m) {
@@ -162,6 +170,8 @@ void Write(Writer* w, const Accepted& m) {
     w->Number(s.first);
     w->Number(s.last);
   });
+  if (m.lease_ms != 0)
+    w->Varint(m.lease_ms);
 }
 void Read(Reader* r, Accepted* m) {
   m->ballot = r->ReadBallot();
@@ -175,6 +185,8 @@ void Read(Reader* r, Accepted* m) {
     if (s->last < s->first)
       in->Fail();
   });
+  if (!r->AtEnd())
+    m->lease_ms = r->Varint();
 }
 
 void Write(Writer* w, const Nack& m) {

@@ -18,6 +18,7 @@
 #include "consensus/journal.h"
 #include "consensus/leader.h"
 #include "consensus/learner.h"
+#include "consensus/lease.h"
 #include "consensus/log.h"
 #include "consensus/outbox.h"
 #include "consensus/reads.h"
@@ -33,6 +34,7 @@ class Replica::Core {
   Core(const Config& config, Recovered disk, Slot applied);
 
   void Tick();
+  void SetTime(uint64_t now_ms);
   void Persisted(PersistId upto);
   Output TakeOutput();
   Result<Slot> Propose(EntryKind kind, SharedBytes payload);
@@ -53,7 +55,7 @@ class Replica::Core {
 
   // -- campaign.cc
   void StartPreVote();
-  void StartPrepare(bool transfer);
+  void StartPrepare(std::optional<Ballot> released);
   void OnOwnPromiseDurable();
   void CheckPromises();
   void LeadIfFetched();
@@ -101,6 +103,7 @@ class Replica::Core {
   void FlushTransfer();
   void AskForMissing();
 
+  bool MayRead() const;
   bool IsSticky(NodeId candidate) const;
   void NackTo(NodeId to, Ballot refused, NackReason reason);
 
@@ -129,12 +132,13 @@ class Replica::Core {
   Election election_;
   Reads reads_;
   Learner learner_;
+  LeaseHold lease_;
   Outbox outbox_;
 
   std::optional<Takeover> takeover_;             // prepare, fetch; lead: of a switch
   std::vector<consensus::Promise> own_promise_;  // waits for its persist
   std::vector<NodeId> refused_by_;               // in this prepare, for stickiness
-  bool by_transfer_ = false;                     // the last leader asked for this campaign
+  std::optional<Ballot> released_;  // by the last leader, which asked for this campaign
   uint64_t fetch_progress_at_ = 0;
   std::optional<Leader> leader_;  // fetch, lead
 

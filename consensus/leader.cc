@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "consensus/lease.h"
 #include "src/base/check.h"
 
 namespace synod::consensus {
@@ -113,7 +114,10 @@ bool Leader::OnAccepted(NodeId from, const Accepted& answer, Log* log) {
   peer.durable_learned = std::max(peer.durable_learned, answer.durable_learned);
   if (answer.read_seq <= read_seq_) {
     peer.read_seq = std::max(peer.read_seq, answer.read_seq);
-    peer.heard_at = std::max(peer.heard_at, SentAt(answer.read_seq));
+    const Moment sent = SentAt(answer.read_seq);
+    peer.heard_at = std::max(peer.heard_at, sent.tick);
+    if (answer.lease_ms != 0)
+      peer.leased_until = std::max(peer.leased_until, sent.ms + UsableLease(answer.lease_ms));
   }
   for (const SlotRange& range : answer.ranges) {
     const Slot first = std::max(range.first, log->learned() + 1);
@@ -157,7 +161,7 @@ bool Leader::AdvanceCommit(Log* log) {
 
 uint64_t Leader::StartRound(uint64_t now) {
   round_due_ = true;
-  sent_at_.push_back(now);
+  sent_at_.push_back({now, time_ms_});
   if (sent_at_.size() > kRoundsRemembered) {
     sent_at_.pop_front();
     ++sent_first_;
@@ -165,8 +169,8 @@ uint64_t Leader::StartRound(uint64_t now) {
   return ++read_seq_;
 }
 
-uint64_t Leader::SentAt(uint64_t read_seq) const {
-  return read_seq < sent_first_ ? 0 : sent_at_[read_seq - sent_first_];
+Leader::Moment Leader::SentAt(uint64_t read_seq) const {
+  return read_seq < sent_first_ ? Moment() : sent_at_[read_seq - sent_first_];
 }
 
 template <typename Reached>
@@ -191,6 +195,10 @@ uint64_t Leader::QuorumContact(uint64_t now) const {
   return MajorityReached(now, [](const Peer& p) { return p.heard_at; });
 }
 
+uint64_t Leader::LeasedUntil() const {
+  return MajorityReached(UINT64_MAX, [](const Peer& p) { return p.leased_until; });
+}
+
 Slot Leader::MajorityLearned(Slot own_durable) const {
   return Slot(
       MajorityReached(own_durable.value, [](const Peer& p) { return p.durable_learned.value; }));
@@ -208,6 +216,7 @@ Accept Leader::Frame(const Log& log, uint64_t now) const {
   accept.read_seq = read_seq_;
   accept.quorum_age = static_cast<uint32_t>(now - QuorumContact(now));
   accept.config_version = config_version_;
+  accept.lease_ms = config_.lease_ms;
   return accept;
 }
 

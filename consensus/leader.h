@@ -33,6 +33,7 @@ class Leader {
     Slot durable_learned;
     uint64_t heard_at = 0;      // tick at which the newest message it answered was sent; 0: never
     uint64_t read_seq = 0;      // newest round it answered
+    uint64_t leased_until = 0;  // ms
     uint64_t repeat_after = 0;  // tick before which nothing is sent again
   };
 
@@ -65,6 +66,10 @@ class Leader {
   // Moves the learned prefix over every slot that has a majority. True if it moved.
   bool AdvanceCommit(Log* log);
 
+  void SetTime(uint64_t now_ms) { time_ms_ = now_ms; }
+  // Until then no other leader can be; in ms.
+  uint64_t LeasedUntil() const;
+
   // A new round: the next Accept to every peer asks for an answer. Returns its number.
   uint64_t StartRound(uint64_t now);
   // The newest round that a majority answered.
@@ -91,7 +96,12 @@ class Leader {
   void SendNew(Log* log, uint64_t now, Outbox* outbox);
   // A heartbeat for `peer`, with what it should have answered by now.
   Accept Repeat(Peer* peer, const Log& log, uint64_t now) const;
-  uint64_t SentAt(uint64_t read_seq) const;
+  // When a recent round began; of one that is not remembered: never.
+  struct Moment {
+    uint64_t tick = 0;
+    uint64_t ms = 0;
+  };
+  Moment SentAt(uint64_t read_seq) const;
 
   Config config_;
   uint64_t config_version_;
@@ -112,8 +122,9 @@ class Leader {
   uint64_t read_seq_ = 0;
   bool round_due_ = false;
   bool heartbeat_due_ = false;
-  uint64_t sent_first_ = 1;       // the round that sent_at_.front() belongs to
-  std::deque<uint64_t> sent_at_;  // tick of each recent round
+  uint64_t sent_first_ = 1;     // the round that sent_at_.front() belongs to
+  std::deque<Moment> sent_at_;  // of each recent round
+  uint64_t time_ms_ = 0;
 };
 
 }  // namespace synod::consensus

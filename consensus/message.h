@@ -47,6 +47,7 @@ struct Prepare {
   Slot from;
   uint64_t config_version = 0;
   bool transfer = false;  // the last leader asked for it: stickiness does not apply
+  Ballot released = {};   // then: what that leader has given up
   bool operator==(const Prepare&) const = default;
 };
 
@@ -84,6 +85,7 @@ struct Accept {
   uint64_t config_version = 0;
   std::vector<Proposal> entries;  // ascending
   std::vector<MemberGen> gens;    // the leader's table, on heartbeats
+  uint64_t lease_ms = 0;          // asks for a lease (lease.h)
 };
 
 struct SlotRange {
@@ -100,6 +102,7 @@ struct Accepted {
   Slot durable_learned;
   uint64_t gen = 0;
   std::vector<SlotRange> ranges;  // voted for in `ballot`; ascending
+  uint64_t lease_ms = 0;          // no ballot of another node is promised for so long
   bool operator==(const Accepted&) const = default;
 };
 

@@ -24,21 +24,33 @@ void Reads::StartRound(uint64_t seq, Slot index, int64_t stamp, uint64_t now) {
   waiting_.clear();
 }
 
+void Reads::Grant(Slot index, int64_t stamp, Ballot ballot, Outbox* outbox) {
+  Round round;
+  round.index = index;
+  round.stamp = stamp;
+  round.reads.assign(waiting_.begin(), waiting_.end());
+  waiting_.clear();
+  Serve(round, ballot, outbox);
+}
+
+void Reads::Serve(const Round& round, Ballot ballot, Outbox* outbox) {
+  for (const Waiting& read : round.reads) {
+    if (read.peer.value == 0) {
+      outbox->out().reads.push_back({read.read_id, round.index, round.stamp});
+    } else {
+      outbox->To(read.peer, ReadIndexResp{.boot = read.request.boot,
+                                          .id = read.request.id,
+                                          .granted = true,
+                                          .ballot = ballot,
+                                          .index = round.index,
+                                          .stamp = round.stamp});
+    }
+  }
+}
+
 void Reads::Confirm(uint64_t seq, Ballot ballot, Outbox* outbox) {
   while (!rounds_.empty() && rounds_.front().seq <= seq) {
-    const Round& round = rounds_.front();
-    for (const Waiting& read : round.reads) {
-      if (read.peer.value == 0) {
-        outbox->out().reads.push_back({read.read_id, round.index, round.stamp});
-      } else {
-        outbox->To(read.peer, ReadIndexResp{.boot = read.request.boot,
-                                            .id = read.request.id,
-                                            .granted = true,
-                                            .ballot = ballot,
-                                            .index = round.index,
-                                            .stamp = round.stamp});
-      }
-    }
+    Serve(rounds_.front(), ballot, outbox);
     rounds_.pop_front();
   }
 }

@@ -8,6 +8,7 @@
 //               round starts; a write of a newer ballot needs a majority that would have refused
 //               the question. Only answers to messages sent after the question count. An id is
 //               never used again, so a late answer cannot confirm a later read.
+//               With a lease (lease.h) all that was asked before the time at hand is granted.
 // Source        Ongaro's thesis (2014), section 6.4; docs/architecture.md, "Reads".
 // Thread        Core thread only.
 #ifndef SYNOD_CONSENSUS_READS_H_
@@ -34,6 +35,8 @@ class Reads {
 
   // Leader: everything that waits joins round `seq`, to be served at `index`.
   void StartRound(uint64_t seq, Slot index, int64_t stamp, uint64_t now);
+  // Leader: it has a lease, so that everything that waits is served at `index`.
+  void Grant(Slot index, int64_t stamp, Ballot ballot, Outbox* outbox);
   // Leader: a majority answered round `seq`.
   void Confirm(uint64_t seq, Ballot ballot, Outbox* outbox);
 
@@ -64,6 +67,7 @@ class Reads {
     uint64_t since = 0;
     std::vector<uint64_t> read_ids;
   };
+  static void Serve(const Round& round, Ballot ballot, Outbox* outbox);
   void Fail(const Waiting& read, Outbox* outbox) const;
   void Fail(const Asked& asked, Outbox* outbox) const;
 

@@ -25,6 +25,7 @@ Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
       election_(config, disk.hard_state.promised),
       reads_(config.boot_id ^ config.seed, config.election_ticks_min),
       learner_(config.message_bytes_max, uint64_t{2} * config.heartbeat_ticks),
+      lease_(config.lease_before_ms),
       last_seen_(disk.hard_state) {
   SYNOD_CHECK(config.self.value != 0);
   SYNOD_CHECK(config.heartbeat_ticks > 0);
@@ -54,6 +55,16 @@ void Replica::Core::Tick() {
       break;
   }
   reads_.Expire(now_, &outbox_);
+}
+
+void Replica::Core::SetTime(uint64_t now_ms) {
+  lease_.SetTime(now_ms);
+  if (!leader_.has_value())
+    return;
+  leader_->SetTime(now_ms);
+  // What waits was asked before this moment, and what is held now was chosen before it.
+  if (config_.lease_ms > 0 && MayRead() && reads_.HasWaiting() && now_ms < leader_->LeasedUntil())
+    reads_.Grant(log_.learned(), stamp_, leader_->ballot(), &outbox_);
 }
 
 void Replica::Core::Persisted(PersistId upto) {
@@ -214,6 +225,11 @@ bool Replica::Core::QuorumFresh() const {
   return leader_.has_value() && now_ - leader_->QuorumContact(now_) < config_.election_ticks_min;
 }
 
+// Everything that an earlier leader had chosen is held here, and who has to be asked is certain.
+bool Replica::Core::MayRead() const {
+  return phase_ == Phase::kLead && switch_at_.value == 0 && HasStarted();
+}
+
 bool Replica::Core::IsSticky(NodeId candidate) const {
   if (leader_.has_value())
     return QuorumFresh();
@@ -233,6 +249,7 @@ Replica::Replica(Replica&&) noexcept = default;
 Replica& Replica::operator=(Replica&&) noexcept = default;
 
 void Replica::Tick() { core_->Tick(); }
+void Replica::SetTime(int64_t now_ms) { core_->SetTime(static_cast<uint64_t>(now_ms)); }
 
 void Replica::Receive(NodeId from, const Message& message) {
   if (from == core_->config_.self || from.value == 0)

@@ -53,6 +53,10 @@ struct Config {
   size_t message_bytes_max = size_t{1}
                              << 20;       // packing limit of one Accept, Promise part, LearnResp
   size_t cache_bytes = size_t{64} << 20;  // chosen entries kept in memory for peers that lag
+  // Leader leases for reads (lease.h), asked for and given; 0: none. And what an earlier process of
+  // this node may have given.
+  uint64_t lease_ms = 0;
+  uint64_t lease_before_ms = 0;
 };
 
 enum class Role : uint8_t { kFollower, kCandidate, kLeader };
@@ -115,6 +119,9 @@ class Replica {
   Replica& operator=(Replica&&) noexcept;
 
   void Tick();
+  // What a clock that counts suspend and never goes back shows now, in ms; for leases alone. All
+  // reads that were asked before are granted here if this node has one.
+  void SetTime(int64_t now_ms);
   void Receive(NodeId from, const Message& message);
   // Everything up to and including `upto` is on disk.
   void Persisted(PersistId upto);

@@ -48,11 +48,15 @@ void Replica::Core::On(NodeId from, const Accept& m) {
   if (votes.ranges.empty() && m.read_seq <= answered_round_)
     return;
   answered_round_ = std::max(answered_round_, m.read_seq);
+  const uint64_t lease_ms = std::min(m.lease_ms, config_.lease_ms);
+  if (lease_ms > 0)
+    lease_.Hold(m.ballot, lease_ms);
   Accepted answer{.ballot = m.ballot,
                   .read_seq = m.read_seq,
                   .learned = log_.learned(),
                   .durable_learned = journal_.durable_learned(),
-                  .ranges = std::move(votes.ranges)};
+                  .ranges = std::move(votes.ranges),
+                  .lease_ms = lease_ms};
   outbox_.ToAfter(from, std::move(answer), votes.after, journal_);
 }
 
@@ -137,7 +141,7 @@ void Replica::Core::On(NodeId from, const Nack& m) {
   StepDown("refused");
   // A majority followed a moment ago and still would: take the next round without a pause.
   if (again)
-    StartPrepare(false);
+    StartPrepare(std::nullopt);
 }
 
 void Replica::Core::TickLeader() {
@@ -163,8 +167,7 @@ void Replica::Core::TickLeader() {
 void Replica::Core::FlushLeader() {
   // Two rounds at a time: what comes meanwhile shares the next one. By what is held and not by
   // commit_, which rests on what others claim.
-  const bool may_read = phase_ == Phase::kLead && switch_at_.value == 0 && HasStarted();
-  if (may_read && reads_.HasWaiting() && reads_.rounds() < 2)
+  if (MayRead() && reads_.HasWaiting() && reads_.rounds() < 2)
     reads_.StartRound(leader_->StartRound(now_), log_.learned(), stamp_, now_);
   if (transfer_to_.value != 0)
     FlushTransfer();

@@ -130,9 +130,12 @@ Status Engine::Core::Ready() const {
 }
 
 void Engine::Core::Advance(int64_t now) {
-  if (now <= now_ms && now - ticked_ms_ < config.tick_ms)
-    return;
+  const bool stands = now <= now_ms && now - ticked_ms_ < config.tick_ms;
   now_ms = std::max(now_ms, now);
+  if (config.consensus.lease_ms > 0)
+    UseLease();
+  if (stands)
+    return;
   // Nobody can renew a lease while commands are refused: time stands still then, too.
   clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose() &&
                             machine.digest_check().agreed);
@@ -150,6 +153,13 @@ void Engine::Core::Advance(int64_t now) {
     upkeep_ms_ = now_ms;
     Upkeep();
   }
+}
+
+// What was asked before the time at hand may be granted by it.
+void Engine::Core::UseLease() {
+  if (replica.IsLeader() && reads.WantsRound())
+    reads.StartRound(&replica, LeaderKnown());
+  replica.SetTime(now_ms);
 }
 
 void Engine::Core::Receive(NodeId from, std::string_view frame) {

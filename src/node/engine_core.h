@@ -102,6 +102,7 @@ class Engine::Core {
 
  private:
   // engine.cc
+  void UseLease();
   void DrainReplica();
   void HandleSends(std::vector<consensus::Send> sends);
   void Post(NodeId to, Bytes item);

@@ -58,6 +58,8 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.consensus.window_slots = s.window_slots;
   config.consensus.message_bytes_max = s.message_bytes_max;
   config.consensus.cache_bytes = s.cache_bytes;
+  config.consensus.lease_ms = s.lease_ms;
+  config.consensus.lease_before_ms = boots_ > 1 ? s.lease_ms : 0;
   return config;
 }
 

@@ -1,5 +1,7 @@
 #include "tests/sim/swarm.h"
 
+#include <algorithm>
+
 #include "src/base/random.h"
 
 namespace synod::sim {
@@ -152,6 +154,15 @@ void DrawLoad(Random* random, Swarm* s) {
   s->fence_clients = static_cast<uint32_t>(random->Between(0, 2));
 }
 
+// They stand on clocks that are nearly right and never stop.
+void DrawLeases(Random* random, Swarm* s) {
+  if (!random->Chance(25))
+    return;
+  s->lease_ms = random->Between(100, 1'500);
+  s->clock_spread_ppm = std::min<int64_t>(s->clock_spread_ppm, 20'000);
+  s->fault_every[static_cast<size_t>(Fault::kFreeze)] = 0;
+}
+
 }  // namespace
 
 const char* Name(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
@@ -169,6 +180,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random load = root.Fork();
   Random snapshots = root.Fork();
   Random versions = root.Fork();
+  Random leases = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -178,6 +190,7 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawLoad(&load, &s);
   DrawSnapshots(&snapshots, &s);
   DrawVersions(&versions, &s);
+  DrawLeases(&leases, &s);
   return s;
 }
 
@@ -197,6 +210,8 @@ std::string Describe(const Swarm& s) {
   text += ", clients " + std::to_string(s.register_clients) + "+" + std::to_string(s.lock_clients) +
           "+" + std::to_string(s.lease_clients) + "+" + std::to_string(s.election_clients) + "+" +
           std::to_string(s.fence_clients) + "+" + std::to_string(s.watchers);
+  if (s.lease_ms > 0)
+    text += ", leader leases of " + std::to_string(s.lease_ms) + " ms";
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

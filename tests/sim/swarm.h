@@ -92,7 +92,8 @@ struct Swarm {
   node::SnapshotLimits snapshots;
   double crash_at_install_percent = 0;  // right when the new state is in place
   uint64_t digest_every = 0;
-  bool upgrade = false;  // each node is restarted once as a build of the next machine version
+  bool upgrade = false;   // each node is restarted once as a build of the next machine version
+  uint64_t lease_ms = 0;  // of leader leases; 0: none
   auth::Settings settings;
 
   // Load.

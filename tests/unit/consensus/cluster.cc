@@ -44,11 +44,15 @@ void Cluster::Fault(const std::string& what) {
 // -- inputs
 
 void Cluster::Tick(uint32_t node) {
+  PassTime(node);
   if (!IsUp(node))
     return;
+  replica(node).SetTime(At(node).clock_us / 1000);
   replica(node).Tick();
   Pump(node);
 }
+
+void Cluster::PassTime(uint32_t node) { At(node).clock_us += int64_t{10} * At(node).clock_rate; }
 
 void Cluster::TickAll() {
   for (uint32_t n = 1; n <= size(); ++n) Tick(n);
@@ -88,6 +92,7 @@ void Cluster::Crash(uint32_t node) {
 void Cluster::Restart(uint32_t node) {
   Node& n = At(node);
   SYNOD_CHECK(!n.replica.has_value());
+  n.config.lease_before_ms = n.boots == 0 ? 0 : n.config.lease_ms;
   n.config.boot_id = ++n.boots;
   Recovered recovered{.hard_state = n.disk, .entries = {}, .gen = n.persist_count};
   for (const auto& [slot, vote] : n.votes) recovered.entries.push_back(vote);
@@ -130,6 +135,7 @@ bool Cluster::ProposeMembership(uint32_t node, const Membership& membership) {
 void Cluster::Read(uint32_t node, uint64_t id) {
   At(node).read_floor[id] = acknowledged_;
   replica(node).ReadIndex(id);
+  replica(node).SetTime(At(node).clock_us / 1000);
   Pump(node);
 }
 
@@ -155,6 +161,7 @@ void Cluster::Give(uint32_t from, uint32_t to, const Message& message) {
   SYNOD_CHECK(decoded.has_value());
   SYNOD_CHECK(reader.Complete());
   replica(to).Receive(NodeId(from), *decoded);
+  replica(to).SetTime(At(to).clock_us / 1000);
   Pump(to);
 }
 

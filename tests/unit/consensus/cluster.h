@@ -38,6 +38,10 @@ class Cluster {
   // -- inputs; each pumps the node's output
   void Tick(uint32_t node);
   void TickAll();
+  // The node's clock runs on by a tick, and nothing else: its process is paused.
+  void PassTime(uint32_t node);
+  // Of the node's clock, in thousandths of real time.
+  void SetClockRate(uint32_t node, uint32_t rate) { At(node).clock_rate = rate; }
   // Makes the oldest `count` unsynced requests of the node durable (all of them: no count).
   void Persist(uint32_t node, size_t count = SIZE_MAX);
   void Crash(uint32_t node);  // unsynced requests are lost
@@ -119,6 +123,8 @@ class Cluster {
     std::map<uint64_t, Slot> read_floor;
     uint64_t boots = 0;
     uint64_t persist_count = 0;
+    int64_t clock_us = 0;
+    uint32_t clock_rate = 1000;
   };
 
   Node& At(uint32_t node) { return nodes_.at(node - 1); }

@@ -57,12 +57,13 @@ inline std::vector<Message> OneOfEach() {
   accept.quorum_age = 4;
   accept.config_version = 1;
   accept.gens = {{NodeId(1), 100}, {NodeId(3), uint64_t{1} << 50}};
+  accept.lease_ms = 400;
   return {PreVote{B(1, 2), Slot(3), 4},
           PreVoteReply{B(1, 2), true, B(0, 1), Slot(3), NodeId(1)},
-          Prepare{B(1, 2), Slot(3), 4, true},
+          Prepare{B(1, 2), Slot(3), 4, true, B(1, 3)},
           promise,
           accept,
-          Accepted{B(7, 2), 12, Slot(3), Slot(2), 9, {{Slot(4), Slot(5)}, {Slot(8), Slot(8)}}},
+          Accepted{B(7, 2), 12, Slot(3), Slot(2), 9, {{Slot(4), Slot(5)}, {Slot(8), Slot(8)}}, 500},
           Nack{B(7, 2), B(8, 1), Slot(3), NackReason::kSticky},
           LearnReq{Slot(4), 1 << 20},
           LearnResp{Slot(4), Slot(9), Slot(1), {{Slot(4), E("d")}, {Slot(5), E("e")}}},
