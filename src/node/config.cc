@@ -182,6 +182,10 @@ std::map<std::string, Setter> NodeSetters() {
 
 std::map<std::string, Setter> DiskAndLogSetters() {
   return {
+      {"reads.leader_lease_ms",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<uint64_t>(v, 0, 10'000, &c->leader_lease_ms);
+       }},
       {"acceptor_log.keep_bytes",
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<uint64_t>(v, 0, uint64_t{1} << 40, &c->acceptor_log_keep_bytes);
@@ -335,6 +339,9 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("--initial-cluster does not list this node's id " + std::to_string(config->id));
   if (config->election_timeout_ms < 4 * config->heartbeat_ms)
     return Bad("election_timeout_ms must be at least four times heartbeat_ms");
+  if (config->leader_lease_ms != 0 &&
+      config->leader_lease_ms < static_cast<uint64_t>(4 * config->heartbeat_ms))
+    return Bad("reads.leader_lease_ms must be 0 or at least four times heartbeat_ms");
   if (config->disk.soft_bytes != 0 && config->disk.hard_bytes > config->disk.soft_bytes)
     return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
   if (Result<auth::Settings> settings = auth::Changed(config->first_settings, {}); !settings)

@@ -41,6 +41,7 @@ struct NodeConfig {
   uint32_t machine_version = machine::kMachineVersion;  // not a setting: what this build knows
   int64_t heartbeat_ms = 50;
   int64_t election_timeout_ms = 500;  // up to twice that, drawn anew each time
+  uint64_t leader_lease_ms = 0;       // 0: every linearizable read asks a majority
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
   uint32_t connections_max = 0;  // 0: as many as the descriptor limit allows, at most 20 000

@@ -31,6 +31,7 @@ consensus::Config ConsensusConfig(const NodeConfig& config,
   c.heartbeat_ticks = static_cast<uint32_t>(std::max<int64_t>(1, config.heartbeat_ms / kTickMs));
   c.election_ticks_min = static_cast<uint32_t>(config.election_timeout_ms / kTickMs);
   c.election_ticks_max = 2 * c.election_ticks_min;
+  c.lease_ms = config.leader_lease_ms;
   return c;
 }
 
@@ -284,6 +285,9 @@ void Server::BeginCluster() {
   config.self = {self_, uuid, NameOrDefault(), config_.advertise_peer, config_.advertise_client};
   config.boot = boot_;
   config.consensus = ConsensusConfig(config_, self_, membership_, boot_);
+  lease_before_ms_ = data_dir_->identity().lease_ms;
+  config.consensus.lease_before_ms = lease_before_ms_;
+  SaveIdentity();
   config.tick_ms = kTickMs;
   if (config_.debug_no_checkpoints) {
     LogWarn("debug_no_checkpoints is set: the log grows without end, and so does the next start");

@@ -96,6 +96,8 @@ void Server::SaveIdentity() {
       identity.peers[id] = *parsed;
   if (announced_)
     identity.advertised = Advertised();
+  identity.lease_ms =
+      lease_over_ ? config_.leader_lease_ms : std::max(config_.leader_lease_ms, lease_before_ms_);
   if (identity == data_dir_->identity())
     return;
   if (const Status s = data_dir_->Save(identity); !s)
@@ -118,6 +120,10 @@ void Server::FollowMembers(int64_t now_ms) {
   if (removed_ || (!changed && now_ms - followed_ms_ < kFollowEveryMs))
     return;
   followed_ms_ = now_ms;
+  // The engine knows this time already.
+  if (lease_over_ms_ == 0)
+    lease_over_ms_ = now_ms + static_cast<int64_t>(lease_before_ms_);
+  lease_over_ |= now_ms >= lease_over_ms_;
   if (changed) {
     followed_version_ = membership.version;
     LogInfo("the members are", {{"version", membership.version},

@@ -102,9 +102,9 @@ bool ParseLine(std::string_view line, Identity* identity) {
     return ParseRole(value, &identity->membership.learners);
   if (key == "advertised")
     return ParseAdvertised(value, &identity->advertised);
-  if (key == "membership") {
-    const auto [end, ec] =
-        std::from_chars(value.data(), value.data() + value.size(), identity->membership.version);
+  if (key == "membership" || key == "lease_ms") {
+    uint64_t& number = key == "membership" ? identity->membership.version : identity->lease_ms;
+    const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), number);
     return ec == std::errc() && end == value.data() + value.size();
   }
   const std::optional<Hash128> hash = Hash128::FromHex(value);
@@ -140,6 +140,8 @@ std::string Identity::Encode() const {
   if (advertised != Advertised())
     text +=
         "advertised " + advertised.peer + " " + advertised.client + " " + advertised.name + "\n";
+  if (lease_ms != 0)
+    text += "lease_ms " + std::to_string(lease_ms) + "\n";
   return text + CrcLine(text);
 }
 

@@ -42,6 +42,9 @@ struct Identity {
     std::string name;  // empty: none was given
     bool operator==(const Advertised&) const = default;
   } advertised;
+  // No process of this node has given leader leases longer than this (consensus/lease.h), or they
+  // are over.
+  uint64_t lease_ms = 0;
   bool operator==(const Identity&) const = default;
 
   bool HasCluster() const { return cluster_id != Hash128{}; }

@@ -77,6 +77,7 @@ TEST_F(DataDirTest, TheExampleOfTheDocument) {
   identity.peers = {{NodeId(1), Hash128{5, 6}}};
   identity.membership = {7, {NodeId(1), NodeId(2)}, {NodeId(5)}, NodeId(6)};
   identity.advertised = {"10.0.0.2:7302", "http://10.0.0.2:7301", "rack 2"};
+  identity.lease_ms = 400;
   EXPECT_EQ(identity.Encode(),
             "synod-identity 2\n"
             "cluster_id 00000000000000030000000000000004\n"
@@ -90,7 +91,8 @@ TEST_F(DataDirTest, TheExampleOfTheDocument) {
             "voter 2\n"
             "learner 5\n"
             "advertised 10.0.0.2:7302 http://10.0.0.2:7301 rack 2\n"
-            "crc32c 7987d050\n");
+            "lease_ms 400\n"
+            "crc32c 005eb614\n");
   EXPECT_TRUE(Identity::Decode(identity.Encode()).value() == identity);
 }
 
@@ -111,7 +113,7 @@ TEST_F(DataDirTest, AnIdentityOfTheFirstFormatHasVotersOnly) {
 TEST_F(DataDirTest, ALineThatIsNotUnderstoodIsDamage) {
   for (const char* line :
        {"voter 0", "voter x", "voter 2\nvoter 1", "membership", "membership x", "next_member",
-        "next_member 1 2", "member 1", "peer 1 xyz", "advertised a b", "colour red"}) {
+        "next_member 1 2", "member 1", "peer 1 xyz", "advertised a b", "lease_ms x", "colour red"}) {
     std::string text = "synod-identity 2\nnode_uuid 00000000000000010000000000000002\n";
     text += line;
     text += '\n';
