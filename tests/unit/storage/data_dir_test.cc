@@ -111,9 +111,9 @@ TEST_F(DataDirTest, AnIdentityOfTheFirstFormatHasVotersOnly) {
 }
 
 TEST_F(DataDirTest, ALineThatIsNotUnderstoodIsDamage) {
-  for (const char* line :
-       {"voter 0", "voter x", "voter 2\nvoter 1", "membership", "membership x", "next_member",
-        "next_member 1 2", "member 1", "peer 1 xyz", "advertised a b", "lease_ms x", "colour red"}) {
+  for (const char* line : {"voter 0", "voter x", "voter 2\nvoter 1", "membership", "membership x",
+                           "next_member", "next_member 1 2", "member 1", "peer 1 xyz",
+                           "advertised a b", "lease_ms x", "colour red"}) {
     std::string text = "synod-identity 2\nnode_uuid 00000000000000010000000000000002\n";
     text += line;
     text += '\n';
