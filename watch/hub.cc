@@ -1,7 +1,7 @@
 #include "watch/hub.h"
 
 #include <algorithm>
-#include <map>
+#include <deque>
 #include <utility>
 
 #include "src/base/check.h"
@@ -16,14 +16,18 @@ constexpr size_t kSearchBudget = 4096;
 
 }  // namespace
 
+// A place that one watch after the other has. Small, since there are tens of thousands.
 struct Watch {
-  WatchId id = 0;
-  Stream* stream = nullptr;
-  Revision next;      // the first revision not yet looked at
-  bool idle = false;  // caught up, and in stream->idle at `idle_index`
-  size_t idle_index = 0;
+  Stream* stream = nullptr;  // null: the place is free
+  Revision next;             // the first revision not yet looked at
+  uint32_t index = 0;        // of the place
+  uint32_t generation = 1;   // watches that had it before, and this one
+  uint32_t idle_index = 0;
+  bool idle = false;   // caught up, and in stream->idle at `idle_index`
   bool ready = false;  // in the ready list
   bool over = false;   // compacted
+
+  WatchId id() const { return WatchId{generation} << 32 | index; }
 };
 
 class Hub::Core {
@@ -37,10 +41,12 @@ class Hub::Core {
   std::vector<WatchId> TakeReady();
   bool HasReady() const { return !ready_.empty(); }
   Step Next(WatchId id);
-  size_t size() const { return watches_.size(); }
+  size_t size() const { return watches_.size() - free_.size(); }
   void CheckInvariants() const;
 
  private:
+  // Null if it is gone.
+  Watch* Find(WatchId id);
   void SetIdle(Watch* watch);
   void ClearIdle(Watch* watch);
   void SetReady(Watch* watch);
@@ -50,8 +56,8 @@ class Hub::Core {
   const store::Tree* tree_;
   Revision published_;  // idle watches have seen everything up to here
   StreamTable streams_;
-  std::map<WatchId, std::unique_ptr<Watch>> watches_;
-  WatchId last_id_ = 0;
+  std::deque<Watch> watches_;   // stay where they are
+  std::vector<uint32_t> free_;  // places among them
   std::vector<WatchId> ready_;
   MessageCache cache_;
   std::vector<Stream*> concerned_;  // by the revision being published
@@ -65,32 +71,48 @@ Result<WatchId> Hub::Core::Add(const Spec& spec, Revision from) {
     return Error{Errc::kCompacted, Outcome::kNotApplied,
                  "history is kept from revision " + std::to_string(tree_->floor().value + 1)};
   }
-  auto watch = std::make_unique<Watch>();
-  watch->id = ++last_id_;
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(watches_.size()));
+    watches_.emplace_back().index = free_.back();
+  }
+  Watch* watch = &watches_[free_.back()];
+  free_.pop_back();
   watch->stream = streams_.Join(spec);
   watch->next = from;
   if (from > last) {
-    SetIdle(watch.get());
+    SetIdle(watch);
   } else {
-    SetReady(watch.get());
+    SetReady(watch);
   }
-  const WatchId id = watch->id;
-  watches_.emplace(id, std::move(watch));
-  return id;
+  return watch->id();
+}
+
+Watch* Hub::Core::Find(WatchId id) {
+  const auto index = static_cast<uint32_t>(id);
+  if (index >= watches_.size())
+    return nullptr;
+  Watch* watch = &watches_[index];
+  return watch->stream != nullptr && watch->id() == id ? watch : nullptr;
 }
 
 void Hub::Core::Remove(WatchId id) {
-  const auto it = watches_.find(id);
-  SYNOD_CHECK(it != watches_.end());
-  ClearIdle(it->second.get());
-  streams_.Leave(it->second->stream);
-  watches_.erase(it);  // TakeReady() skips an id that is gone
+  Watch* watch = Find(id);
+  SYNOD_CHECK(watch != nullptr);
+  ClearIdle(watch);
+  streams_.Leave(watch->stream);
+  // TakeReady() skips an id that is gone.
+  const uint32_t index = watch->index;
+  const uint32_t generation = watch->generation + 1;
+  *watch = Watch{};
+  watch->index = index;
+  watch->generation = generation;
+  free_.push_back(index);
 }
 
 void Hub::Core::SetIdle(Watch* watch) {
   SYNOD_CHECK(!watch->idle);
   watch->idle = true;
-  watch->idle_index = watch->stream->idle.size();
+  watch->idle_index = static_cast<uint32_t>(watch->stream->idle.size());
   watch->stream->idle.push_back(watch);
 }
 
@@ -108,7 +130,7 @@ void Hub::Core::SetReady(Watch* watch) {
   if (watch->ready)
     return;
   watch->ready = true;
-  ready_.push_back(watch->id);
+  ready_.push_back(watch->id());
 }
 
 void Hub::Core::Publish(const store::RevisionRef& revision) {
@@ -149,13 +171,13 @@ void Hub::Core::Publish(const store::RevisionRef& revision) {
 
 void Hub::Core::Rebase(const store::Tree* tree) {
   tree_ = tree;
-  for (const auto& [id, watch] : watches_) {
-    if (!watch->idle)
+  for (Watch& watch : watches_) {
+    if (!watch.idle)
       continue;
     // What lies between was published and did not concern it; now it has to look for itself.
-    watch->next = std::max(watch->next, published_ + 1);
-    ClearIdle(watch.get());
-    SetReady(watch.get());
+    watch.next = std::max(watch.next, published_ + 1);
+    ClearIdle(&watch);
+    SetReady(&watch);
   }
   published_ = std::max(published_, tree->last_revision());
 }
@@ -164,11 +186,10 @@ std::vector<WatchId> Hub::Core::TakeReady() {
   std::vector<WatchId> ready;
   ready.swap(ready_);
   std::erase_if(ready, [&](WatchId id) {
-    const auto it = watches_.find(id);
-    if (it == watches_.end())
-      return true;
-    it->second->ready = false;
-    return false;
+    Watch* watch = Find(id);
+    if (watch != nullptr)
+      watch->ready = false;
+    return watch == nullptr;
   });
   return ready;
 }
@@ -192,9 +213,8 @@ MessageRef Hub::Core::MessageAt(const Stream& stream, const store::RevisionRef& 
 }
 
 Hub::Step Hub::Core::Next(WatchId id) {
-  const auto it = watches_.find(id);
-  SYNOD_CHECK(it != watches_.end());
-  Watch* watch = it->second.get();
+  Watch* watch = Find(id);
+  SYNOD_CHECK(watch != nullptr);
   const Revision last = tree_->last_revision();
   Step step;
   if (watch->idle) {
@@ -230,16 +250,24 @@ Hub::Step Hub::Core::Next(WatchId id) {
 }
 
 void Hub::Core::CheckInvariants() const {
-  for (const auto& [id, watch] : watches_) {
-    SYNOD_CHECK_EQ(id, watch->id);
-    SYNOD_CHECK(!(watch->idle && watch->over));
-    SYNOD_CHECK_GT(watch->stream->watches, 0u);
-    SYNOD_CHECK(watch->stream->building == nullptr);
-    if (watch->idle)
-      SYNOD_CHECK(watch->stream->idle.at(watch->idle_index) == watch.get());
-    if (watch->ready)
-      SYNOD_CHECK(std::find(ready_.begin(), ready_.end(), id) != ready_.end());
+  size_t free = 0;
+  for (size_t i = 0; i < watches_.size(); ++i) {
+    const Watch& watch = watches_[i];
+    SYNOD_CHECK_EQ(i, size_t{watch.index});
+    if (watch.stream == nullptr) {
+      ++free;
+      SYNOD_CHECK(!watch.idle && !watch.ready);
+      continue;
+    }
+    SYNOD_CHECK(!(watch.idle && watch.over));
+    SYNOD_CHECK_GT(watch.stream->watches, 0u);
+    SYNOD_CHECK(watch.stream->building == nullptr);
+    if (watch.idle)
+      SYNOD_CHECK(watch.stream->idle.at(watch.idle_index) == &watch);
+    if (watch.ready)
+      SYNOD_CHECK(std::find(ready_.begin(), ready_.end(), watch.id()) != ready_.end());
   }
+  SYNOD_CHECK_EQ(free, free_.size());
 }
 
 Hub::Hub(const store::Tree* tree) : core_(std::make_unique<Core>(tree)) {}

@@ -39,18 +39,23 @@ bool Matches(const Spec& spec, const store::Change& change) {
 }
 
 Stream* StreamTable::Join(const Spec& spec) {
-  auto& at_path = streams_[spec.path];
-  auto it = std::find_if(at_path.begin(), at_path.end(),
-                         [&](const auto& s) { return SameStream(s->spec, spec); });
-  if (it == at_path.end()) {
-    auto stream = std::make_unique<Stream>();
+  const auto it = streams_.find(std::string_view(spec.path));
+  std::unique_ptr<Stream>* place = it == streams_.end() ? nullptr : &it->second;
+  while (place != nullptr && *place != nullptr && !SameStream((*place)->spec, spec))
+    place = &(*place)->next;
+  Stream* stream = place != nullptr ? place->get() : nullptr;
+  if (stream == nullptr) {
+    auto made = std::make_unique<Stream>();
+    stream = made.get();
     stream->id = ++last_id_;
     stream->spec = spec;
-    at_path.push_back(std::move(stream));
-    it = std::prev(at_path.end());
+    if (place != nullptr)
+      *place = std::move(made);
+    else
+      streams_.emplace(std::string_view(stream->spec.path), std::move(made));
   }
-  ++(*it)->watches;
-  return it->get();
+  ++stream->watches;
+  return stream;
 }
 
 void StreamTable::Leave(Stream* stream) {
@@ -60,9 +65,20 @@ void StreamTable::Leave(Stream* stream) {
   SYNOD_CHECK(stream->idle.empty());
   const auto it = streams_.find(std::string_view(stream->spec.path));
   SYNOD_CHECK(it != streams_.end());
-  std::erase_if(it->second, [&](const auto& s) { return s.get() == stream; });
-  if (it->second.empty())
-    streams_.erase(it);
+  if (it->second.get() != stream) {
+    std::unique_ptr<Stream>* place = &it->second->next;
+    while (place->get() != stream) place = &(*place)->next;
+    const std::unique_ptr<Stream> gone = std::move(*place);
+    *place = std::move(gone->next);
+    return;
+  }
+  // With the first one its key goes, too.
+  const std::unique_ptr<Stream> gone = std::move(it->second);
+  streams_.erase(it);
+  if (gone->next != nullptr) {
+    const std::string_view path = gone->next->spec.path;
+    streams_.emplace(path, std::move(gone->next));
+  }
 }
 
 }  // namespace synod::watch

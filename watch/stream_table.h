@@ -28,6 +28,7 @@ struct Stream {
   uint64_t watches = 0;
   std::vector<Watch*> idle;           // caught up: to be told of the next match
   std::shared_ptr<Message> building;  // while a revision is being published
+  std::unique_ptr<Stream> next;       // of the same path
 };
 
 // How `path` lies to a watched path: itself 0, its child 1, deeper 2.
@@ -54,9 +55,9 @@ class StreamTable {
     for (int depth = 0;; ++depth) {
       const auto it = streams_.find(at);
       if (it != streams_.end()) {
-        for (const auto& stream : it->second) {
+        for (Stream* stream = it->second.get(); stream != nullptr; stream = stream->next.get()) {
           if (MatchesScope(stream->spec, depth) && MatchesType(stream->spec, change.type))
-            visit(stream.get());
+            visit(stream);
         }
       }
       if (at == "/" || (reserved && at == kReservedRoot))
@@ -80,8 +81,9 @@ class StreamTable {
   };
 
   const uint64_t seed_;
-  boost::unordered_flat_map<std::string, std::vector<std::unique_ptr<Stream>>, PathHash, PathEqual>
-      streams_;  // by path
+  // By path; the key is the path of the first stream.
+  boost::unordered_flat_map<std::string_view, std::unique_ptr<Stream>, PathHash, PathEqual>
+      streams_;
   uint64_t last_id_ = 0;
 };
 

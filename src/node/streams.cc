@@ -14,7 +14,7 @@ constexpr int64_t kHeartbeatMs = 10'000;
 constexpr int64_t kStallMs = 15'000;
 constexpr uint64_t kBytesMax = uint64_t{512} << 20;
 // A stream with its share of the tables here and in the hub, besides its path (docs/operations.md).
-constexpr uint64_t kStreamBytes = 512;
+constexpr uint64_t kStreamBytes = 320;
 // Idle streams that one tick looks at: many that began together must not hold up a change.
 constexpr size_t kIdlePerTick = 256;
 

@@ -1,5 +1,6 @@
 #include "src/node/watch_sockets.h"
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <utility>
 #include <vector>
 
@@ -11,10 +12,9 @@ namespace synod::node {
 
 class WatchSockets::Socket final : public Sink, public std::enable_shared_from_this<Socket> {
  public:
-  // A watch waits for its quorum round, or it has a stream.
   struct Watch {
-    std::optional<CallId> call;
-    watch::WatchId stream = 0;
+    bool begun = false;
+    uint64_t number = 0;  // of its stream, or of the quorum round that it waits for
   };
 
   Socket(WatchSockets* owner, std::shared_ptr<net::Exchange> exchange)
@@ -42,8 +42,8 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
   std::vector<watch::WatchId> streams() const override {
     std::vector<watch::WatchId> all;
     for (const auto& [id, watch] : watches)
-      if (!watch.call)
-        all.push_back(watch.stream);
+      if (watch.begun)
+        all.push_back(watch.number);
     return all;
   }
   size_t QueuedBytes() const override { return exchange_->QueuedBytes(); }
@@ -51,7 +51,7 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
     exchange_->OnDrained(std::move(callback));
   }
 
-  std::unordered_map<uint64_t, Watch> watches;  // by the client's id
+  boost::unordered_flat_map<uint64_t, Watch> watches;  // by the client's id
 
  private:
   WatchSockets* owner_;
@@ -100,7 +100,7 @@ Status WatchSockets::StartWatch(const std::shared_ptr<Socket>& socket,
   ReadRequest read;
   read.timeout_ms = call.timeout_ms;
   const CallId round = engine_->Read(read);
-  socket->watches[id].call = round;
+  socket->watches[id].number = round;
   calls_.emplace(round, Pending{socket, id, std::move(call)});
   touch_();
   return Done();
@@ -111,12 +111,7 @@ Status WatchSockets::Cancel(Socket* socket, uint64_t id) {
   if (it == socket->watches.end())
     return Error{Errc::kNotFound, Outcome::kNotApplied,
                  "no watch of this connection has id " + std::to_string(id)};
-  if (it->second.call) {
-    engine_->Cancel(*it->second.call);
-    calls_.erase(*it->second.call);
-  } else {
-    streams_->Forget(it->second.stream);
-  }
+  Drop(it->second.begun, it->second.number);
   socket->watches.erase(it);
   socket->Send(api::RenderSocketCanceled(id));
   return Done();
@@ -132,9 +127,9 @@ void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms)
     return;
   const Pending& pending = node.mapped();
   Socket::Watch& watch = pending.socket->watches.at(pending.id);
-  watch.call.reset();
+  watch.begun = true;
   const Status begun =
-      ready ? streams_->Begin(pending.socket, pending.id, pending.call, now_ms, &watch.stream)
+      ready ? streams_->Begin(pending.socket, pending.id, pending.call, now_ms, &watch.number)
             : ready;
   if (begun)
     return;
@@ -143,15 +138,18 @@ void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms)
 }
 
 void WatchSockets::OnGone(const std::shared_ptr<Socket>& socket) {
-  for (const auto& [id, watch] : std::exchange(socket->watches, {})) {
-    if (watch.call) {
-      engine_->Cancel(*watch.call);
-      calls_.erase(*watch.call);
-    } else {
-      streams_->Forget(watch.stream);
-    }
-  }
+  for (const auto& [id, watch] : std::exchange(socket->watches, {}))
+    Drop(watch.begun, watch.number);
   sockets_.erase(socket);
+}
+
+void WatchSockets::Drop(bool begun, uint64_t number) {
+  if (begun) {
+    streams_->Forget(number);
+    return;
+  }
+  engine_->Cancel(number);
+  calls_.erase(number);
 }
 
 void WatchSockets::CloseAll(const Error& why) {

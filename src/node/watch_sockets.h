@@ -49,6 +49,8 @@ class WatchSockets {
   Status Cancel(Socket* socket, uint64_t id);
   void Refuse(Socket* socket, std::optional<uint64_t> id, const Error& error);
   void OnGone(const std::shared_ptr<Socket>& socket);
+  // A watch that nobody wants any more.
+  void Drop(bool begun, uint64_t number);
 
   Engine* engine_;
   Streams* streams_;

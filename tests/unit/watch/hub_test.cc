@@ -47,6 +47,27 @@ TEST_F(HubTest, ASubtreeWatchSeesTheNodeAndAllBelow) {
                                        "3: delete /a, delete /a/b, delete /a/b/c", "4: put / 4"));
 }
 
+TEST_F(HubTest, WatchesOfOnePathComeAndGoInAnyOrder) {
+  constexpr Scope kScopes[] = {Scope::kNode, Scope::kChildren, Scope::kSubtree};
+  uint64_t revision = 0;
+  for (const size_t gone : {size_t{0}, size_t{1}, size_t{2}}) {
+    std::vector<WatchId> ids;
+    for (const Scope scope : kScopes) ids.push_back(Add("/a", scope));
+    hub_.Remove(ids[gone]);
+    hub_.CheckInvariants();
+    const WatchId again = Add("/a", kScopes[gone]);
+    EXPECT_NE(again, ids[gone]);  // the place is the same, the name is not
+    ids[gone] = again;
+    Put("/a", "x");
+    const std::string put = std::to_string(++revision) + ": put /a x";
+    EXPECT_THAT(Drain(ids[0]), ElementsAre(put));
+    EXPECT_THAT(Drain(ids[1]), IsEmpty());
+    EXPECT_THAT(Drain(ids[2]), ElementsAre(put));
+    for (const WatchId id : ids) hub_.Remove(id);
+    EXPECT_EQ(hub_.size(), 0u);
+  }
+}
+
 TEST_F(HubTest, TheFilterLeavesOutPutsOrDeletes) {
   Spec puts{"/a", Scope::kSubtree, true, false, false};
   Spec deletes{"/a", Scope::kSubtree, false, true, false};
