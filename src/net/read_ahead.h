@@ -1,7 +1,8 @@
-// ReadAhead: bytes that were read and not used yet. Using some of them moves nothing until half of
-// the memory is of used ones, so that a long pipeline costs what it is long.
+// ReadAhead: bytes that were read and not used yet.
 //
-// Thread        The owner's.
+// Contract      Using some of them moves nothing until half of the memory is of used ones, so that
+//               a long pipeline costs what it is long.
+// Thread        The owner's.   Errors: none.
 #ifndef SYNOD_NET_READ_AHEAD_H_
 #define SYNOD_NET_READ_AHEAD_H_
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "src/base/check.h"
+#include "src/net/read_ahead.h"
 
 namespace synod::net {
 namespace {
@@ -80,15 +81,14 @@ class Pipe {
   }
 
   void Feed(std::string_view bytes) {
-    input_.erase(0, std::exchange(taken_, 0));
-    input_.append(bytes);
+    input_.Append(bytes);
     GiveInput();
   }
   void Detach() { owner_ = nullptr; }
 
   WebSocket::Owner* owner() const { return owner_; }
   bool close_sent() const { return close_sent_; }
-  size_t held() const { return input_.size() - taken_; }
+  size_t held() const { return input_.held(); }
 
  private:
   // A read that waits for input.
@@ -117,25 +117,19 @@ class Pipe {
   };
 
   void GiveInput() {
-    if (read_ == nullptr || held() == 0)
+    if (read_ == nullptr || input_.empty())
       return;
-    const size_t n = read_->Fill(std::string_view(input_).substr(taken_));
-    taken_ += n;
-    if (taken_ == input_.size()) {
-      input_.clear();
-      input_.shrink_to_fit();
-      taken_ = 0;
-      if (owner_ != nullptr)
-        owner_->OnSocketRoom();
-    }
+    const size_t n = read_->Fill(input_.view());
+    input_.Use(n);
+    if (input_.empty() && owner_ != nullptr)
+      owner_->OnSocketRoom();
     std::exchange(read_, nullptr)->Complete(executor_, n);
   }
 
   Executor executor_;
   WebSocket::Owner* owner_;
   std::unique_ptr<PendingRead> read_;
-  std::string input_;
-  size_t taken_ = 0;  // of it
+  ReadAhead input_;
   bool close_sent_ = false;
 };
 
