@@ -334,6 +334,10 @@ void Engine::Core::StopAt(const machine::LogEntry& entry) {
   stopped_ = true;
   const uint32_t version = machine::VersionOf(entry);
   out.events.push_back({"needs_newer_version", version});
+  // Who was removed before the others were upgraded needs no newer build: it leaves.
+  const Membership& members = replica.membership();
+  if (!members.IsMember(config.self.id) && config.self.id < members.next_member)
+    return;
   out.stop = "the log has an entry of machine version " + std::to_string(version) + " (slot " +
              std::to_string(entry.slot.value) + "), and this build knows " +
              std::to_string(machine.supports()) +

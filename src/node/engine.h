@@ -216,8 +216,8 @@ class Engine {
   bool quarantined() const;  // and never will again
   // A linearizable request could be served now: a leader with a fresh quorum is known.
   Status Ready() const;
-  // The newest membership that was applied here cannot be lost with those whom it removed: a
-  // majority of its voters holds it on disk.
+  // The membership of replica() cannot be lost with those whom it removed: a majority of its voters
+  // holds it on disk.
   bool MembershipSettled() const;
   bool IsConnected(NodeId peer) const;  // true of this node itself
   // The leader that this node follows, or is, once this node has applied its LeaderStart.

@@ -142,9 +142,11 @@ void Engine::Core::ReleaseAnswers(Slot applying) {
   }
 }
 
-// Nothing above a change is proposed before that.
+// Nothing above a change is proposed before that. One that is learned and not applied yet, as after
+// a start, is above what config_at_ says.
 bool Engine::Core::MembershipSettled() const {
-  return machine.applied() > config_at_ || IsHeldByMajority(config_at_);
+  return machine.membership().version == replica.membership().version &&
+         (replica.learned() > config_at_ || IsHeldByMajority(config_at_));
 }
 
 bool Engine::Core::IsHeldByMajority(Slot slot) const {
