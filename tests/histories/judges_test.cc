@@ -1,9 +1,7 @@
 // Histories that must be refused, and those that must not: each judge against hand-made ones.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "tests/histories/appends.h"
 #include "tests/histories/counters.h"
+#include "tests/histories/expect_complaint.h"
 #include "tests/histories/holds.h"
 #include "tests/histories/reads_at_revision.h"
 #include "tests/histories/revisions.h"
@@ -16,16 +14,7 @@ using sim::RegisterOp;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
-
-// One complaint that says `what`; none if that is empty.
-void ExpectComplaint(const std::vector<std::string>& complaints, const char* what) {
-  if (*what == '\0')
-    EXPECT_THAT(complaints, IsEmpty());
-  else
-    EXPECT_THAT(complaints, ElementsAre(HasSubstr(what)));
-}
 
 struct RevisionCase {
   const char* name;
@@ -49,11 +38,6 @@ const RevisionCase kRevisions[] = {
      {{0, 1, 5, true}, {2, 3, 5, true}},
      "a change took revision 5, and 5 was answered"},
 };
-
-template <typename Case>
-std::string NameOf(const testing::TestParamInfo<Case>& row) {
-  return row.param.name;
-}
 
 INSTANTIATE_TEST_SUITE_P(Histories,
                          RevisionsTest,

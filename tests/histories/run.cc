@@ -29,15 +29,22 @@ constexpr Milliseconds kToMend(90'000);
 constexpr uint64_t kProgress = 20;  // answers to each workload once all is mended
 constexpr size_t kShownMax = 10;
 
-using Maker = std::unique_ptr<Workload> (*)(Revisions*);
+struct Kind {
+  const char* name;
+  std::unique_ptr<Workload> (*make)(Revisions*);
+};
 
-const std::vector<std::pair<std::string, Maker>>& Makers() {
-  static const std::vector<std::pair<std::string, Maker>> kMakers = {{"appends", MakeAppends},
-                                                                     {"counters", MakeCounters},
-                                                                     {"locks", MakeLocks},
-                                                                     {"registers", MakeRegisters},
-                                                                     {"sets", MakeSets}};
-  return kMakers;
+constexpr Kind kKinds[] = {
+    {"appends", MakeAppends},
+    {"counters", MakeCounters},
+    {"locks", MakeLocks},
+    {"registers", MakeRegisters},
+    {"sets", MakeSets},
+    {"watches", MakeWatches},
+};
+
+bool Has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::string Join(const std::vector<std::string>& words) {
@@ -52,10 +59,9 @@ class Histories {
       : options_(options),
         cluster_(options.nodes),
         nemesis_(&cluster_, options.faults, options.seed) {
-    for (const auto& [name, make] : Makers())
-      if (options.workloads.empty() ||
-          std::count(options.workloads.begin(), options.workloads.end(), name) > 0)
-        workloads_.push_back(make(&revisions_));
+    for (const Kind& kind : kKinds)
+      if (options.workloads.empty() || Has(options.workloads, kind.name))
+        workloads_.push_back(kind.make(&revisions_));
   }
 
   int Run();
@@ -65,7 +71,7 @@ class Histories {
   void Work(int number);
   void AwaitProgress();
   void AwaitAgreement();
-  void ReadAll();
+  void ReadAll(Client& client);
   void Judge();
   void PrintFaults();
   void Fail(const std::string& what);
@@ -105,6 +111,7 @@ void Histories::Work(int number) {
 }
 
 void Histories::RunClients() {
+  for (const auto& workload : workloads_) workload->Begin(Ports());
   std::vector<std::thread> clients;
   for (int i = 1; i <= kClients; ++i) clients.emplace_back([this, i] { Work(i); });
   try {
@@ -152,8 +159,7 @@ void Histories::AwaitAgreement() {
          Join(std::vector<std::string>(states.begin(), states.end())));
 }
 
-void Histories::ReadAll() {
-  Client client(0, Ports(), 0);
+void Histories::ReadAll(Client& client) {
   for (const auto& workload : workloads_)
     for (const int id : nemesis_.members()) workload->ReadAll(client, static_cast<size_t>(id - 1));
 }
@@ -175,6 +181,8 @@ void Histories::Judge() {
         static_cast<unsigned long long>(judgement.reads),
         static_cast<unsigned long long>(judgement.changes), judgement.violations.size(),
         static_cast<unsigned long long>(judgement.undecided));
+    if (!judgement.notes.empty())
+      std::printf("          %-9s %s\n", workload->name().c_str(), judgement.notes.c_str());
     for (const std::string& wrong : judgement.violations) Fail(workload->name() + ": " + wrong);
     if (judgement.changes == 0)
       Fail(workload->name() + ": no change was acknowledged");
@@ -224,8 +232,10 @@ int Histories::Run() {
     RunClients();
     PrintFaults();
     for (const std::string& crash : nemesis_.crashes()) Fail(crash);
+    Client client(0, Ports(), options_.seed);
+    for (const auto& workload : workloads_) workload->Finish(client);
     AwaitAgreement();
-    ReadAll();
+    ReadAll(client);
   } catch (const std::exception& e) {
     Fail(e.what());
   }
@@ -242,14 +252,12 @@ std::vector<std::string> FaultNames() { return Nemesis::Names(); }
 
 std::vector<std::string> WorkloadNames() {
   std::vector<std::string> names;
-  for (const auto& [name, make] : Makers()) names.push_back(name);
+  for (const Kind& kind : kKinds) names.emplace_back(kind.name);
   return names;
 }
 
 int Run(const Options& options) {
-  const auto has = [&](const char* fault) {
-    return std::count(options.faults.begin(), options.faults.end(), fault) > 0;
-  };
+  const auto has = [&](const char* fault) { return Has(options.faults, fault); };
   const auto set = [](const std::string& name, uint64_t value) {
     setenv(("SYNOD_" + name).c_str(), std::to_string(value).c_str(), 1);
   };

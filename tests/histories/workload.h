@@ -3,7 +3,7 @@
 // Contract      Step() does one operation and records it. Objects are given up after a few hundred
 //               operations and new ones begun, so that each history stays short enough to be
 //               searched; the given-up ones are read again at the end, and count.
-// Thread        Step() in any; the others when no client runs.
+// Thread        Step() in any; the others in the main one, when no client runs.
 #ifndef SYNOD_TESTS_HISTORIES_WORKLOAD_H_
 #define SYNOD_TESTS_HISTORIES_WORKLOAD_H_
 
@@ -20,6 +20,7 @@
 namespace synod::histories {
 
 struct Judgement {
+  std::string notes = {};  // for the reader
   uint64_t histories = 0;
   uint64_t undecided = 0;
   uint64_t reads = 0;    // that were judged, sequential ones included
@@ -45,6 +46,10 @@ class Workload {
   explicit Workload(Revisions* revisions) : revisions_(revisions) {}
   virtual ~Workload() = default;
   virtual std::string name() const = 0;
+  // What it does besides, in threads and processes of its own: before the first Step(), and after
+  // the last, when every fault is mended.
+  virtual void Begin(const std::vector<uint16_t>&) {}
+  virtual void Finish(Client&) {}
   virtual void Step(Client& client) = 0;
   // Reads all there is through `node`, once every fault is mended.
   virtual void ReadAll(Client& client, size_t node) = 0;
@@ -66,6 +71,7 @@ std::unique_ptr<Workload> MakeAppends(Revisions* revisions);
 std::unique_ptr<Workload> MakeCounters(Revisions* revisions);
 std::unique_ptr<Workload> MakeLocks(Revisions* revisions);
 std::unique_ptr<Workload> MakeSets(Revisions* revisions);
+std::unique_ptr<Workload> MakeWatches(Revisions* revisions);
 
 }  // namespace synod::histories
 

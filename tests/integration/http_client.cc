@@ -93,8 +93,10 @@ uint64_t Answer::Revision() const {
   return std::stoull(text);
 }
 
-Connection::Connection(uint16_t port) {
+Connection::Connection(uint16_t port, int receive_buffer) {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (receive_buffer != 0)
+    setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -268,7 +270,8 @@ std::optional<Answer> TryHttp(uint16_t port,
 
 boost::json::value Message::Json() const { return ParseJson(data); }
 
-Stream::Stream(uint16_t port, std::string_view target, const Headers& headers) : connection_(port) {
+Stream::Stream(uint16_t port, std::string_view target, const Headers& headers, int receive_buffer)
+    : connection_(port, receive_buffer) {
   connection_.Request("GET", target, {}, headers);
   head_ = connection_.ReadHead();
   sse_ = head_.Header("content-type").starts_with("text/event-stream");

@@ -45,7 +45,8 @@ struct Answer {
 
 class Connection {
  public:
-  explicit Connection(uint16_t port);
+  // `receive_buffer`: of the kernel, for a client that takes little; 0: as it comes.
+  explicit Connection(uint16_t port, int receive_buffer = 0);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -106,7 +107,10 @@ struct Message {
 
 class Stream {
  public:
-  Stream(uint16_t port, std::string_view target, const Headers& headers = {});
+  Stream(uint16_t port,
+         std::string_view target,
+         const Headers& headers = {},
+         int receive_buffer = 0);
 
   const Answer& head() const { return head_; }  // with its body if it is no stream
   // The next message; nothing if the stream ended. Throws HttpFailure at the deadline.
