@@ -6,6 +6,7 @@
 #include "tests/histories/reads_at_revision.h"
 #include "tests/histories/revisions.h"
 #include "tests/histories/sets.h"
+#include "tests/histories/shared_lists.h"
 
 namespace synod::histories {
 namespace {
@@ -338,6 +339,34 @@ const HoldCase kHolds[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Histories, HoldsTest, testing::ValuesIn(kHolds), NameOf<HoldCase>);
+
+struct SharedListCase {
+  const char* name;
+  std::vector<std::string> list;
+  const char* complaint;
+};
+
+class SharedListsTest : public testing::TestWithParam<SharedListCase> {};
+
+TEST_P(SharedListsTest, Judges) {
+  const ListUpdates updates = {
+      .attempted = {"a1", "a2", "a3", "a4"}, .acknowledged = {"a1", "a2"}, .refused = {"a4"}};
+  ExpectComplaint(JudgeSharedList(updates, GetParam().list), GetParam().complaint);
+}
+
+const SharedListCase kSharedLists[] = {
+    {"WhatWasAcknowledged", {"a2", "a1"}, ""},
+    {"AnOpenUpdateThatCame", {"a1", "a2", "a3"}, ""},
+    {"ALostUpdate", {"a1", "a3"}, "element a2 was acknowledged and is lost"},
+    {"AnUpdateThatCameTwice", {"a1", "a2", "a1"}, "element a1 is there twice"},
+    {"ARefusedUpdateThatCame", {"a1", "a2", "a4"}, "a4 is there, and its write was refused"},
+    {"AnElementFromNowhere", {"a1", "a2", "z"}, "element z was written by nobody"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Histories,
+                         SharedListsTest,
+                         testing::ValuesIn(kSharedLists),
+                         NameOf<SharedListCase>);
 
 }  // namespace
 }  // namespace synod::histories

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   app.add_option("--faults", options.faults, "by commas; none: no faults")
       ->delimiter(',')
       ->check(CLI::IsMember(synod::histories::FaultNames()));
-  app.add_option("--workload", options.workloads, "by commas; default all")
+  app.add_option("--workload", options.workloads, "by commas; default all but paused-locks")
       ->delimiter(',')
       ->check(CLI::IsMember(synod::histories::WorkloadNames()));
   app.add_option("--seed", options.seed, "of faults and clients");

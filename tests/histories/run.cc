@@ -32,6 +32,7 @@ constexpr size_t kShownMax = 10;
 struct Kind {
   const char* name;
   std::unique_ptr<Workload> (*make)(Revisions*);
+  bool by_default = true;
 };
 
 constexpr Kind kKinds[] = {
@@ -41,6 +42,8 @@ constexpr Kind kKinds[] = {
     {"registers", MakeRegisters},
     {"sets", MakeSets},
     {"watches", MakeWatches},
+    // Stops its own processes instead of nodes, and reads slowly.
+    {"paused-locks", MakePausedLocks, false},
 };
 
 bool Has(const std::vector<std::string>& names, const std::string& name) {
@@ -60,7 +63,7 @@ class Histories {
         cluster_(options.nodes),
         nemesis_(&cluster_, options.faults, options.seed) {
     for (const Kind& kind : kKinds)
-      if (options.workloads.empty() || Has(options.workloads, kind.name))
+      if (options.workloads.empty() ? kind.by_default : Has(options.workloads, kind.name))
         workloads_.push_back(kind.make(&revisions_));
   }
 

@@ -12,7 +12,7 @@ struct Options {
   int nodes = 3;
   double minutes = 1;
   std::vector<std::string> faults = {"kill", "pause"};
-  std::vector<std::string> workloads = {};  // empty: all
+  std::vector<std::string> workloads = {};  // empty: the default ones
   uint64_t seed = 1;
 };
 

@@ -66,6 +66,7 @@ class Workload {
   std::vector<std::string> unexpected_;
 };
 
+std::unique_ptr<Workload> MakePausedLocks(Revisions* revisions);
 std::unique_ptr<Workload> MakeRegisters(Revisions* revisions);
 std::unique_ptr<Workload> MakeAppends(Revisions* revisions);
 std::unique_ptr<Workload> MakeCounters(Revisions* revisions);

@@ -59,6 +59,38 @@ TEST_F(RecipesTest, AHolderThatWasStoppedLongerThanItsTtlClaimsNothingAfterwards
   EXPECT_TRUE(second->Held());
 }
 
+// Two processes add to a list under a lock; the first is stopped between reading and writing. A
+// file takes whatever comes, also from who has lost the lock meanwhile.
+TEST_F(RecipesTest, AHolderThatWasStoppedOverwritesAFileAndNothingUnderItsFence) {
+  TempDir dir;
+  const std::string file = dir.path() + "/list";
+  const auto gate = [&](const std::string& name) { return dir.path() + "/gate-" + name; };
+  const auto out = [&](const std::string& name) { return ReadFile(dir.path() + "/" + name); };
+  const auto start = [&](const std::string& name) {
+    ProcessOptions options;
+    options.output_file = dir.path() + "/" + name;
+    return std::make_unique<Process>(Arguments{Program("list_updater"), cluster().Endpoints(),
+                                               "/shared-list", name, file, "2000", gate(name)},
+                                     options);
+  };
+  const auto first = start("a");
+  ASSERT_TRUE(Eventually(seconds(30), [&] { return out("a") == "read a-1\n"; })) << out("a");
+  first->Signal(SIGSTOP);
+
+  WriteFile(gate("b"), "");
+  const auto second = start("b");
+  ASSERT_EQ(second->Wait(seconds(60)), 0) << out("b");
+  EXPECT_EQ(out("b"), "read b-1\nfile b-1\ncluster b-1\n");
+  EXPECT_EQ(ReadFile(file), "b-1\n");
+
+  WriteFile(gate("a"), "");
+  first->Signal(SIGCONT);
+  ASSERT_EQ(first->Wait(seconds(60)), 0) << out("a");
+  EXPECT_EQ(out("a"), "read a-1\nfile a-1\nfenced a-1\n");
+  EXPECT_EQ(ReadFile(file), "a-1\n");  // the second one's is lost
+  EXPECT_EQ(Http(port(1), "GET", "/v1/kv/shared-list?raw=true").body, "b-1\n");
+}
+
 TEST_F(RecipesTest, AHoldOutlivesTheLeader) {
   const auto mine = Connect();
   std::atomic<int> losses = 0;
