@@ -3,6 +3,7 @@
 #include "tests/histories/counters.h"
 #include "tests/histories/expect_complaint.h"
 #include "tests/histories/holds.h"
+#include "tests/histories/leaders.h"
 #include "tests/histories/reads_at_revision.h"
 #include "tests/histories/revisions.h"
 #include "tests/histories/sets.h"
@@ -339,6 +340,48 @@ const HoldCase kHolds[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Histories, HoldsTest, testing::ValuesIn(kHolds), NameOf<HoldCase>);
+
+struct LeaderCase {
+  const char* name;
+  std::vector<Proclamation> proclamations;
+  std::vector<LeaderRead> reads;
+  const char* complaint;
+};
+
+class LeadersTest : public testing::TestWithParam<LeaderCase> {};
+
+TEST_P(LeadersTest, Judges) {
+  ExpectComplaint(JudgeLeaders(GetParam().proclamations, GetParam().reads), GetParam().complaint);
+}
+
+// Token, value, revision.
+const LeaderCase kLeaders[] = {
+    {"OneAfterTheOther",
+     {{5, "a"}, {5, "b", 8}, {9, "c"}},
+     {{6, 5, "a"}, {8, 5, "b"}, {9, 0}, {10, 9, "c"}},
+     ""},
+    {"AnOpenProclamation", {{5, "a"}, {5, "b", 0, true}}, {{6, 5, "b"}, {7, 5, "b"}}, ""},
+    {"ALeaderWhoseElectionNobodyWasTold", {}, {{6, 5, "x"}}, ""},
+    {"AnEarlierLeaderIsBack",
+     {{5, "a"}, {9, "c"}},
+     {{10, 9, "c"}, {11, 5, "a"}},
+     "token 5 led at revision 11, after token 9"},
+    {"AProclamationOfADeposedLeader",
+     {{5, "a"}, {9, "c"}, {5, "b", 12}},
+     {{10, 9, "c"}},
+     "token 5 led at revision 12, after token 9"},
+    {"AStaleProclamation",
+     {{5, "a"}, {5, "b", 8}},
+     {{9, 5, "a"}},
+     "shows token 5 with 'a', which is not what it proclaimed last"},
+    {"AProclamationOfTheFuture",
+     {{5, "a"}, {5, "b", 8}},
+     {{7, 5, "b"}},
+     "which is not what it proclaimed last"},
+    {"AProclamationOfNobody", {{5, "a"}}, {{7, 5, "z"}}, "which is not what it proclaimed last"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Histories, LeadersTest, testing::ValuesIn(kLeaders), NameOf<LeaderCase>);
 
 struct SharedListCase {
   const char* name;

@@ -38,6 +38,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"appends", MakeAppends},
     {"counters", MakeCounters},
+    {"elections", MakeElections},
     {"locks", MakeLocks},
     {"registers", MakeRegisters},
     {"sets", MakeSets},

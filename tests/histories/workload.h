@@ -70,6 +70,7 @@ std::unique_ptr<Workload> MakePausedLocks(Revisions* revisions);
 std::unique_ptr<Workload> MakeRegisters(Revisions* revisions);
 std::unique_ptr<Workload> MakeAppends(Revisions* revisions);
 std::unique_ptr<Workload> MakeCounters(Revisions* revisions);
+std::unique_ptr<Workload> MakeElections(Revisions* revisions);
 std::unique_ptr<Workload> MakeLocks(Revisions* revisions);
 std::unique_ptr<Workload> MakeSets(Revisions* revisions);
 std::unique_ptr<Workload> MakeWatches(Revisions* revisions);

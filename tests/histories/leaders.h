@@ -1,0 +1,37 @@
+// JudgeLeaders: does an election show one leader at a time, with what that one proclaimed?
+//
+// Contract      Tokens order the leaders: no read of a later revision names an earlier one, and no
+//               proclamation of an earlier one comes after it. A read shows the last proclamation
+//               of its leader up to its revision, or one whose outcome nobody knows.
+// Not here      That the holds of two leaders do not overlap (holds.h).
+#ifndef SYNOD_TESTS_HISTORIES_LEADERS_H_
+#define SYNOD_TESTS_HISTORIES_LEADERS_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace synod::histories {
+
+// What a leader said: at its election (revision 0, since it was chosen at another's) or afterwards.
+struct Proclamation {
+  uint64_t token = 0;
+  std::string value;
+  uint64_t revision = 0;
+  bool open = false;  // nobody knows whether it took effect
+};
+
+struct LeaderRead {
+  uint64_t revision = 0;
+  uint64_t token = 0;  // 0: nobody led
+  std::string value = {};
+};
+
+// What is wrong, a line each.
+std::vector<std::string> JudgeLeaders(std::span<const Proclamation> proclamations,
+                                      std::span<const LeaderRead> reads);
+
+}  // namespace synod::histories
+
+#endif  // SYNOD_TESTS_HISTORIES_LEADERS_H_
