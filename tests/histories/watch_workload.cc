@@ -29,6 +29,9 @@ constexpr int64_t kNanosecondsPerMs = 1'000'000;
 constexpr uint64_t kCompactMsMin = 700;
 constexpr uint64_t kCompactMsMax = 3'000;
 constexpr Milliseconds kToFinish(60'000);
+// Written before a compaction, so seldom that progress marks come in between.
+constexpr const char* kQuiet = "/w/q";
+constexpr double kQuietPercent = 8;
 // Reads at older revisions through every node, at the end.
 constexpr int kOldReads = 5;
 
@@ -43,6 +46,9 @@ const Watcher::Kind kKinds[] = {
     {"leaf-socket", {.path = "/w/1", .scope = Scope::kNode}, Format::kWebSocket, Pace::kSteady},
     {"deletes", {.path = "/w", .puts = false, .prev = true}, Format::kNdjson, Pace::kSteady},
     {"puts", {.path = "/w/d", .deletes = false}, Format::kSse, Pace::kSteady},
+    {"quiet", {.path = "/w/q", .prev = true}, Format::kSse, Pace::kPatient},
+    {"quiet-lines", {.path = "/w/q"}, Format::kNdjson, Pace::kPatient},
+    {"quiet-socket", {.path = "/w/q"}, Format::kWebSocket, Pace::kPatient},
     {"lagging", {.path = "/w"}, Format::kNdjson, Pace::kLagging},
     {"lagging-leaf",
      {.path = "/w/2", .scope = Scope::kNode, .prev = true},
@@ -235,6 +241,8 @@ bool Watches::CompactionIsDue(Client& client) {
 
 // Anything that the first watcher has had, often all of it.
 void Watches::Compact(Client& client) {
+  if (client.random().Chance(kQuietPercent))
+    Put(client, kQuiet);
   const uint64_t low = shared_.compaction_asked;
   const uint64_t high = shared_.delivered;
   if (high <= low)
@@ -264,6 +272,7 @@ bool Watches::TryWriteGoal(Client& client) {
   };
   for (uint64_t i = 0; i < kLeaves; ++i) put(Leaf(i));
   put(Directory(1));
+  put(kQuiet);
   then.push_back(DeleteOf(Directory(0)));
   changes.push_back({0, Directory(0), std::nullopt});
   if (!Ask(client,
@@ -348,12 +357,15 @@ std::string Watches::Statistics() const {
   size_t streams = 0;
   size_t refused = 0;
   size_t compacted = 0;
+  size_t marks = 0;
   std::map<std::string, size_t> ends;
   for (const auto& watcher : watchers_) {
     for (const WatchSession& session : watcher->record().sessions) {
       ++streams;
       refused += session.compacted != 0 && !session.created ? 1 : 0;
       compacted += session.compacted != 0 && session.created ? 1 : 0;
+      for (const WatchMessage& message : session.messages)
+        marks += message.events.empty() && watcher->record().spec.path == kQuiet ? 1 : 0;
       if (!session.end.empty())
         ++ends[session.end];
     }
@@ -361,7 +373,8 @@ std::string Watches::Statistics() const {
   std::string text = std::to_string(watchers_.size()) + " watchers, " + std::to_string(streams) +
                      " streams, compacted up to " + std::to_string(shared_.compaction_asked) +
                      " of " + std::to_string(shared_.goal) + ": " + std::to_string(refused) +
-                     " refused and " + std::to_string(compacted) + " ended as compacted";
+                     " refused and " + std::to_string(compacted) + " ended as compacted, " +
+                     std::to_string(marks) + " progress marks";
   for (const auto& [end, n] : ends) text += ", " + std::to_string(n) + " " + end;
   return text;
 }

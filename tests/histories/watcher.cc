@@ -16,11 +16,17 @@ using integration::Milliseconds;
 constexpr uint64_t kSessionMsMin = 100;
 constexpr uint64_t kSessionMsMax = 4'000;
 constexpr uint64_t kAwayMsMax = 4'000;
+// A mark follows 10 s of silence.
+constexpr Milliseconds kForMark(25'000);
 // The server cuts off who takes nothing for 15 s, once its own buffers are full.
 constexpr uint64_t kStallMs = 21'000;
 constexpr Milliseconds kToDrain(10'000);
 constexpr int kSmallBuffer = 4'096;
 constexpr uint64_t kLagMsMax = 40;
+
+bool HasMark(const WatchSession& session) {
+  return !session.messages.empty() && session.messages.back().events.empty();
+}
 
 }  // namespace
 
@@ -95,12 +101,15 @@ void Watcher::Begin(WatchSession* session) {
 
 void Watcher::Read(WatchStream* stream, WatchSession* session) {
   Clock::time_point until =
-      Clock::now() + Milliseconds(random_.Between(kSessionMsMin, kSessionMsMax));
+      Clock::now() + (kind_.pace == Pace::kPatient
+                          ? kForMark
+                          : Milliseconds(random_.Between(kSessionMsMin, kSessionMsMax)));
   while (stream->Next(until)) {
     if (kind_.first)
       shared_->delivered = PositionOf(*session);
     const bool over = session->compacted != 0 || session->resume_from != 0 ||
-                      Reached(PositionOf(*session)) || Clock::now() >= until;
+                      Reached(PositionOf(*session)) || Clock::now() >= until ||
+                      (kind_.pace == Pace::kPatient && HasMark(*session));
     if (over)
       return;
     if (kind_.pace == Pace::kLagging)

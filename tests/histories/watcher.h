@@ -46,6 +46,7 @@ class Watcher {
   enum class Pace : uint8_t {
     kSteady,    // takes all that comes
     kLagging,   // less than is written, by and by
+    kPatient,   // waits for a progress mark where little happens, and resumes from that
     kStalling,  // takes nothing for so long that it is cut off
     kSleeping,  // is away between its streams for longer than the history is kept
   };
