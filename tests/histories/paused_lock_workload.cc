@@ -117,8 +117,9 @@ void PausedLocks::SeeList(const std::string& text) {
   if (text.starts_with(longest_))
     longest_ = text;
   else if (!longest_.starts_with(text))
-    wrong_.push_back("a list that does not go on where another ended: " + text + " and " +
-                     longest_);
+    wrong_.push_back("a list of " + std::to_string(text.size()) +
+                     " bytes is not the beginning of the one of " +
+                     std::to_string(longest_.size()));
 }
 
 void PausedLocks::Step(Client& client) {
