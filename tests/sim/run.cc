@@ -274,6 +274,7 @@ void Run::Liveness() {
   world_.trace.Print("everything is mended");
   nemesis_->HealAll();
   world_.swarm.cancels = false;  // clients wait for their answers now
+  world_.swarm.crash_at_install_percent = 0;
   for (const auto& client : clients_) client->Stop();
   for (const auto& watcher : watchers_) watcher->StopMoving();
   RunUntil(kLeaderWithin, "no leader, or not known to all", [this] { return HasLeader(); });
