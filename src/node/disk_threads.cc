@@ -8,6 +8,7 @@
 
 #include "src/node/log.h"
 #include "src/node/state_load.h"
+#include "src/storage/thread_priority.h"
 
 namespace synod::node {
 namespace {
@@ -79,6 +80,8 @@ DiskThreads::DiskThreads(net::asio::io_context& io, Files files, Callbacks callb
   stats_.append_buckets.resize(AppendBounds().size() + 1);
   stats_.log = log_->stats();
   stats_.state_bytes = state_->ApproximateBytes();
+  for (Worker* worker : {&scrub_worker_, &snapshot_worker_, &state_worker_})
+    worker->Post(storage::GiveWay);
   snapshot_worker_.Post([this] { RecoverSnapshots(); });
 }
 

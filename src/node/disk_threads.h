@@ -3,7 +3,7 @@
 //
 // Contract      Appends become durable in order; everything handed over while a sync runs goes into
 //               the next record. Results are posted to the loop. Checkpoints and reads of old
-//               entries run beside, so that no append waits for them.
+//               entries run beside and give way, so that no append waits for them.
 // Snapshots     A state that was built from one is handed to the loop; once that has made it the
 //               state (StateDirs) it comes back by ReplaceState(), behind every checkpoint of the
 //               old one. What fails with a snapshot ends nothing but that snapshot.

@@ -47,14 +47,15 @@ struct EngineConfig {
   int64_t tick_ms = 10;         // length of a consensus tick
   int64_t grace_ms = 1000;      // cluster time stands still for so long after a leader begins
   int64_t checkpoint_ms = 1000;
-  uint64_t checkpoint_bytes = uint64_t{4} << 20;
+  // Less means shorter turns in which it is taken; more, that less is written twice.
+  uint64_t checkpoint_bytes = uint64_t{1} << 20;
   uint64_t pending_bytes_max = uint64_t{64} << 20;  // calls of this node, and forwarded ones
   Bytes cluster_id;                                 // whose members the witness table is of
   Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;
   auth::SettingValues first_settings;  // of a cluster that this node happens to be first to lead
-  uint64_t digest_every = 10'000;  // slots between two comparisons of the members' states
+  uint64_t digest_every = 10'000;      // slots between two comparisons of the members' states
   // The operator's word that the state is worth nothing: `machine` is empty, and a snapshot of
   // another member takes its place. Promises and votes are as they were.
   bool discard_state = false;
@@ -219,6 +220,8 @@ class Engine {
   // The membership of replica() cannot be lost with those whom it removed: a majority of its voters
   // holds it on disk.
   bool MembershipSettled() const;
+  // The membership of machine() is final on this node's own disk: its directory may remember it.
+  bool MembershipDurable() const;
   bool IsConnected(NodeId peer) const;  // true of this node itself
   // The leader that this node follows, or is, once this node has applied its LeaderStart.
   std::optional<NodeId> LeaderBegun() const;

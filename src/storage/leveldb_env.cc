@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include "src/storage/thread_priority.h"
+
 namespace synod::storage {
 namespace {
 
@@ -300,6 +302,7 @@ void LevelDbEnv::Schedule(void (*work)(void*), void* arg) {
 }
 
 void LevelDbEnv::Run() {
+  GiveWay();
   std::unique_lock<std::mutex> hold(mutex_);
   while (true) {
     changed_.wait(hold, [this] { return stopping_ || !work_.empty(); });

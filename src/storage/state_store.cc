@@ -19,7 +19,7 @@ namespace synod::storage {
 namespace {
 
 constexpr uint64_t kStateFormat = 1;
-constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // four full checkpoints to a table
+constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // some ten checkpoints to a table
 constexpr size_t kBlockCacheBytes = size_t{1} << 20;    // reads are whole scans: it is never hit
 constexpr size_t kBlockBytes = size_t{64} << 10;        // for the same reason
 constexpr uint64_t kHalfBytesMin = uint64_t{1} << 20;

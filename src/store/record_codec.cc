@@ -18,6 +18,8 @@ constexpr uint8_t kBoundsFormat = 1;
 // The least that a revision and a step take, for Reader::Count.
 constexpr size_t kRevisionBytesMin = 3;
 constexpr size_t kStepBytesMin = 3;
+// What a node's record mostly takes beside the value.
+constexpr size_t kStateBytes = 48;
 
 Error Damaged(std::string detail) {
   return Error{Errc::kInternal, Outcome::kNotApplied, std::move(detail)};
@@ -107,6 +109,7 @@ void EncodeNode(std::string_view path,
     std::replace(key->begin() + 1, key->end(), '/', '\0');
   }
   value->clear();
+  value->reserve(kStateBytes + state.value.size());
   Writer w(value);
   w.U8(kNodeFormat);
   WriteState(state, &w);

@@ -8,11 +8,12 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -40,7 +42,6 @@ int64_t NowMicros() {
 
 struct Connection {
   int fd = -1;
-  std::string out;
   std::string in;
   std::deque<int64_t> due;  // of the writes without an answer
 };
@@ -56,11 +57,13 @@ class Soak {
 
  private:
   void Queue(int64_t now);
-  bool Move(Connection* c);
+  void Send(Connection* c, std::string_view request);
+  void Receive(Connection* c);
   void TakeAnswers(Connection* c);
   void Answered(int64_t due, bool ok);
 
   const sockaddr_in address_;
+  const int epoll_ = ::epoll_create1(0);
   const int64_t rate_;
   const int64_t seconds_;
   std::vector<Connection> connections_{kConnections};
@@ -81,6 +84,11 @@ bool Soak::Connect() {
         ::setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
         ::fcntl(c.fd, F_SETFL, O_NONBLOCK) != 0)
       return false;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = static_cast<uint64_t>(&c - connections_.data());
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, c.fd, &event) != 0)
+      return false;
   }
   return true;
 }
@@ -94,15 +102,15 @@ void Soak::Queue(int64_t now) {
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    char head[160];
-    std::snprintf(
-        head, sizeof head,
+    char request[160 + kValueBytes];
+    const int head = std::snprintf(
+        request, sizeof request,
         "PUT /v1/kv/soak/%08llu HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n",
         static_cast<unsigned long long>(random_ % kPaths), kValueBytes);
+    std::memset(request + head, static_cast<char>('a' + random_ % 26), kValueBytes);
     Connection& c = connections_[static_cast<size_t>(queued_) % kConnections];
-    c.out += head;
-    c.out.append(kValueBytes, static_cast<char>('a' + random_ % 26));
     c.due.push_back(due);
+    Send(&c, {request, static_cast<size_t>(head) + kValueBytes});
   }
 }
 
@@ -135,45 +143,37 @@ void Soak::TakeAnswers(Connection* c) {
   c->in.erase(0, c->in.size() - in.size());
 }
 
-// False when the other side has gone.
-bool Soak::Move(Connection* c) {
-  while (!c->out.empty()) {
-    const ssize_t n = ::send(c->fd, c->out.data(), c->out.size(), MSG_NOSIGNAL);
-    if (n < 0)
-      break;
-    c->out.erase(0, static_cast<size_t>(n));
-  }
+// A few requests never fill the socket's buffer: what it does not take is lost, and told so.
+void Soak::Send(Connection* c, std::string_view request) {
+  if (c->fd >= 0 && ::send(c->fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+                        static_cast<ssize_t>(request.size()))
+    return;
+  ::close(std::exchange(c->fd, -1));
+}
+
+void Soak::Receive(Connection* c) {
   char buffer[65536];
-  while (true) {
-    const ssize_t n = ::recv(c->fd, buffer, sizeof buffer, 0);
-    if (n == 0)
-      return false;
-    if (n < 0)
-      return errno == EAGAIN;
-    c->in.append(buffer, static_cast<size_t>(n));
-    TakeAnswers(c);
+  const ssize_t n = ::recv(c->fd, buffer, sizeof buffer, 0);
+  if (n <= 0) {
+    if (n == 0 || errno != EAGAIN)
+      ::close(std::exchange(c->fd, -1));
+    return;
   }
+  c->in.append(buffer, static_cast<size_t>(n));
+  TakeAnswers(c);
 }
 
 void Soak::Run() {
   start_ = NowMicros();
   const int64_t end = start_ + seconds_ * 1'000'000;
-  std::vector<pollfd> polled;
+  std::array<epoll_event, kConnections> ready;
   while (micros_.size() < static_cast<size_t>(rate_ * seconds_)) {
     const int64_t now = NowMicros();
     if (now > end + kDrainMicros)
       break;
     Queue(now);
-    polled.clear();
-    for (Connection& c : connections_)
-      if (c.fd >= 0)
-        polled.push_back({c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
-    ::poll(polled.data(), polled.size(), 1);
-    for (Connection& c : connections_)
-      if (c.fd >= 0 && !Move(&c)) {
-        ::close(c.fd);
-        c.fd = -1;
-      }
+    const int n = ::epoll_wait(epoll_, ready.data(), kConnections, 1);
+    for (int i = 0; i < n; ++i) Receive(&connections_[ready[static_cast<size_t>(i)].data.u64]);
   }
 }
 
