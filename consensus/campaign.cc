@@ -26,7 +26,7 @@ void Replica::Core::StartPreVote() {
   election_.StartPreVote();
   const Ballot ballot = election_.pre_vote_ballot();
   if (election_.Grant(config_.self, ballot, membership_.Majority())) {
-    StartPrepare(std::nullopt);
+    StartPrepare(Ballot());
     return;
   }
   outbox_.Note("pre_vote", ballot.round);
@@ -59,14 +59,14 @@ void Replica::Core::On(NodeId from, const PreVoteReply& m) {
     return;
   if (m.granted) {
     if (election_.Grant(from, m.ballot, membership_.Majority()))
-      StartPrepare(std::nullopt);
+      StartPrepare(Ballot());
   } else if (m.ballot == election_.pre_vote_ballot() && m.promised > m.ballot) {
     // On an old round: ask again at once with the next one. Rounds only rise, so this ends.
     StartPreVote();
   }
 }
 
-void Replica::Core::StartPrepare(std::optional<Ballot> released) {
+void Replica::Core::StartPrepare(Ballot released) {
   const Ballot ballot = election_.NextBallot();
   election_.Observe(ballot);
   election_.ForgetLeader();
@@ -75,7 +75,7 @@ void Replica::Core::StartPrepare(std::optional<Ballot> released) {
   phase_ = Phase::kPrepare;
   released_ = released;
   refused_by_.clear();
-  SYNOD_CHECK(!lease_.Refuses(config_.self, released.value_or(Ballot())));
+  SYNOD_CHECK(!lease_.Refuses(config_.self, released));
   lease_.End();
   const bool promised = acceptor_.Promise(ballot, &journal_);
   SYNOD_CHECK(promised);
@@ -90,7 +90,7 @@ void Replica::Core::PrepareTo(NodeId voter) {
   // Held until the own promise is durable: it is what makes the ballot unique over a restart.
   outbox_.ToAfter(voter,
                   Prepare{takeover_->ballot(), takeover_->from(), membership_.version,
-                          released_.has_value(), released_.value_or(Ballot())},
+                          !released_.IsZero(), released_},
                   acceptor_.promise_persist(), journal_);
 }
 

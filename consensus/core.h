@@ -55,7 +55,8 @@ class Replica::Core {
 
   // -- campaign.cc
   void StartPreVote();
-  void StartPrepare(std::optional<Ballot> released);
+  // `released`: what the last leader gave up for this campaign; zero: it did not ask for it.
+  void StartPrepare(Ballot released);
   void OnOwnPromiseDurable();
   void CheckPromises();
   void LeadIfFetched();
@@ -138,7 +139,7 @@ class Replica::Core {
   std::optional<Takeover> takeover_;             // prepare, fetch; lead: of a switch
   std::vector<consensus::Promise> own_promise_;  // waits for its persist
   std::vector<NodeId> refused_by_;               // in this prepare, for stickiness
-  std::optional<Ballot> released_;  // by the last leader, which asked for this campaign
+  Ballot released_;                              // as StartPrepare() was told
   uint64_t fetch_progress_at_ = 0;
   std::optional<Leader> leader_;  // fetch, lead
 

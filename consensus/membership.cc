@@ -63,7 +63,7 @@ void Replica::Core::OnMembership() {
 
 void Replica::Core::StartSwitch() {
   takeover_.emplace(leader_->ballot(), switch_at_ + 1);
-  released_.reset();
+  released_ = Ballot();
   fetch_progress_at_ = now_;
   learner_.Progressed();
   if (!membership_.IsVoter(config_.self))

@@ -14,23 +14,21 @@ void Reads::AskFor(NodeId peer, const ReadIndexReq& request, uint64_t now) {
   waiting_.push_back({.read_id = 0, .peer = peer, .request = request, .since = now});
 }
 
-void Reads::StartRound(uint64_t seq, Slot index, int64_t stamp, uint64_t now) {
-  Round& round = rounds_.emplace_back();
-  round.seq = seq;
-  round.index = index;
-  round.stamp = stamp;
-  round.since = waiting_.empty() ? now : waiting_.front().since;
-  round.reads.assign(waiting_.begin(), waiting_.end());
+Reads::Round Reads::TakeWaiting(Slot index, int64_t stamp) {
+  Round round{.index = index, .stamp = stamp, .reads = {waiting_.begin(), waiting_.end()}};
   waiting_.clear();
+  return round;
+}
+
+void Reads::StartRound(uint64_t seq, Slot index, int64_t stamp, uint64_t now) {
+  const uint64_t since = waiting_.empty() ? now : waiting_.front().since;
+  Round& round = rounds_.emplace_back(TakeWaiting(index, stamp));
+  round.seq = seq;
+  round.since = since;
 }
 
 void Reads::Grant(Slot index, int64_t stamp, Ballot ballot, Outbox* outbox) {
-  Round round;
-  round.index = index;
-  round.stamp = stamp;
-  round.reads.assign(waiting_.begin(), waiting_.end());
-  waiting_.clear();
-  Serve(round, ballot, outbox);
+  Serve(TakeWaiting(index, stamp), ballot, outbox);
 }
 
 void Reads::Serve(const Round& round, Ballot ballot, Outbox* outbox) {

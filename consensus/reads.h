@@ -67,6 +67,7 @@ class Reads {
     uint64_t since = 0;
     std::vector<uint64_t> read_ids;
   };
+  Round TakeWaiting(Slot index, int64_t stamp);
   static void Serve(const Round& round, Ballot ballot, Outbox* outbox);
   void Fail(const Waiting& read, Outbox* outbox) const;
   void Fail(const Asked& asked, Outbox* outbox) const;

@@ -141,7 +141,7 @@ void Replica::Core::On(NodeId from, const Nack& m) {
   StepDown("refused");
   // A majority followed a moment ago and still would: take the next round without a pause.
   if (again)
-    StartPrepare(std::nullopt);
+    StartPrepare(Ballot());
 }
 
 void Replica::Core::TickLeader() {

@@ -8,27 +8,6 @@ namespace {
 
 constexpr size_t kSocketKeyBytes = 16;  // RFC 6455, section 4.1
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// True if one of the elements of the comma-separated lists is `lower`, in any case.
-bool HasElement(const net::HttpRequest& request, std::string_view header, std::string_view lower) {
-  for (const auto& [name, value] : request.headers) {
-    if (name != header)
-      continue;
-    std::string element;
-    for (const char c : value + ",") {
-      if (c == ',') {
-        if (element == lower)
-          return true;
-        element.clear();
-      } else if (c != ' ' && c != '\t') {
-        element.push_back(Lower(c));
-      }
-    }
-  }
-  return false;
-}
-
 Status CheckKey(const net::HttpRequest& request) {
   const std::string_view key = request.Header("sec-websocket-key");
   if (key.empty())
@@ -44,9 +23,9 @@ Status CheckHandshake(Request& request) {
   const net::HttpRequest& http = request.http;
   if (http.http_1_0)
     return Malformed("a WebSocket needs HTTP/1.1");
-  if (!HasElement(http, "upgrade", "websocket"))
+  if (!http.HasToken("upgrade", "websocket"))
     return Malformed("Upgrade must be websocket");
-  if (!HasElement(http, "connection", "upgrade"))
+  if (!http.HasToken("connection", "upgrade"))
     return Malformed("Connection must have the option Upgrade");
   if (Status s = CheckKey(http); !s)
     return s;

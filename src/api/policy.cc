@@ -8,13 +8,6 @@
 namespace synod::api {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool EqualHosts(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
 // Removes ":port"; nullopt if what follows the host is no port.
 std::optional<std::string_view> WithoutPort(std::string_view host) {
   size_t end = host.find(':');
@@ -62,13 +55,13 @@ Status CheckHost(const HttpPolicy& policy, std::optional<std::string_view> host)
   if (!policy.loopback_only)
     return Done();
   const auto name = WithoutPort(*host);
-  if (name && (EqualHosts(*name, "localhost") || IsIpv4(*name) || IsIpv6(*name)))
+  if (name && (net::EqualsNoCase(*name, "localhost") || IsIpv4(*name) || IsIpv6(*name)))
     return Done();
-  if (name && !policy.advertised_host.empty() && EqualHosts(*name, policy.advertised_host))
+  if (name && !policy.advertised_host.empty() && net::EqualsNoCase(*name, policy.advertised_host))
     return Done();
   if (name)
     for (const std::string& allowed : policy.allowed_hosts)
-      if (EqualHosts(*name, allowed))
+      if (net::EqualsNoCase(*name, allowed))
         return Done();
   return Error{Errc::kPermissionDenied, Outcome::kNotApplied,
                "this Host is not one of this node's names (http.allowed_hosts)"};
@@ -76,7 +69,7 @@ Status CheckHost(const HttpPolicy& policy, std::optional<std::string_view> host)
 
 Status CheckOrigin(const HttpPolicy& policy, std::string_view origin) {
   for (const std::string& allowed : policy.allowed_origins)
-    if (EqualHosts(origin, allowed))
+    if (net::EqualsNoCase(origin, allowed))
       return Done();
   return Error{Errc::kPermissionDenied, Outcome::kNotApplied,
                "this Origin is not allowed (http.allowed_origins)"};

@@ -28,6 +28,8 @@ struct Membership {
   bool IsVoter(NodeId n) const;
   bool IsLearner(NodeId n) const;
   bool IsMember(NodeId n) const { return IsVoter(n) || IsLearner(n); }
+  // The number was given out, and is nobody's any more.
+  bool WasRemoved(NodeId n) const { return !IsMember(n) && n < next_member; }
 
   Bytes Encode() const;
   static Result<Membership> Decode(std::string_view bytes);

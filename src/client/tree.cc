@@ -109,15 +109,20 @@ void Tree::Put(const std::string& path,
                std::string value,
                const WriteOptions& options,
                Callback<Node> done) {
-  Call call = ToCall("PUT", path, options);
-  call.body = std::move(value);
-  Send(client_, std::move(call), ReadNode, std::move(done));
+  Write("PUT", path, std::move(value), options, std::move(done));
 }
 void Tree::Append(const std::string& prefix,
                   std::string value,
                   const WriteOptions& options,
                   Callback<Node> done) {
-  Call call = ToCall("POST", prefix, options);
+  Write("POST", prefix, std::move(value), options, std::move(done));
+}
+void Tree::Write(const char* method,
+                 const std::string& path,
+                 std::string value,
+                 const WriteOptions& options,
+                 Callback<Node> done) {
+  Call call = ToCall(method, path, options);
   call.body = std::move(value);
   Send(client_, std::move(call), ReadNode, std::move(done));
 }

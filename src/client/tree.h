@@ -82,6 +82,12 @@ class Tree {
   void Transact(const std::string& json, Callback<std::string> done);
 
  private:
+  void Write(const char* method,
+             const std::string& path,
+             std::string value,
+             const WriteOptions& options,
+             Callback<Node> done);
+
   Client& client_;
 };
 

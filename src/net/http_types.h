@@ -30,7 +30,12 @@ struct HttpRequest {
         return value;
     return {};
   }
+  // Whether the comma-separated lists of these headers have this element, in any case.
+  bool HasToken(std::string_view name, std::string_view token) const;
 };
+
+// In any case of ASCII letters.
+bool EqualsNoCase(std::string_view a, std::string_view b);
 
 struct HttpResponse {
   int status = 200;

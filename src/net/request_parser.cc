@@ -29,11 +29,6 @@ std::string_view View(BeastView s) { return {s.data(), s.size()}; }
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-bool EqualsNoCase(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),
-                    [](char x, char y) { return Lower(x) == y; });
-}
-
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // True for a request line whose only fault is its version: "GET / HTTP/2.0".

@@ -9,7 +9,8 @@
 //               server's frame is a head and the bytes. Whoever sends asks may_send() first: after
 //               the close frame nothing may follow.
 // Bounds        One message of at most `message_bytes_max`, and what was fed and not taken yet.
-// Thread        The loop's. The owner is called from the loop, never from within Feed().
+// Thread        The loop's. Of the owner's functions only OnSocketRoom() is called from within
+//               Feed(), and OnSocketBytes() from within Start(), Ping() and Close().
 // Not here      The rules of the handshake's headers (src/api), time limits (http_connection.cc).
 //               Beast stays inside websocket.cc.
 #ifndef SYNOD_NET_WEBSOCKET_H_

@@ -76,6 +76,7 @@ Engine::Core::Core(const EngineConfig& c,
       ticked_ms_(now) {
   config_at_ = machine.applied();
   clock.Advance(now, false);
+  replica.SetTime(now);
   lost_reported_ = !c.lost.empty();
   witness.Remember(c.cluster_id, c.witness);
   CheckWitness();
@@ -132,8 +133,10 @@ Status Engine::Core::Ready() const {
 void Engine::Core::Advance(int64_t now) {
   const bool stands = now <= now_ms && now - ticked_ms_ < config.tick_ms;
   now_ms = std::max(now_ms, now);
-  if (config.consensus.lease_ms > 0)
-    UseLease();
+  // With a lease, what was asked before the time at hand is granted by it.
+  if (config.consensus.lease_ms > 0 && replica.IsLeader())
+    reads.StartRound(&replica, LeaderKnown());
+  replica.SetTime(now_ms);
   if (stands)
     return;
   // Nobody can renew a lease while commands are refused: time stands still then, too.
@@ -153,13 +156,6 @@ void Engine::Core::Advance(int64_t now) {
     upkeep_ms_ = now_ms;
     Upkeep();
   }
-}
-
-// What was asked before the time at hand may be granted by it.
-void Engine::Core::UseLease() {
-  if (replica.IsLeader() && reads.WantsRound())
-    reads.StartRound(&replica, LeaderKnown());
-  replica.SetTime(now_ms);
 }
 
 void Engine::Core::Receive(NodeId from, std::string_view frame) {
@@ -335,8 +331,7 @@ void Engine::Core::StopAt(const machine::LogEntry& entry) {
   const uint32_t version = machine::VersionOf(entry);
   out.events.push_back({"needs_newer_version", version});
   // Who was removed before the others were upgraded needs no newer build: it leaves.
-  const Membership& members = replica.membership();
-  if (!members.IsMember(config.self.id) && config.self.id < members.next_member)
+  if (replica.membership().WasRemoved(config.self.id))
     return;
   out.stop = "the log has an entry of machine version " + std::to_string(version) + " (slot " +
              std::to_string(entry.slot.value) + "), and this build knows " +
@@ -494,6 +489,7 @@ Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
 bool Engine::IsDiverged() const { return core_->diverged; }
 bool Engine::MembershipSettled() const { return core_->MembershipSettled(); }
+bool Engine::MembershipDurable() const { return core_->MembershipDurable(); }
 bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }
 Slot Engine::AppliedOf(NodeId member) const {
   if (member == core_->config.self.id)

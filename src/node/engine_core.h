@@ -49,6 +49,7 @@ class Engine::Core {
   Status HandOver();
   Status TakesPart() const;
   bool MembershipSettled() const;
+  bool MembershipDurable() const { return config_at_ <= replica.durable_learned(); }
   bool Participates() const { return witness.trusted() && !aside; }
   void SetDisk(DiskLevel level);
   bool MayGrow() const;
@@ -102,7 +103,6 @@ class Engine::Core {
 
  private:
   // engine.cc
-  void UseLease();
   void DrainReplica();
   void HandleSends(std::vector<consensus::Send> sends);
   void Post(NodeId to, Bytes item);

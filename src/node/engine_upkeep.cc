@@ -38,7 +38,7 @@ void Engine::Core::Upkeep() {
 
 void Engine::Core::ReportProgress() {
   const Slot durable = replica.durable_learned();
-  const bool news = durable_told_ < config_at_ && config_at_ <= durable;
+  const bool news = durable_told_ < config_at_ && MembershipDurable();
   if (!news && now_ms - reported_ms_ < kReportEveryMs)
     return;
   reported_ms_ = now_ms;

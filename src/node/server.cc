@@ -285,9 +285,8 @@ void Server::BeginCluster() {
   config.self = {self_, uuid, NameOrDefault(), config_.advertise_peer, config_.advertise_client};
   config.boot = boot_;
   config.consensus = ConsensusConfig(config_, self_, membership_, boot_);
-  lease_before_ms_ = data_dir_->identity().lease_ms;
-  config.consensus.lease_before_ms = lease_before_ms_;
-  SaveIdentity();
+  config.consensus.lease_before_ms = data_dir_->identity().lease_ms;
+  SaveIdentity();  // before a longer lease is given
   config.tick_ms = kTickMs;
   if (config_.debug_no_checkpoints) {
     LogWarn("debug_no_checkpoints is set: the log grows without end, and so does the next start");
@@ -305,8 +304,9 @@ void Server::BeginCluster() {
         "member with an empty data directory",
         {{"why", config.lost}});
   OpenDisk();
-  engine_ =
-      std::make_unique<Engine>(config, *std::move(machine_), std::move(recovered_), MonotonicMs());
+  const int64_t now = MonotonicMs();
+  engine_ = std::make_unique<Engine>(config, *std::move(machine_), std::move(recovered_), now);
+  lease_over_ms_ = now + static_cast<int64_t>(config.consensus.lease_before_ms);
   machine_.reset();
   service_.SetEngine(engine_.get());
   LogInfo("member of cluster " + founding_->cluster_id(),

@@ -117,13 +117,9 @@ class Server : public net::PeerHandler {
   std::vector<net::PeerAddress> dialed_;
   int64_t followed_ms_ = 0;
   uint64_t followed_version_ = 0;
-  uint64_t applied_version_ = 0;
-  Slot applied_at_;                        // its entry is at or below this slot
   bool announced_ = true;                  // what the flags say is what the member table says
   int64_t announced_ms_ = 0;               // when that was last asked for
-  uint64_t lease_before_ms_ = 0;           // given by earlier processes of this node
-  int64_t lease_over_ms_ = 0;              // when that is over; 0: not known yet
-  bool lease_over_ = false;
+  int64_t lease_over_ms_ = 0;              // of earlier processes; 0: nobody counts yet
   int64_t removed_since_ms_ = 0;           // 0: it is a member
   bool removed_ = false;                   // and does no more work
   std::map<NodeId, std::string> refused_;  // why, as last logged

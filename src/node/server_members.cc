@@ -96,8 +96,9 @@ void Server::SaveIdentity() {
       identity.peers[id] = *parsed;
   if (announced_)
     identity.advertised = Advertised();
+  const bool over = lease_over_ms_ != 0 && MonotonicMs() >= lease_over_ms_;
   identity.lease_ms =
-      lease_over_ ? config_.leader_lease_ms : std::max(config_.leader_lease_ms, lease_before_ms_);
+      over ? config_.leader_lease_ms : std::max(config_.leader_lease_ms, identity.lease_ms);
   if (identity == data_dir_->identity())
     return;
   if (const Status s = data_dir_->Save(identity); !s)
@@ -120,10 +121,6 @@ void Server::FollowMembers(int64_t now_ms) {
   if (removed_ || (!changed && now_ms - followed_ms_ < kFollowEveryMs))
     return;
   followed_ms_ = now_ms;
-  // The engine knows this time already.
-  if (lease_over_ms_ == 0)
-    lease_over_ms_ = now_ms + static_cast<int64_t>(lease_before_ms_);
-  lease_over_ |= now_ms >= lease_over_ms_;
   if (changed) {
     followed_version_ = membership.version;
     LogInfo("the members are", {{"version", membership.version},
@@ -180,13 +177,9 @@ void Server::FollowAddresses(const Membership& membership, int64_t now_ms) {
 // What the directory remembers must be final, also after a crash: a membership above what this
 // node's log holds would have it count votes for older slots by the wrong members.
 void Server::KeepMembership() {
-  const Membership& applied = engine_->machine().membership();
-  if (applied.version != applied_version_) {
-    applied_version_ = applied.version;
-    applied_at_ = engine_->machine().applied();
-  }
-  if (engine_->replica().durable_learned() < applied_at_)
+  if (!engine_->MembershipDurable())
     return;
+  const Membership& applied = engine_->machine().membership();
   if (applied.version > membership_.version)
     membership_ = applied;
   SaveIdentity();
@@ -220,9 +213,7 @@ void Server::AnnounceSelf(int64_t now_ms) {
 
 // Until a majority of those who are left has it on disk this node may be the last one that knows.
 void Server::FollowRemoval(const Membership& membership, int64_t now_ms) {
-  const bool gone =
-      !membership.IsMember(self_) && self_ < membership.next_member && engine_->MembershipSettled();
-  if (gone && removed_since_ms_ == 0)
+  if (membership.WasRemoved(self_) && engine_->MembershipSettled() && removed_since_ms_ == 0)
     removed_since_ms_ = now_ms;
   // A leader hands over first; what was sent before the removal gets its answer.
   if (removed_since_ms_ == 0 || engine_->replica().IsLeader())

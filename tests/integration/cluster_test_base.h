@@ -12,6 +12,7 @@
 #include <string>
 
 #include "tests/integration/cluster.h"
+#include "tests/integration/http_client.h"
 
 namespace synod::integration {
 
@@ -43,6 +44,12 @@ class ClusterTest : public testing::Test {
   static Cluster& cluster() { return *shared_; }
   // A node for each number: requests of a test go through different ones.
   static uint16_t port(int n = 0) { return shared_->port(n % kSize + 1); }
+  // Which has to succeed.
+  static Answer Put(const std::string& path, const std::string& value, int n = 0) {
+    const Answer answer = Http(port(n), "PUT", "/v1/kv" + path, {.body = value});
+    EXPECT_EQ(answer.status / 100, 2) << answer.body;
+    return answer;
+  }
 
  private:
   static inline Cluster* shared_ = nullptr;

@@ -14,11 +14,6 @@ namespace json = boost::json;
 
 class WatchTest : public ClusterTest<3> {
  protected:
-  static Answer Put(const std::string& path, const std::string& value, int n = 0) {
-    const Answer answer = Http(port(n), "PUT", "/v1/kv" + path, {.body = value});
-    EXPECT_EQ(answer.status / 100, 2) << answer.body;
-    return answer;
-  }
   // The next message that is a change.
   static json::object NextChange(Stream& stream) {
     while (true) {

@@ -25,11 +25,6 @@ const Headers kUpgrade = {{"Upgrade", "websocket"},
 
 class WebSocketTest : public ClusterTest<3> {
  protected:
-  static Answer Put(const std::string& path, const std::string& value, int n = 0) {
-    const Answer answer = Http(port(n), "PUT", "/v1/kv" + path, {.body = value});
-    EXPECT_EQ(answer.status / 100, 2) << answer.body;
-    return answer;
-  }
   static json::object Next(WebSocketClient& socket) {
     const std::optional<std::string> text = socket.Next();
     if (!text)

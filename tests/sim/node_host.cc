@@ -226,7 +226,6 @@ void NodeHost::Stop(Crash how) {
   peers_up_.clear();
   told_removed_ = false;
   removed_since_.reset();
-  applied_version_ = 0;
   hub_.reset();
   engine_.reset();
   log_.reset();

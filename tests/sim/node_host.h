@@ -247,8 +247,6 @@ class NodeHost final : public Endpoint {
   std::map<NodeId, std::optional<Time>> peers_up_;  // since when it is no member
   bool told_removed_ = false;                       // by a peer
   std::optional<Time> removed_since_;
-  uint64_t applied_version_ = 0;  // of the membership, and the slot at which that was seen
-  Slot applied_at_;
   std::map<node::CallId, ChangeDone> changes_;
   struct PendingRead {
     machine::Query query;

@@ -27,9 +27,7 @@ size_t World::CountSpoiled(const std::vector<NodeId>& nodes) const {
 }
 
 bool NodeHost::Refuses(NodeId peer) const {
-  const Membership& membership = engine_->replica().membership();
-  return !membership.IsMember(peer) && peer < membership.next_member &&
-         engine_->MembershipSettled();
+  return engine_->replica().membership().WasRemoved(peer) && engine_->MembershipSettled();
 }
 
 void NodeHost::FollowMembers() {
@@ -57,11 +55,7 @@ void NodeHost::FollowMembers() {
 // Only what the log holds durably: by a newer one votes for older slots would be counted wrongly.
 void NodeHost::KeepMembership() {
   const Membership& applied = engine_->machine().membership();
-  if (applied.version != applied_version_) {
-    applied_version_ = applied.version;
-    applied_at_ = engine_->machine().applied();
-  }
-  if (engine_->replica().durable_learned() >= applied_at_ && applied.version > membership_.version)
+  if (engine_->MembershipDurable() && applied.version > membership_.version)
     membership_ = applied;
 }
 

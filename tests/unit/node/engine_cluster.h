@@ -32,6 +32,8 @@ class EngineCluster {
     std::map<uint32_t, auth::Settings> settings = {};  // another state from the beginning
     std::map<uint32_t, uint32_t> supports = {};        // machine versions
     auth::SettingValues first_settings = {};
+    uint64_t lease_ms = 0;  // of leader leases, and what processes before gave
+    uint64_t lease_before_ms = 0;
   };
 
   explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
@@ -268,6 +270,8 @@ class EngineCluster {
       config.consensus.membership.voters = voters_;
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
+    config.consensus.lease_ms = options_.lease_ms;
+    config.consensus.lease_before_ms = options_.lease_before_ms;
     return config;
   }
   void Start(NodeId id, uint64_t gen = 0, std::string lost = {}, const Membership& told = {}) {

@@ -45,6 +45,31 @@ TEST(EngineTest, AClusterOfOneAnswersAChange) {
   EXPECT_EQ(ValueAt(cluster.node(1), "/a"), "x");
 }
 
+TEST(EngineTest, WhatAnEarlierProcessLeasedEndsAlsoWhereLeasesAreOff) {
+  EngineCluster::Options options;
+  options.lease_before_ms = 3000;
+  EngineCluster cluster(3, options);
+  cluster.Run(2900);
+  for (const uint32_t id : {1, 2, 3}) EXPECT_FALSE(cluster.node(id).replica().IsLeader()) << id;
+  EXPECT_NE(cluster.Elect(), 0U);
+}
+
+TEST(EngineTest, ALeaderServesAloneWhileItsLeaseLasts) {
+  for (const uint64_t lease_ms : {0, 1000}) {
+    EngineCluster::Options options;
+    options.lease_ms = lease_ms;
+    EngineCluster cluster(3, options);
+    const uint32_t leader = cluster.Elect();
+    ASSERT_NE(leader, 0U);
+    cluster.Run(200);
+    cluster.Isolate(leader);
+    const CallId read = cluster.node(leader).Read({});
+    cluster.Run(20);
+    const auto answer = cluster.ReadAnswer(leader, read);
+    EXPECT_EQ(answer.has_value() && answer->has_value(), lease_ms > 0);
+  }
+}
+
 TEST(EngineTest, ACheckpointThatIsAskedForComesBeforeItIsDue) {
   EngineCluster cluster(1);
   ASSERT_EQ(cluster.Elect(), 1U);
