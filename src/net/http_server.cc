@@ -43,6 +43,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
   Core(asio::io_context& io, HttpHandler& handler, HttpOptions options)
       : shared_(std::make_shared<HttpShared>(io, handler, Completed(options))), timer_(io) {
     shared_->self = shared_;
+    shared_->counters.connections_max = shared_->options.connections_max;
   }
 
   void Start() {

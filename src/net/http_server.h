@@ -103,7 +103,8 @@ struct HttpCounters {
   uint64_t connections = 0;  // open now
   uint64_t websockets = 0;   // of these
   uint64_t accepted = 0;
-  uint64_t rejected = 0;    // over the limit of connections
+  uint64_t connections_max = 0;
+  uint64_t rejected = 0;    // over that limit
   uint64_t requests = 0;    // given to the handler
   uint64_t refusals = 0;    // refused by the transport
   uint64_t exceptions = 0;  // thrown by the handler; each ended its connection

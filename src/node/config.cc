@@ -97,6 +97,13 @@ Status SetJoin(const std::string& text, std::vector<std::string>* out) {
   return Done();
 }
 
+Status SetJoinAs(const std::string& text, bool* voter) {
+  if (text != "learner" && text != "voter")
+    return Bad("must be learner or voter");
+  *voter = text == "voter";
+  return Done();
+}
+
 Status SetLogLevel(const std::string& text, LogLevel* out) {
   static const std::map<std::string, LogLevel> kNames = {{"debug", LogLevel::kDebug},
                                                          {"info", LogLevel::kInfo},
@@ -151,6 +158,8 @@ std::map<std::string, Setter> NodeSetters() {
          return SetInitialCluster(v, &c->initial_cluster);
        }},
       {"join", [](NodeConfig* c, const std::string& v) { return SetJoin(v, &c->join); }},
+      {"join_as",
+       [](NodeConfig* c, const std::string& v) { return SetJoinAs(v, &c->joins_as_voter); }},
       {"cluster_token",
        [](NodeConfig* c, const std::string& v) { return SetString(v, &c->cluster_token); }},
       {"insecure_open",
@@ -333,8 +342,13 @@ Status FinishConfig(NodeConfig* config) {
     config->advertise_client = "http://" + config->client.ToString();
   if (config->advertise_peer.empty())
     config->advertise_peer = config->peer.ToString();
-  if (!config->initial_cluster.empty() && !config->join.empty())
-    return Bad("--initial-cluster founds a new cluster, --join enters one: give one of them");
+  // With both, all nodes have one command line: the founders found, whoever comes later joins.
+  if (!config->initial_cluster.empty() && !config->join.empty()) {
+    if (config->initial_cluster.contains(config->id))
+      config->join.clear();
+    else
+      config->initial_cluster.clear();
+  }
   if (!config->initial_cluster.empty() && !config->initial_cluster.contains(config->id))
     return Bad("--initial-cluster does not list this node's id " + std::to_string(config->id));
   if (config->election_timeout_ms < 4 * config->heartbeat_ms)

@@ -34,6 +34,7 @@ struct NodeConfig {
   std::string advertise_peer;    // empty: <peer>
   std::map<uint32_t, HostPort> initial_cluster;
   std::vector<std::string> join;  // client URLs of the cluster that an empty node enters
+  bool joins_as_voter = false;    // a learner asks for its promotion once it has caught up
   std::string cluster_token = "synod";
   bool insecure_open = false;
   bool accept_data_loss = false;
@@ -50,7 +51,7 @@ struct NodeConfig {
   DiskLimits disk;
   int64_t scrub_interval_ms = int64_t{24} * 3600 * 1000;  // 0: never
   bool debug_no_checkpoints = false;                      // to measure what they cost
-  auth::Settings first_settings;  // what a new cluster begins with
+  auth::Settings first_settings;                          // what a new cluster begins with
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

@@ -39,7 +39,9 @@ constexpr Flag kFlags[] = {
      "1=HOST:PEERPORT,2=HOST:PEERPORT,...: the members of a new cluster, the same on all of them"},
     {"--join", "join",
      "URL,URL,...: an empty node enters the cluster that these members belong to, as a learner; "
-     "it gets its member number there"},
+     "it gets its member number there. With --initial-cluster, those in that list found instead"},
+    {"--join-as", "join_as",
+     "learner or voter: whether a node that has joined and caught up asks to be promoted"},
     {"--cluster-token", "cluster_token", "tells clusters with equal addresses apart"},
 };
 
@@ -80,11 +82,14 @@ int Run(const NodeConfig& config) {
   });
   if (const synod::Status s = server.Start(); !s)
     return Fail(kCannotStart, s.error().detail);
+  // It listens; whether it may serve is for the other members to say, whom it must not keep waiting.
+  synod::node::NotifyServiceManager("READY=1");
   synod::net::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error)
       return;
     synod::node::LogInfo("stopping");
+    synod::node::NotifyServiceManager("STOPPING=1");
     server.Stop([&io] { io.stop(); });
     // A second signal does not wait for order.
     signals.async_wait([&io](const boost::system::error_code& e, int) {

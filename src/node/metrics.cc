@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,16 @@ class Families {
 
 double D(uint64_t n) { return static_cast<double>(n); }
 
+void Fill(const Durations& durations, ClientMetric* metric) {
+  prometheus::ClientMetric::Histogram& h = metric->histogram;
+  h.sample_sum = D(durations.sum_us) * 1e-6;
+  for (size_t b = 0; b < Durations::kBoundsUs.size(); ++b) {
+    h.sample_count += durations.buckets[b];
+    h.bucket.push_back({h.sample_count, static_cast<double>(Durations::kBoundsUs[b]) * 1e-6});
+  }
+  h.sample_count += durations.buckets.back();
+}
+
 void AddRequests(const RequestStats& stats, Families* f) {
   for (size_t i = 0; i < kRouteNames.size(); ++i) {
     const RequestStats::PerRoute& route = stats.route(static_cast<Route>(i));
@@ -73,17 +84,9 @@ void AddRequests(const RequestStats& stats, Families* f) {
     }
     if (total == 0)
       continue;
-    ClientMetric& h = f->Histogram("synod_http_request_duration_seconds",
-                                   "From the parsed request to its answer, by route.",
-                                   {{"route", std::string(kRouteNames[i])}});
-    h.histogram.sample_count = total;
-    h.histogram.sample_sum = D(route.sum_us) * 1e-6;
-    uint64_t cumulative = 0;
-    for (size_t b = 0; b < RequestStats::kBoundsUs.size(); ++b) {
-      cumulative += route.buckets[b];
-      h.histogram.bucket.push_back(
-          {cumulative, static_cast<double>(RequestStats::kBoundsUs[b]) * 1e-6});
-    }
+    Fill(route.durations, &f->Histogram("synod_http_request_duration_seconds",
+                                        "From the parsed request to its answer, by route.",
+                                        {{"route", std::string(kRouteNames[i])}}));
   }
 }
 
@@ -107,7 +110,9 @@ void AddConsensus(const Engine& engine, Families* f) {
   const consensus::Replica& replica = engine.replica();
   const EngineCounters& c = engine.counters();
   f->Gauge("synod_is_leader", "1 on the node that leads.", replica.IsLeader() ? 1 : 0);
-  f->Gauge("synod_has_leader", "1 if this node knows a leader.", replica.leader() ? 1 : 0);
+  const std::optional<NodeId> leader = replica.leader();
+  f->Gauge("synod_has_leader", "1 if this node knows a leader and is connected to it.",
+           leader && engine.IsConnected(*leader) ? 1 : 0);
   f->Gauge("synod_takes_part",
            "1 if this node promises and votes; 0 while it waits for what others saw of its log, or "
            "in quarantine.",
@@ -144,12 +149,19 @@ void AddConsensus(const Engine& engine, Families* f) {
   f->Gauge("synod_members", "Members, by role.", D(membership.voters.size()), {{"role", "voter"}});
   f->Gauge("synod_members", "Members, by role.", D(membership.learners.size()),
            {{"role", "learner"}});
+  const uint64_t newest = engine.NewestApplied().value;
   for (const machine::MemberView& member : engine.machine().members()) {
     const Labels labels = {{"member", std::to_string(member.id.value)}};
+    f->Gauge("synod_member_info", "1, with the member's name.", 1,
+             {labels.front(), {"name", member.name}});
+    f->Gauge("synod_member_is_voter", "1 if the member decides and may lead; 0: a learner.",
+             membership.IsVoter(member.id) ? 1 : 0, labels);
     f->Gauge("synod_member_connected", "1 if this node is connected to the member.",
              engine.IsConnected(member.id) ? 1 : 0, labels);
     f->Gauge("synod_member_applied_slot", "Slot the member last said it had applied.",
              D(engine.AppliedOf(member.id).value), labels);
+    f->Gauge("synod_member_lag_slots", "How far that is behind the newest that this node knows of.",
+             D(newest - engine.AppliedOf(member.id).value), labels);
   }
 }
 
@@ -195,6 +207,8 @@ void AddState(const Engine& engine, Families* f) {
            D(n.logical_bytes));
   f->Gauge("synod_quota_bytes", "The quota of them.", D(machine.settings().quota_bytes));
   f->Gauge("synod_history_bytes", "Bytes of kept history.", D(n.history_bytes));
+  f->Gauge("synod_history_limit_bytes", "Past it the oldest goes.",
+           D(machine.settings().history_keep_bytes));
   f->Gauge("synod_leases", "Leases.", D(n.leases));
   f->Gauge("synod_locks", "Locks and elections with a holder or waiter.", D(n.locks));
   f->Gauge("synod_lock_holders", "Holds.", D(n.holders));
@@ -202,6 +216,8 @@ void AddState(const Engine& engine, Families* f) {
   f->Gauge("synod_fence_registers", "Fence registers.", D(n.fences));
   f->Gauge("synod_idempotency_records", "Recorded answers.", D(n.idempotency_records));
   f->Gauge("synod_idempotency_bytes", "Bytes of recorded answers.", D(n.idempotency_bytes));
+  f->Gauge("synod_idempotency_limit_bytes", "Past it new keys are refused.",
+           D(machine.settings().idempotency_bytes_max));
   f->Gauge("synod_cluster_time_seconds", "Cluster time.",
            static_cast<double>(machine.time().value) * 1e-3);
   f->Gauge("synod_cluster_time_lag_seconds",
@@ -261,6 +277,8 @@ void AddScrub(const ScrubReport& scrub, Families* f) {
 
 void AddSockets(const net::HttpCounters& http, const net::PeerCounters& peers, Families* f) {
   f->Gauge("synod_http_connections", "Client connections open.", D(http.connections));
+  f->Gauge("synod_http_connections_limit", "Past it connections are refused.",
+           D(http.connections_max));
   f->Counter("synod_http_connections_total", "Client connections accepted.", D(http.accepted));
   f->Counter("synod_http_connections_rejected_total", "Client connections over the limit.",
              D(http.rejected));
@@ -297,6 +315,8 @@ std::string Metrics::Render(const Sources& sources) const {
     AddState(*sources.engine, &f);
     AddDigests(*sources.engine, &f);
   }
+  Fill(sources.turns, &f.Histogram("synod_turn_duration_seconds",
+                                   "One turn of the core: to decide, apply and answer what came."));
   if (sources.disk != nullptr)
     AddDisk(sources.disk->stats(), &f);
   AddScrub(sources.scrub, &f);
@@ -306,6 +326,7 @@ std::string Metrics::Render(const Sources& sources) const {
   f.Counter("process_cpu_seconds_total", "CPU time used by the process.", usage.cpu_seconds);
   f.Gauge("process_resident_memory_bytes", "Resident memory.", D(usage.resident_bytes));
   f.Gauge("process_open_fds", "Open file descriptors.", D(usage.open_descriptors));
+  f.Gauge("process_max_fds", "As many may be open.", D(usage.descriptors_max));
   return f.Text();
 }
 

@@ -14,6 +14,7 @@
 #include "src/node/disk_guard.h"
 #include "src/node/disk_threads.h"
 #include "src/node/engine.h"
+#include "src/node/request_stats.h"
 #include "src/node/scrub.h"
 #include "src/node/service.h"
 
@@ -30,6 +31,7 @@ class Metrics {
     const Service* service = nullptr;
     const net::HttpServer* http = nullptr;
     const net::PeerTransport* peers = nullptr;
+    Durations turns;
     double uptime_seconds = 0;
   };
   std::string Render(const Sources& sources) const;

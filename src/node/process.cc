@@ -3,9 +3,14 @@
 #include <dirent.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "src/base/check.h"
@@ -39,6 +44,26 @@ std::map<std::string, std::string> Environment() {
   return variables;
 }
 
+void NotifyServiceManager(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un to{};
+  if (path == nullptr || (path[0] != '/' && path[0] != '@') ||
+      std::strlen(path) >= sizeof to.sun_path)
+    return;
+  to.sun_family = AF_UNIX;
+  std::strcpy(to.sun_path, path);
+  if (path[0] == '@')  // a name that is no file begins with a zero byte
+    to.sun_path[0] = '\0';
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  // Lost if nobody reads it: the manager then ends what did not get ready in time.
+  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&to),
+               size);
+  close(fd);
+}
+
 ProcessUsage ReadProcessUsage() {
   ProcessUsage usage;
   rusage self{};
@@ -47,6 +72,9 @@ ProcessUsage ReadProcessUsage() {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
   };
   usage.cpu_seconds = seconds(self.ru_utime) + seconds(self.ru_stime);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+    usage.descriptors_max = files.rlim_cur;
   std::ifstream statm("/proc/self/statm");
   uint64_t total = 0;
   uint64_t resident = 0;

@@ -24,11 +24,16 @@ uint64_t Entropy64();
 
 std::map<std::string, std::string> Environment();
 
-// Resident memory in bytes, CPU seconds used, open descriptors: for metrics.
+// Tells the service manager what became of this process ("READY=1", "STOPPING=1": sd_notify(3)).
+// Does nothing if none listens ($NOTIFY_SOCKET).
+void NotifyServiceManager(std::string_view state);
+
+// For metrics.
 struct ProcessUsage {
   double cpu_seconds = 0;
   uint64_t resident_bytes = 0;
   uint64_t open_descriptors = 0;
+  uint64_t descriptors_max = 0;
 };
 ProcessUsage ReadProcessUsage();
 

@@ -35,25 +35,35 @@ inline constexpr std::array<std::string_view, 15> kRouteNames = {
     "get",  "list",     "put",   "create", "delete", "txn",     "watch", "lease",
     "lock", "election", "fence", "status", "health", "metrics", "other"};
 
-class RequestStats {
- public:
+// How often something took how long.
+struct Durations {
   static constexpr std::array<int64_t, 14> kBoundsUs = {100,    200,    500,     1000,   2000,
                                                         5000,   10000,  20000,   50000,  100000,
                                                         200000, 500000, 1000000, 5000000};
+
+  void Add(int64_t micros) {
+    const auto bucket = std::lower_bound(kBoundsUs.begin(), kBoundsUs.end(), micros);
+    ++buckets[static_cast<size_t>(bucket - kBoundsUs.begin())];
+    sum_us += static_cast<uint64_t>(std::max<int64_t>(micros, 0));
+  }
+
+  std::array<uint64_t, kBoundsUs.size() + 1> buckets{};  // up to each bound; the last: above all
+  uint64_t sum_us = 0;
+};
+
+class RequestStats {
+ public:
   static constexpr size_t kStatuses = 600;
 
   struct PerRoute {
     std::array<uint64_t, kStatuses> by_status{};
-    std::array<uint64_t, kBoundsUs.size() + 1> buckets{};
-    uint64_t sum_us = 0;
+    Durations durations;
   };
 
   void Count(Route route, int status, int64_t micros) {
     PerRoute& r = routes_[static_cast<size_t>(route)];
     ++r.by_status[static_cast<size_t>(std::clamp(status, 0, static_cast<int>(kStatuses) - 1))];
-    const auto bucket = std::lower_bound(kBoundsUs.begin(), kBoundsUs.end(), micros);
-    ++r.buckets[static_cast<size_t>(bucket - kBoundsUs.begin())];
-    r.sum_us += static_cast<uint64_t>(std::max<int64_t>(micros, 0));
+    r.durations.Add(micros);
   }
   const PerRoute& route(Route r) const { return routes_[static_cast<size_t>(r)]; }
 

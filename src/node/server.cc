@@ -444,6 +444,7 @@ void Server::Touch() {
 void Server::Pump() {
   if (!engine_->HasOutput())
     return;
+  const int64_t start = MonotonicUs();
   EngineOutput out = engine_->Take();
   if (!out.persist.empty())
     disk_->Append(std::move(out.persist));
@@ -462,6 +463,7 @@ void Server::Pump() {
     service_.EndWatches(*out.end_streams);
   if (out.stop)
     fatal_(*out.stop);
+  turns_.Add(MonotonicUs() - start);
   if (engine_->HasOutput())
     Touch();
 }
@@ -549,6 +551,7 @@ std::string Server::MetricsText() {
   sources.service = &service_;
   sources.http = http_.get();
   sources.peers = peers_.get();
+  sources.turns = turns_;
   sources.uptime_seconds = service_.uptime_seconds();
   return metrics_.Render(sources);
 }

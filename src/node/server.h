@@ -73,6 +73,7 @@ class Server : public net::PeerHandler {
   void FollowAddresses(const Membership& membership, int64_t now_ms);
   void KeepMembership();
   void AnnounceSelf(int64_t now_ms);
+  void PromoteSelf(int64_t now_ms);
   void FollowRemoval(const Membership& membership, int64_t now_ms);
   void FollowMove(const net::Hello& hello);
   void DialMembers();
@@ -119,6 +120,7 @@ class Server : public net::PeerHandler {
   uint64_t followed_version_ = 0;
   bool announced_ = true;                  // what the flags say is what the member table says
   int64_t announced_ms_ = 0;               // when that was last asked for
+  int64_t promotion_asked_ms_ = 0;         // when this learner last asked to be a voter
   int64_t lease_over_ms_ = 0;              // of earlier processes; 0: nobody counts yet
   int64_t removed_since_ms_ = 0;           // 0: it is a member
   bool removed_ = false;                   // and does no more work
@@ -141,6 +143,7 @@ class Server : public net::PeerHandler {
   Service service_;
   std::unique_ptr<net::HttpServer> http_;
   Metrics metrics_;
+  Durations turns_;
   std::vector<std::pair<Slot, StateTaker>> state_takers_;  // wait for a checkpoint of that slot
   std::map<NodeId, net::Hello> up_;                        // peers that frames go to
 

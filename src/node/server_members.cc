@@ -130,6 +130,7 @@ void Server::FollowMembers(int64_t now_ms) {
   FollowAddresses(membership, now_ms);
   KeepMembership();
   AnnounceSelf(now_ms);
+  PromoteSelf(now_ms);
   FollowRemoval(membership, now_ms);
 }
 
@@ -209,6 +210,22 @@ void Server::AnnounceSelf(int64_t now_ms) {
   if (const Result<CallId> call = engine_->Change(std::move(command), kAnnounceTimeoutMs); call)
     LogInfo("telling the cluster the new name or addresses of this node",
             {{"peer", config_.advertise_peer}, {"client", config_.advertise_client}});
+}
+
+// What it lacks is for the leader to judge, which refuses it until it is near enough.
+void Server::PromoteSelf(int64_t now_ms) {
+  if (!config_.joins_as_voter || !engine_->machine().membership().IsLearner(self_) ||
+      !engine_->Ready() || now_ms - promotion_asked_ms_ < kAnnounceAgainMs)
+    return;
+  promotion_asked_ms_ = now_ms;
+  machine::ChangeMembers change;
+  change.kind = machine::ChangeMembers::Kind::kPromote;
+  change.ids = {self_};
+  machine::Command command;
+  command.operation = std::move(change);
+  // Whether it was promoted shows in the membership.
+  if (const Result<CallId> call = engine_->Change(std::move(command), kAnnounceTimeoutMs); call)
+    LogInfo("has caught up and asks to be a voter (join_as)");
 }
 
 // Until a majority of those who are left has it on disk this node may be the last one that knows.

@@ -388,6 +388,37 @@ TEST_F(MembershipTest, AJoinerWaitsForItsClusterAndSaysSo) {
   EXPECT_EQ(node(2).Stop(), 0);
 }
 
+// As a StatefulSet starts them: all with the same arguments but their number.
+TEST_F(MembershipTest, NodesWithOneCommandLineFoundJoinAndBecomeVotersByThemselves) {
+  cluster_ = std::make_unique<Cluster>(3);
+  const std::string founders = cluster().InitialCluster();
+  const std::string urls = cluster().Endpoints();
+  for (int n = 4; n <= 5; ++n) cluster().Add();
+  const auto start = [&](int n) {
+    node(n).Start({"--initial-cluster", founders, "--join", urls, "--join-as", "voter"});
+  };
+  for (int n = 1; n <= 3; ++n) start(n);
+  for (int n = 1; n <= 3; ++n) node(n).AwaitReady();
+  EXPECT_EQ(Ids(1, true), (std::set<int64_t>{1, 2, 3}));
+  for (int n = 4; n <= 5; ++n) start(n);
+  EXPECT_TRUE(AwaitVoters(1, {1, 2, 3, 4, 5}));
+  for (int n = 1; n <= 5; ++n) node(n).AwaitReady();
+  // A restart changes nothing.
+  const auto version = [&] {
+    const std::string metrics = Http(port(1), "GET", "/metrics").body;
+    const size_t at = metrics.find("\nsynod_membership_version ");
+    return at == std::string::npos ? "" : metrics.substr(at, metrics.find('\n', at + 1) - at);
+  };
+  const std::string before = version();
+  EXPECT_NE(before, "");
+  for (const int n : {2, 5}) {
+    EXPECT_EQ(node(n).Stop(), 0);
+    node(n).StartAgain();
+    node(n).AwaitReady();
+  }
+  EXPECT_EQ(version(), before);
+}
+
 TEST_F(MembershipTest, TheCommandLineWalksThroughTheLifeOfAMember) {
   Found(1);
   Node& two = cluster().Add();

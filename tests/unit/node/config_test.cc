@@ -106,10 +106,31 @@ TEST(ConfigTest, ANodeFoundsOrJoins) {
   ASSERT_TRUE(SetOption(&config, "join", "http://127.0.0.1:7301,http://127.0.0.1:7311"));
   EXPECT_EQ(config.join.size(), 2U);
   EXPECT_TRUE(FinishConfig(&config));
-  config.initial_cluster = {{1, {"a", 1}}};
-  EXPECT_FALSE(FinishConfig(&config));
   for (const char* bad : {"", "http://a", "https://a:1", "http://a:0", "http://a:1,x"})
     EXPECT_FALSE(SetOption(&config, "join", bad)) << bad;
+}
+
+TEST(ConfigTest, WithBothListsFoundersFoundAndTheOthersJoin) {
+  for (const uint32_t id : {1U, 2U}) {
+    NodeConfig config;
+    config.data_dir = "d";
+    config.id = id;
+    config.initial_cluster = {{1, {"a", 1}}};
+    config.join = {"http://a:1"};
+    ASSERT_TRUE(FinishConfig(&config));
+    EXPECT_EQ(config.initial_cluster.empty(), id == 2);
+    EXPECT_EQ(config.join.empty(), id == 1);
+  }
+}
+
+TEST(ConfigTest, AJoinerBecomesAVoterOnlyWhenTold) {
+  NodeConfig config;
+  EXPECT_FALSE(config.joins_as_voter);
+  ASSERT_TRUE(SetOption(&config, "join_as", "voter"));
+  EXPECT_TRUE(config.joins_as_voter);
+  ASSERT_TRUE(SetOption(&config, "join_as", "learner"));
+  EXPECT_FALSE(config.joins_as_voter);
+  EXPECT_FALSE(SetOption(&config, "join_as", "leader"));
 }
 
 }  // namespace
