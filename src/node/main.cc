@@ -82,7 +82,7 @@ int Run(const NodeConfig& config) {
   });
   if (const synod::Status s = server.Start(); !s)
     return Fail(kCannotStart, s.error().detail);
-  // It listens; whether it may serve is for the other members to say, whom it must not keep waiting.
+  // It listens. Whether it may serve is for others to say, who may start after it.
   synod::node::NotifyServiceManager("READY=1");
   synod::net::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& error, int) {
