@@ -14,6 +14,7 @@ import random
 import socket
 import threading
 import time
+import traceback
 import urllib.parse
 import uuid
 
@@ -69,8 +70,11 @@ def fence_header(fences):
 
 
 class Client:
-    def __init__(self, endpoints):
+    """`timeout`: of every call that names none, in seconds; attempts go on until then."""
+
+    def __init__(self, endpoints, timeout=10.0):
         self._endpoints = [urllib.parse.urlsplit(e).netloc for e in endpoints]
+        self._timeout = timeout
         self._first = 0
         self._idle = []  # (endpoint, connection)
         self._lock = threading.Lock()
@@ -128,13 +132,13 @@ class Client:
 
     # A call: attempts until there is an answer.
 
-    def send(self, method, target, body=None, headers=(), timeout=10.0, attempt=4.0, keyed=None):
+    def send(self, method, target, body=None, headers=(), timeout=None, attempt=4.0, keyed=None):
         """An Answer, also of a refusal. Raises Error when time is up; `outcome` says what is known.
 
         `keyed`: under an Idempotency-Key and a Not-After; by default all changes are."""
         change = method not in ("GET", "HEAD")
         keyed = change if keyed is None else keyed
-        deadline = now() + timeout
+        deadline = now() + (self._timeout if timeout is None else timeout)
         key, not_after, first_sent, maybe, pause = None, None, None, False, 0.02
         while True:
             endpoint = self._first
@@ -147,7 +151,10 @@ class Client:
                             self._attempt(endpoint, "GET", "/v1/kv/", {}, None, left)
                         except Error as error:  # nothing of the call itself was sent
                             raise Error(error.code, "not_applied", error.detail) from error
-                    key, not_after = uuid.uuid4().hex, self._not_after()
+                    not_after = self._not_after()
+                    if not_after is None:  # somebody answered who is no node
+                        raise Error("internal", "not_applied", "no cluster time in the answer")
+                    key = uuid.uuid4().hex
                 sending = dict(headers)
                 if keyed:
                     sending["Idempotency-Key"] = key
@@ -375,7 +382,17 @@ class Lease:
 
     def _lose(self):
         if self._end() and self._on_lost:
-            self._on_lost()
+            try:
+                self._on_lost()
+            except Exception:  # the other leases need this thread
+                traceback.print_exc()
+
+    def _abandon(self):
+        """What hangs on it goes with it, whatever is still under way; if not now, at its end."""
+        try:
+            self.revoke()
+        except Error:
+            pass
 
     def revoke(self):
         self._end()
@@ -431,16 +448,15 @@ def _claim(client, target, path, body, wait, ttl, on_lost):
                     raise
             if not lease.alive:
                 raise Error("lease_not_found", "not_applied", "the place in the queue was lost")
-        state["granted"] = True
+        with client._wake:  # from here on the loss is told to on_lost, before it to the caller
+            if not lease.alive:
+                raise Error("lease_not_found", "not_applied", "lost before it was known as held")
+            state["granted"] = True
         if "holds" in answer:
             return Hold(lease, [(hold["lock"], hold["token"]) for hold in answer["holds"]])
         return Hold(lease, [(path, answer["token"])])
     except BaseException:
-        # With the lease goes the place, whatever is still under way.
-        try:
-            lease.revoke()
-        except Error:
-            pass
+        lease._abandon()
         raise
 
 
@@ -551,7 +567,7 @@ class DoubleBarrier:
             if not self._lease.alive:
                 raise Error("lease_not_found", "not_applied", "the place was lost")
         except BaseException:
-            self._lease.revoke()
+            self._lease._abandon()
             raise
 
     def leave(self, timeout):
@@ -633,7 +649,7 @@ class Group:
         try:
             self._client.put(f"{self._path}/{name}", value, lease.id)
         except BaseException:
-            lease.revoke()
+            lease._abandon()
             raise
         return lease
 

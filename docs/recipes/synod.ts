@@ -82,7 +82,8 @@ export class Client {
   private renewing = false;
   private timer?: ReturnType<typeof setTimeout>;
 
-  constructor(private endpoints: string[]) {}
+  // `timeoutMs`: of every call that names none; attempts go on until then.
+  constructor(private endpoints: string[], private timeoutMs = 10_000) {}
 
   private leave(endpoint: number) {
     if (endpoint === this.first) this.first = (endpoint + 1) % this.endpoints.length;
@@ -128,7 +129,7 @@ export class Client {
   async send(method: string, target: string, body?: string, o: SendOptions = {}): Promise<Answer> {
     const change = method !== "GET";
     const keyed = o.keyed ?? change;
-    const deadline = new Moment().plus(o.timeoutMs ?? 10_000);
+    const deadline = new Moment().plus(o.timeoutMs ?? this.timeoutMs);
     let key = "", notAfter = 0, maybe = false, wait = 20;
     let firstSent: Moment | undefined;
     for (;;) {
@@ -143,8 +144,10 @@ export class Client {
             await this.attempt(endpoint, "GET", "/v1/kv/", {}, undefined, ms).catch((error) => {
               throw new SynodError(error.code, "not_applied", error.detail);
             });
+          if (!this.time) // somebody answered who is no node
+            throw new SynodError("internal", "not_applied", "no cluster time in the answer");
           key = uniqueKey();
-          notAfter = Math.floor(this.time!.cluster + this.timeAge()) + NOT_AFTER_MS;
+          notAfter = Math.floor(this.time.cluster + this.timeAge()) + NOT_AFTER_MS;
         }
         if (keyed) Object.assign(headers, { "Idempotency-Key": key, "Synod-Not-After": `${notAfter}` });
         firstSent ??= new Moment();
@@ -455,7 +458,8 @@ async function claim(client: Client, target: string, path: string, body: object,
       try {
         const answer = await client.call("POST", target, { ...body, lease: lease.id, wait_ms: Math.min(left, 86_400_000) },
                                          { keyed: false, timeoutMs: STEP_MS, attemptMs: STEP_MS });
-        granted = true;
+        if (!lease.alive) break;
+        granted = true; // from here on the loss is told to onLost, before it to the caller
         const holds = answer.json.holds ?? [{ lock: path, token: answer.json.token }];
         return new Hold(lease, holds.map((hold: Json) => ({ path: hold.lock, token: hold.token })));
       } catch (error) {
@@ -463,8 +467,9 @@ async function claim(client: Client, target: string, path: string, body: object,
                        "overloaded", "request_timeout"];
         if (!(error instanceof SynodError) || !again.includes(error.code) || giveUp.left() < -10_000) throw error;
       }
-      if (!lease.alive) throw new SynodError("lease_not_found", "not_applied", "the place in the queue was lost");
+      if (!lease.alive) break;
     }
+    throw new SynodError("lease_not_found", "not_applied", "lost before it was known as held");
   } catch (error) {
     // With the lease goes the place, whatever is still under way.
     await lease.revoke().catch(() => undefined);

@@ -6,7 +6,7 @@ namespace {
 
 constexpr const char* kAll =
     "lock\nrw_lock\nsemaphore\nmulti_lock\nelection\nbarrier\ndouble_barrier\ncounter\nwork_queue\n"
-    "group_and_cache\nloss\n";
+    "group_and_cache\nlate_grant\nloss\n";
 
 class LanguagesTest : public ClusterTest<3> {
  protected:

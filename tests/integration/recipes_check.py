@@ -6,14 +6,34 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../docs/recipes"))
 from synod import (Barrier, Cache, Client, Counter, DoubleBarrier, Election, Error, Group,  # noqa: E402
                    Lock, MultiLock, Queue, RwLock, Semaphore, now, safe_until)
 
 ENDPOINTS = os.environ["SYNOD_ENDPOINTS"].split(",")
-client = Client(ENDPOINTS)
-other = Client(ENDPOINTS[::-1])
+# For machines that are busy with other tests, too.
+LONG_S = 60
+client = Client(ENDPOINTS, LONG_S)
+other = Client(ENDPOINTS[::-1], LONG_S)
+
+
+class Late(Client):
+    """Every acquire's answer comes when the lease is over; nothing is renewed or revoked."""
+
+    def call(self, method, target, body=None, **options):
+        if target.endswith("/keepalive"):
+            raise Error("internal", "unknown")
+        answer = super().call(method, target, body, **options)
+        while target.endswith("/acquire") and self._leases:
+            time.sleep(0.01)
+        return answer
+
+    def send(self, method, *arguments, **options):
+        if method == "DELETE":
+            raise Error("internal", "unknown")
+        return super().send(method, *arguments, **options)
 
 
 def refused(code, act, *arguments, **options):
@@ -32,13 +52,13 @@ def in_thread(act, *arguments):
 
 
 def lock():
-    with Lock(client, "/py/lock", value="me").acquire(10) as hold:
+    with Lock(client, "/py/lock", value="me").acquire(LONG_S) as hold:
         assert hold.held
         client.put("/py/data", b"x", fences=hold.fences)
         refused("lock_unavailable", Lock(other, "/py/lock").acquire)
-        waiting = in_thread(Lock(other, "/py/lock").acquire, 30)
+        waiting = in_thread(Lock(other, "/py/lock").acquire, LONG_S)
         stale = hold.fences
-    second = waiting.get(timeout=60)
+    second = waiting.get(timeout=LONG_S)
     assert second.token > stale[0][1] and not hold.held
     refused("fenced", client.put, "/py/data", b"late", fences=stale)
     assert client.raise_fence("/py/bucket", second.token) == second.token
@@ -48,11 +68,11 @@ def lock():
 
 def rw_lock():
     rw = RwLock(client, "/py/rw")
-    first, second = rw.read.acquire(10), rw.read.acquire(10)
+    first, second = rw.read.acquire(LONG_S), rw.read.acquire(LONG_S)
     refused("lock_unavailable", rw.write.acquire)
     first.release()
     second.release()
-    rw.write.acquire(10).release()
+    rw.write.acquire(LONG_S).release()
 
 
 def semaphore():
@@ -60,14 +80,14 @@ def semaphore():
     first, second = licences.acquire(), licences.acquire()
     refused("lock_unavailable", licences.acquire)
     first.release()
-    licences.acquire(10).release()
+    licences.acquire(LONG_S).release()
     second.release()
 
 
 def multi_lock():
-    with Lock(other, "/py/b").acquire(10):
+    with Lock(other, "/py/b").acquire(LONG_S):
         refused("lock_unavailable", MultiLock(client, ["/py/a", "/py/b"]).acquire)
-    with MultiLock(client, ["/py/a", "/py/b"]).acquire(10) as hold:
+    with MultiLock(client, ["/py/a", "/py/b"]).acquire(LONG_S) as hold:
         assert len(hold.fences) == 2
         client.put("/py/data", b"both", fences=hold.fences)
 
@@ -80,14 +100,14 @@ def election():
             seen.put(leader and leader["value"])
 
     threading.Thread(target=observe, daemon=True).start()
-    assert seen.get(timeout=30) is None
+    assert seen.get(timeout=LONG_S) is None
     mine = Election(client, "/py/leader", "a")
-    leadership = mine.campaign(10)
+    leadership = mine.campaign(LONG_S)
     mine.proclaim(leadership, "a again")
-    waiting = in_thread(Election(other, "/py/leader", "b").campaign, 30)
-    assert [seen.get(timeout=30) for _ in range(2)] == ["a", "a again"]
+    waiting = in_thread(Election(other, "/py/leader", "b").campaign, LONG_S)
+    assert [seen.get(timeout=LONG_S) for _ in range(2)] == ["a", "a again"]
     leadership.release()
-    following = waiting.get(timeout=60)
+    following = waiting.get(timeout=LONG_S)
     refused("fenced", mine.proclaim, leadership, "late")
     assert mine.leader()["token"] == following.token
     following.release()
@@ -97,22 +117,24 @@ def barrier():
     sign = Barrier(client, "/py/sign")
     sign.set()
     refused("deadline_exceeded", Barrier(other, "/py/sign").wait, 0.3)
-    waiting = in_thread(Barrier(other, "/py/sign").wait, 30)
+    waiting = in_thread(Barrier(other, "/py/sign").wait, LONG_S)
     sign.remove()
-    assert waiting.get(timeout=60) is None
-    sign.wait(1)
+    assert waiting.get(timeout=LONG_S) is None
+    sign.wait(LONG_S)
 
 
 def double_barrier():
     here, there = DoubleBarrier(client, "/py/both", 2), DoubleBarrier(other, "/py/both", 2)
     for _ in range(2):  # it can be used again
-        entering = in_thread(there.enter, 30)
-        here.enter(30)
-        assert entering.get(timeout=60) is None
-        leaving = in_thread(there.leave, 30)
-        here.leave(30)
-        assert leaving.get(timeout=60) is None
+        entering = in_thread(there.enter, LONG_S)
+        here.enter(LONG_S)
+        assert entering.get(timeout=LONG_S) is None
+        leaving = in_thread(there.leave, LONG_S)
+        here.leave(LONG_S)
+        assert leaving.get(timeout=LONG_S) is None
     refused("deadline_exceeded", here.enter, 0.3)
+    # Nor is that hidden by a lease that cannot be revoked.
+    refused("deadline_exceeded", DoubleBarrier(Late(ENDPOINTS, LONG_S), "/py/alone", 2).enter, 0.3)
 
 
 def counter():
@@ -125,11 +147,11 @@ def counter():
 
 def work_queue():
     jobs = Queue(client, "/py/jobs")
-    first = in_thread(Queue(other, "/py/jobs").take, 30)
+    first = in_thread(Queue(other, "/py/jobs").take, LONG_S)
     for item in (b"a", b"b", b"\xff\x00"):
         jobs.put(item)
-    assert first.get(timeout=60) == b"a"
-    assert [jobs.take(10), jobs.take(10)] == [b"b", b"\xff\x00"]
+    assert first.get(timeout=LONG_S) == b"a"
+    assert [jobs.take(LONG_S), jobs.take(LONG_S)] == [b"b", b"\xff\x00"]
     refused("deadline_exceeded", jobs.take, 0.3)
 
 
@@ -137,14 +159,22 @@ def group_and_cache():
     events = queue.Queue()
     group = Group(client, "/py/group")
     cache = Cache(other, "/py/group", lambda kind, path, node: events.put((kind, path)))
-    assert cache.reach(1, 30)
+    assert cache.reach(1, LONG_S)
     one = group.join("one", b"10.0.0.1")
     group.join("two", b"10.0.0.2")
     assert group.members() == {"one": b"10.0.0.1", "two": b"10.0.0.2"}
     one.revoke()
     expected = [("put", "/py/group/one"), ("put", "/py/group/two"), ("delete", "/py/group/one")]
-    assert [events.get(timeout=30) for _ in range(3)] == expected
+    assert [events.get(timeout=LONG_S) for _ in range(3)] == expected
     assert cache.all() == {"/py/group/two": b"10.0.0.2"}, cache.all()
+
+
+def late_grant():
+    """What was lost before its grant was heard of is no hold, and nobody is told of its loss."""
+    told = []
+    lost = Lock(Late(ENDPOINTS, LONG_S), "/py/late", ttl=1, on_lost=lambda: told.append("lost"))
+    refused("lease_not_found", lost.acquire)
+    assert not told
 
 
 def loss():
@@ -153,7 +183,7 @@ def loss():
     try:
         assert holder.stdout.readline() == "held\n"
         holder.send_signal(signal.SIGSTOP)
-        hold = Lock(client, "/py/stopped").acquire(60)
+        hold = Lock(client, "/py/stopped").acquire(LONG_S)
         holder.send_signal(signal.SIGCONT)
         told = {holder.stdout.readline(), holder.stdout.readline()}
         assert told == {"lost\n", "doubts\n"}, told
@@ -164,7 +194,8 @@ def loss():
 
 
 def hold_for_ever():
-    hold = Lock(client, "/py/stopped", ttl=2, on_lost=lambda: print("lost", flush=True)).acquire(30)
+    lock = Lock(client, "/py/stopped", ttl=5, on_lost=lambda: print("lost", flush=True))
+    hold = lock.acquire(LONG_S)
     print("held", flush=True)
     while hold.held:
         pass
@@ -177,7 +208,7 @@ if __name__ == "__main__":
         hold_for_ever()
     assert safe_until(100, 10_000, 10) == 100 + 9.9 - 0.5 and now() > 0
     for check in (lock, rw_lock, semaphore, multi_lock, election, barrier, double_barrier, counter,
-                  work_queue, group_and_cache, loss):
+                  work_queue, group_and_cache, late_grant, loss):
         if len(sys.argv) > 1 and check.__name__ not in sys.argv[1:]:
             continue
         check()
