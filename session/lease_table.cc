@@ -1,5 +1,8 @@
 #include "session/lease_table.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "src/base/check.h"
 #include "src/base/codec.h"
 
@@ -22,7 +25,38 @@ Bytes ValueOf(const Lease& lease) {
 // What a lease counts for in quotas: its strings and a flat sum for the rest.
 uint64_t SizeOf(const Lease& lease) { return 64 + lease.name.size() + lease.user.size(); }
 
+// Of a few leases no heap is rebuilt.
+constexpr size_t kHeapSlack = 64;
+
 }  // namespace
+
+const PathSet& Lease::paths() const {
+  static const PathSet kNone;
+  return tied == nullptr ? kNone : tied->paths;
+}
+
+void LeaseTable::Expect(const Lease& lease) {
+  deadlines_.emplace_back(lease.deadline, lease.id);
+  std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+}
+
+// Deadlines only move on, so that an entry on top that is right is the earliest of all.
+const Lease* LeaseTable::First() const {
+  while (!deadlines_.empty()) {
+    const auto [deadline, id] = deadlines_.front();
+    const Lease* lease = Find(id);
+    if (lease != nullptr && lease->deadline == deadline)
+      return lease;
+    std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+    if (lease == nullptr) {
+      deadlines_.pop_back();
+    } else {
+      deadlines_.back().first = lease->deadline;
+      std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+    }
+  }
+  return nullptr;
+}
 
 void LeaseTable::Save(Lease* lease) { tally_.Set(KeyOf(lease->id), ValueOf(*lease), &lease->hash); }
 
@@ -39,7 +73,7 @@ const Lease& LeaseTable::Grant(int64_t ttl_ms,
   lease.of_request = of_request;
   lease.name = name;
   lease.user = user;
-  deadlines_.emplace(lease.deadline, lease.id);
+  Expect(lease);
   record_bytes_ += SizeOf(lease);
   Save(&lease);
   return lease;
@@ -63,9 +97,7 @@ const Lease& LeaseTable::Renew(LeaseId id, ClusterTime now) {
   const ClusterTime deadline = now + lease.ttl_ms;
   // Several renewals in one entry change nothing after the first.
   if (deadline != lease.deadline) {
-    deadlines_.erase({lease.deadline, id});
     lease.deadline = deadline;
-    deadlines_.emplace(deadline, id);
     Save(&lease);
   }
   return lease;
@@ -74,44 +106,51 @@ const Lease& LeaseTable::Renew(LeaseId id, ClusterTime now) {
 void LeaseTable::End(LeaseId id) {
   const auto it = leases_.find(id);
   SYNOD_CHECK(it != leases_.end());
-  SYNOD_CHECK(it->second.paths.empty());
-  deadlines_.erase({it->second.deadline, id});
+  SYNOD_CHECK(it->second.tied == nullptr);
   record_bytes_ -= SizeOf(it->second);
   tally_.Remove(KeyOf(id), it->second.hash);
   leases_.erase(it);
+  if (deadlines_.size() <= 2 * leases_.size() + kHeapSlack)
+    return;
+  // Leases that end long before their deadlines must not leave entries behind until then.
+  std::erase_if(deadlines_, [&](const Deadline& entry) { return Find(entry.second) == nullptr; });
+  std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
 }
 
 void LeaseTable::Tie(LeaseId id, std::string_view path, uint64_t bytes) {
   const auto it = leases_.find(id);
   if (it == leases_.end())
     return;
-  const bool added = it->second.paths.emplace(path).second;
+  if (it->second.tied == nullptr)
+    it->second.tied = std::make_unique<Lease::Tied>();
+  const bool added = it->second.tied->paths.emplace(path).second;
   SYNOD_CHECK(added);
-  it->second.bytes += bytes;
+  it->second.tied->bytes += bytes;
 }
 
 void LeaseTable::Untie(LeaseId id, std::string_view path, uint64_t bytes) {
   const auto it = leases_.find(id);
   if (it == leases_.end())
     return;
-  Lease& lease = it->second;
-  const auto tied = lease.paths.find(path);
-  SYNOD_CHECK(tied != lease.paths.end());
-  SYNOD_CHECK_LE(bytes, lease.bytes);
-  lease.paths.erase(tied);
-  lease.bytes -= bytes;
+  std::unique_ptr<Lease::Tied>& tied = it->second.tied;
+  SYNOD_CHECK(tied != nullptr);
+  const auto node = tied->paths.find(path);
+  SYNOD_CHECK(node != tied->paths.end());
+  SYNOD_CHECK_LE(bytes, tied->bytes);
+  tied->paths.erase(node);
+  tied->bytes -= bytes;
+  if (tied->paths.empty())
+    tied.reset();
 }
 
 const Lease* LeaseTable::FirstDue(ClusterTime now) const {
-  if (deadlines_.empty() || now < deadlines_.begin()->first)
-    return nullptr;
-  return Find(deadlines_.begin()->second);
+  const Lease* first = First();
+  return first == nullptr || now < first->deadline ? nullptr : first;
 }
 
 std::optional<ClusterTime> LeaseTable::NextDeadline() const {
-  if (deadlines_.empty())
-    return std::nullopt;
-  return deadlines_.begin()->first;
+  const Lease* first = First();
+  return first == nullptr ? std::nullopt : std::optional(first->deadline);
 }
 
 std::vector<const Lease*> LeaseTable::List(LeaseId after, size_t limit, ClusterTime now) const {
@@ -153,21 +192,26 @@ Status LeaseTable::LoadRecord(std::string_view key, std::string_view value) {
   if (!added)
     return damaged("lease record: twice");
   Lease& loaded = it->second;
-  deadlines_.emplace(loaded.deadline, loaded.id);
+  Expect(loaded);
   record_bytes_ += SizeOf(loaded);
   tally_.Loaded(key, value, &loaded.hash);
   return Done();
 }
 
 void LeaseTable::CheckInvariants() const {
-  SYNOD_CHECK_EQ(leases_.size(), deadlines_.size());
+  SYNOD_CHECK_LE(deadlines_.size(), 2 * leases_.size() + kHeapSlack);
+  SYNOD_CHECK(std::is_heap(deadlines_.begin(), deadlines_.end(), std::greater<>()));
+  std::map<LeaseId, ClusterTime> expected;
+  for (const auto& [deadline, id] : deadlines_) SYNOD_CHECK(expected.emplace(id, deadline).second);
   Digest sum;
   uint64_t bytes = 0;
   for (const auto& [id, lease] : leases_) {
     SYNOD_CHECK(id == lease.id);
     SYNOD_CHECK_LE(id, last_id_);
-    SYNOD_CHECK(deadlines_.contains({lease.deadline, id}));
-    SYNOD_CHECK_LE(lease.paths.size(), kLeaseNodesMax);
+    SYNOD_CHECK(expected.contains(id));
+    SYNOD_CHECK_LE(expected.at(id), lease.deadline);
+    SYNOD_CHECK_LE(lease.paths().size(), kLeaseNodesMax);
+    SYNOD_CHECK(lease.tied == nullptr || !lease.tied->paths.empty());
     SYNOD_CHECK(lease.hash == HashOfRecord(KeyOf(id), ValueOf(lease)));
     sum.Add(lease.hash);
     bytes += SizeOf(lease);

@@ -89,7 +89,7 @@ void Machine::Core::EndDueLeases() {
   uint64_t ended = 0;
   uint64_t nodes = 0;
   while (const session::Lease* lease = leases.FirstDue(time)) {
-    nodes += lease->paths.size();
+    nodes += lease->paths().size();
     if (ended == kLeasesEndedMax || (ended > 0 && nodes > kNodesEndedMax))
       return;
     ++ended;
@@ -166,7 +166,7 @@ void Machine::Core::EndLease(Move* move, LeaseId id, store::Cause cause) {
       locks.SetDelay(place.path, time + contender.lock_delay_ms);
   }
   move->edit.SetCause(cause);
-  for (const std::string& path : lease->paths) {
+  for (const std::string& path : lease->paths()) {
     // Gone already: the contender whose end is the reason for this one.
     if (move->edit.Find(path) == nullptr)
       continue;

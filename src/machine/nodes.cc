@@ -79,10 +79,10 @@ std::optional<Refusal> Machine::Core::CheckTies(const Move& move, LeaseId id) co
     return std::nullopt;
   const auto added = move.ties.find(id);
   const Move::Ties ties = added == move.ties.end() ? Move::Ties() : added->second;
-  if (static_cast<int64_t>(lease->paths.size()) + ties.nodes >
+  if (static_cast<int64_t>(lease->paths().size()) + ties.nodes >
       static_cast<int64_t>(session::kLeaseNodesMax))
     return TooLarge(session::kLeaseNodesMax, "too many nodes on one lease");
-  if (static_cast<int64_t>(lease->bytes) + ties.bytes >
+  if (static_cast<int64_t>(lease->tied_bytes()) + ties.bytes >
       static_cast<int64_t>(session::kLeaseBytesMax))
     return TooLarge(session::kLeaseBytesMax, "too many bytes on one lease");
   return std::nullopt;

@@ -47,7 +47,7 @@ Result<QueryResult> Machine::Core::ReadOne(const GetLease& query, ClusterTime no
   if (lease == nullptr)
     return Error{Errc::kLeaseNotFound};
   return QueryResult(LeaseResult{
-      ViewOf(*lease), std::vector<std::string>(lease->paths.begin(), lease->paths.end())});
+      ViewOf(*lease), std::vector<std::string>(lease->paths().begin(), lease->paths().end())});
 }
 
 Result<QueryResult> Machine::Core::ReadOne(const ListLeases& query, ClusterTime now) const {

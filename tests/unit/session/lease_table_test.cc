@@ -62,17 +62,50 @@ TEST_F(LeaseTest, IsDueInOrderOfDeadlineThenId) {
   EXPECT_EQ(order, (std::vector<LeaseId>{early, also_early, late}));
 }
 
+TEST_F(LeaseTest, TheEarliestIsKnownWhateverWasRenewedAndEnded) {
+  Random random(11);
+  std::map<LeaseId, ClusterTime> model;
+  for (int64_t now = 0; now < 3000; ++now) {
+    const int64_t ttl = random.Chance(10) ? 500 : static_cast<int64_t>(random.Between(1000, 5000));
+    if (random.Chance(30))
+      model[Grant(ttl, now)] = T(now + ttl);
+    for (const auto& [id, deadline] : model)
+      if (T(now) < deadline && random.Chance(2))
+        model[id] = table_.Renew(id, T(now)).deadline;
+    while (const Lease* due = table_.FirstDue(T(now))) {
+      const LeaseId id = due->id;
+      EXPECT_EQ(model.at(id), due->deadline);
+      table_.End(id);
+      model.erase(id);
+    }
+    std::optional<ClusterTime> earliest;
+    for (const auto& [id, deadline] : model)
+      earliest = std::min(earliest.value_or(deadline), deadline);
+    ASSERT_EQ(table_.NextDeadline(), earliest);
+    if (random.Chance(1))
+      table_.CheckInvariants();
+  }
+}
+
+// By the invariant on the heap of deadlines.
+TEST_F(LeaseTest, WhatEndsLongBeforeItsDeadlineLeavesNothingBehind) {
+  Grant(86'400'000, 0);
+  for (int i = 0; i < 10'000; ++i) table_.End(Grant(86'400'000, 0));
+  EXPECT_EQ(table_.NextDeadline(), T(86'400'000));
+}
+
 TEST_F(LeaseTest, KnowsTheNodesTiedToIt) {
   const LeaseId id = Grant(1000, 0);
   table_.Tie(id, "/a/b", 10);
   table_.Tie(id, "/a", 5);
-  EXPECT_EQ(std::vector<std::string>(table_.Find(id)->paths.begin(), table_.Find(id)->paths.end()),
-            (std::vector<std::string>{"/a", "/a/b"}));
-  EXPECT_EQ(table_.Find(id)->bytes, 15u);
+  EXPECT_EQ(
+      std::vector<std::string>(table_.Find(id)->paths().begin(), table_.Find(id)->paths().end()),
+      (std::vector<std::string>{"/a", "/a/b"}));
+  EXPECT_EQ(table_.Find(id)->tied_bytes(), 15u);
   table_.Untie(id, "/a", 5);
-  EXPECT_EQ(table_.Find(id)->bytes, 10u);
+  EXPECT_EQ(table_.Find(id)->tied_bytes(), 10u);
   table_.Untie(id, "/a/b", 10);
-  EXPECT_TRUE(table_.Find(id)->paths.empty());
+  EXPECT_TRUE(table_.Find(id)->paths().empty());
 }
 
 TEST_F(LeaseTest, ListsLiveLeasesByIdAfterACursor) {
