@@ -217,6 +217,10 @@ std::map<std::string, Setter> DiskAndLogSetters() {
        }},
       {"debug_no_checkpoints",
        [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->debug_no_checkpoints); }},
+      {"debug_clock_permille",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<int64_t>(v, 100, 1000, &c->debug_clock_permille);
+       }},
       {"scrub.interval_ms",
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<int64_t>(v, 0, int64_t{1} << 40, &c->scrub_interval_ms);

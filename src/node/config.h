@@ -51,6 +51,7 @@ struct NodeConfig {
   DiskLimits disk;
   int64_t scrub_interval_ms = int64_t{24} * 3600 * 1000;  // 0: never
   bool debug_no_checkpoints = false;                      // to measure what they cost
+  int64_t debug_clock_permille = 1000;                    // to test with clocks that are slow
   auth::Settings first_settings;                          // what a new cluster begins with
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

@@ -151,5 +151,6 @@ int main(int argc, char** argv) {
     std::printf("the configuration is valid\n");
     return 0;
   }
+  synod::node::SlowClock(config.debug_clock_permille);
   return Run(config);
 }

@@ -18,11 +18,18 @@
 extern char** environ;
 
 namespace synod::node {
+namespace {
+
+int64_t clock_permille = 1000;
+
+}  // namespace
+
+void SlowClock(int64_t permille) { clock_permille = permille; }
 
 int64_t MonotonicUs() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+  return (int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000) * clock_permille / 1000;
 }
 
 int64_t MonotonicMs() { return MonotonicUs() / 1000; }

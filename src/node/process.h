@@ -18,6 +18,9 @@ inline constexpr std::string_view kVersion = "0.1.0";
 // stands still while the machine sleeps, and a lease must not).
 int64_t MonotonicMs();
 int64_t MonotonicUs();
+// Both go at this rate from now on, in thousandths: for tests of clocks that are slow. Once, before
+// anybody has asked for the time.
+void SlowClock(int64_t permille);
 
 // From the kernel; ends the process if there is none to be had.
 uint64_t Entropy64();

@@ -288,6 +288,8 @@ void Server::BeginCluster() {
   config.consensus.lease_before_ms = data_dir_->identity().lease_ms;
   SaveIdentity();  // before a longer lease is given
   config.tick_ms = kTickMs;
+  if (config_.debug_clock_permille != 1000)
+    LogWarn("debug_clock_permille is set: this node's clock is slow");
   if (config_.debug_no_checkpoints) {
     LogWarn("debug_no_checkpoints is set: the log grows without end, and so does the next start");
     config.checkpoint_ms = kNeverMs;

@@ -383,6 +383,63 @@ const LeaderCase kLeaders[] = {
 
 INSTANTIATE_TEST_SUITE_P(Histories, LeadersTest, testing::ValuesIn(kLeaders), NameOf<LeaderCase>);
 
+struct ObservedCase {
+  const char* name;
+  std::vector<LeaderRead> seen;
+  std::vector<Proclamation> proclamations;
+  std::vector<LeaderRead> reads;
+  const char* complaint;
+};
+
+class ObservedTest : public testing::TestWithParam<ObservedCase> {};
+
+TEST_P(ObservedTest, Judges) {
+  const ObservedRun run{GetParam().seen};
+  ExpectComplaint(JudgeObserved({&run, 1}, GetParam().proclamations, GetParam().reads),
+                  GetParam().complaint);
+}
+
+const ObservedCase kObserved[] = {
+    {"EveryChangeOnce",
+     {{4, 0}, {5, 5, "a"}, {8, 5, "b"}, {9, 0}, {12, 10, "c"}},
+     {{5, "a"}, {5, "b", 8}, {10, "c"}},
+     {{4, 0}, {7, 5, "a"}, {8, 5, "b"}, {11, 0}, {12, 10, "c"}, {13, 10, "x"}},
+     ""},
+    {"WhatWasBeforeIsNotAskedFor",
+     {{7, 5, "a"}, {12, 10, "c"}},
+     {{3, "z"}, {3, "y", 4}, {5, "x", 6}},
+     {{6, 5, "x"}},
+     ""},
+    {"Backwards", {{8, 5, "a"}, {7, 5, "b"}}, {}, {}, "at revision 7, after 8"},
+    {"Twice", {{7, 5, "a"}, {7, 5, "b"}}, {}, {}, "at revision 7, after 7"},
+    {"NoChange", {{7, 5, "a"}, {8, 5, "a"}}, {}, {}, "is told what it was told before"},
+    {"AnEarlierLeaderIsBack",
+     {{7, 5, "a"}, {8, 8, "b"}, {9, 5, "a"}},
+     {},
+     {},
+     "sees token 5, after 8"},
+    {"AMissingProclamation",
+     {{7, 5, "a"}, {9, 5, "c"}},
+     {{5, "b", 8}},
+     {},
+     "not told at revision 8"},
+    {"AMissingElection",
+     {{7, 5, "a"}, {12, 12, "c"}},
+     {{9, "b"}},
+     {},
+     "not told of the election of token 9"},
+    {"AReadOfAnother",
+     {{7, 5, "a"}, {12, 12, "c"}},
+     {},
+     {{11, 9, "b"}},
+     "and an observer saw token 5"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Histories,
+                         ObservedTest,
+                         testing::ValuesIn(kObserved),
+                         NameOf<ObservedCase>);
+
 struct SharedListCase {
   const char* name;
   std::vector<std::string> list;

@@ -3,6 +3,9 @@
 // Contract      Tokens order the leaders: no read of a later revision names an earlier one, and no
 //               proclamation of an earlier one comes after it. A read shows the last proclamation
 //               of its leader up to its revision, or one whose outcome nobody knows.
+//               An observer is told of every change in order, once: what it saw last at or before
+//               a revision is what a read of that revision shows, and every proclamation and every
+//               election whose answer came is among what it saw.
 // Not here      That the holds of two leaders do not overlap (holds.h).
 #ifndef SYNOD_TESTS_HISTORIES_LEADERS_H_
 #define SYNOD_TESTS_HISTORIES_LEADERS_H_
@@ -28,7 +31,16 @@ struct LeaderRead {
   std::string value = {};
 };
 
+// What one observer was told without a gap, over one stream or several that were resumed.
+struct ObservedRun {
+  uint64_t last() const { return messages.back().revision; }
+  std::vector<LeaderRead> messages;  // not empty
+};
+
 // What is wrong, a line each.
+std::vector<std::string> JudgeObserved(std::span<const ObservedRun> runs,
+                                       std::span<const Proclamation> proclamations,
+                                       std::span<const LeaderRead> reads);
 std::vector<std::string> JudgeLeaders(std::span<const Proclamation> proclamations,
                                       std::span<const LeaderRead> reads);
 

@@ -15,6 +15,10 @@ constexpr uint64_t kRestMsMin = 300;
 constexpr uint64_t kRestMsMax = 2'500;
 constexpr Milliseconds kToFinish(60'000);
 
+// The rates of slow clocks.
+constexpr uint64_t kSlowestPermille = 250;
+constexpr uint64_t kSlowPermille = 990;
+
 // Below all limits, below the hard one, below the soft one (run.cc).
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kLeft[] = {0, 30 * kMiB, 80 * kMiB};
@@ -23,13 +27,10 @@ constexpr uint64_t kLeft[] = {0, 30 * kMiB, 80 * kMiB};
 
 const std::map<std::string, Nemesis::Fault>& Nemesis::Faults() {
   static const std::map<std::string, Fault> kFaults = {
-      {"away", &Nemesis::Away},
-      {"kill", &Nemesis::Kill},
-      {"disk", &Nemesis::FillDisk},
-      {"killall", &Nemesis::KillAll},
-      {"members", &Nemesis::ChangeMembers},
-      {"partition", &Nemesis::Separate},
-      {"pause", &Nemesis::Pause},
+      {"away", &Nemesis::Away},          {"clocks", &Nemesis::SlowClock},
+      {"kill", &Nemesis::Kill},          {"disk", &Nemesis::FillDisk},
+      {"killall", &Nemesis::KillAll},    {"members", &Nemesis::ChangeMembers},
+      {"partition", &Nemesis::Separate}, {"pause", &Nemesis::Pause},
       {"transfer", &Nemesis::Transfer},
   };
   return kFaults;
@@ -171,6 +172,21 @@ bool Nemesis::Pause() {
     return false;
   node->Pause();
   Hold({node->id()}, 0, 4'000, [node] { node->Resume(); });
+  return true;
+}
+
+// Slow, never fast: holders rely on clocks that are not (docs/api.md, Leases).
+bool Nemesis::SlowClock() {
+  integration::Node* node = AnyFree();
+  if (node == nullptr)
+    return false;
+  const auto start_at = [node](int permille) {
+    node->Kill();
+    node->SlowClock(permille);
+    node->StartAgain();
+  };
+  start_at(static_cast<int>(random_.Between(kSlowestPermille, kSlowPermille)));
+  Hold({node->id()}, 3'000, 12'000, [start_at] { start_at(1000); });
   return true;
 }
 

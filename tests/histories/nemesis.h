@@ -63,6 +63,7 @@ class Nemesis {
   bool KillFor(uint64_t ms_min, uint64_t ms_max);
   bool KillAll();
   bool Pause();
+  bool SlowClock();
   bool Transfer();
   bool Separate();
   bool FillDisk();

@@ -99,8 +99,10 @@ void Node::Start(const Arguments& extra) {
   last_extra_ = extra;
   Arguments arguments = BaseArguments();
   arguments.insert(arguments.end(), extra.begin(), extra.end());
-  process_ =
-      std::make_unique<Process>(arguments, ProcessOptions{.output_file = directory_ + "/log"});
+  ProcessOptions options{.output_file = directory_ + "/log"};
+  if (clock_permille_ != 1000)
+    options.environment = {{"SYNOD_DEBUG_CLOCK_PERMILLE", std::to_string(clock_permille_)}};
+  process_ = std::make_unique<Process>(arguments, options);
 }
 
 void Node::Kill() { process_->Kill(); }

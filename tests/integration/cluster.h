@@ -50,6 +50,8 @@ class Node {
   void StartAgain() { Start(last_extra_); }
   // Another build, from the next start on.
   void UseProgram(const std::string& name) { program_ = name; }
+  // Its clock goes at this rate, in thousandths, from the next start on.
+  void SlowClock(int permille) { clock_permille_ = permille; }
   bool Running() { return process_ != nullptr && process_->Running(); }
   pid_t pid() const { return process_->pid(); }
 
@@ -77,6 +79,7 @@ class Node {
   uint16_t peer_port_;
   std::optional<uint16_t> advertised_;
   std::string program_ = "synodd";
+  int clock_permille_ = 1000;
   Arguments last_extra_;
   std::unique_ptr<Process> process_;
 };
