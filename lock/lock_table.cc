@@ -432,7 +432,7 @@ void LockTable::CheckLock(const std::string& path, const Lock& lock) const {
     SYNOD_CHECK_LE(holder.token, last_token_);
     SYNOD_CHECK(tokens.insert(holder.token).second);
     SYNOD_CHECK(holder.mode == lock.holders.begin()->second.mode);
-    SYNOD_CHECK(FindByLease(path, holder.lease) == Place(path, number));
+    SYNOD_CHECK(FindByLease(path, holder.lease) == (Place{path, number}));
   }
   if (!lock.holders.empty() && lock.holders.begin()->second.mode == LockMode::kExclusive)
     SYNOD_CHECK_LE(lock.holders.size(), lock.limit);

@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "src/machine/machine.h"
 #include "src/storage/state_dirs.h"
 #include "src/storage/state_store.h"
 #include "tests/integration/cluster_test_base.h"
+#include "tests/support/websocket_client.h"
 
 namespace synod::integration {
 namespace {
@@ -137,6 +140,57 @@ TEST_F(HealingTest, ADivergedNodeStopsServingAndIsHealedOnTheOperatorsWord) {
   ASSERT_EQ(victim().Stop(), 0);
   victim().Start(cluster_.InitialArguments());
   ExpectHealed();
+}
+
+// A watch of /k0 at the victim until it ends: where to go on.
+uint64_t FollowToTheEnd(const std::function<std::optional<std::string>()>& next) {
+  std::string last;
+  for (auto message = next(); message; message = next()) last = *message;
+  const boost::json::value json = boost::json::parse(last);
+  EXPECT_EQ(json.at("type"), "shutting_down") << last;
+  return json.at("resume_from").to_number<uint64_t>();
+}
+
+TEST_F(HealingTest, StreamsOfANodeThatIsFoundOutEndWithWhereToGoOn) {
+  ASSERT_EQ(victim().Stop(), 0);
+  Spoil(true);
+  PutUntilDone(cluster_, "/v1/kv/more", "x");  // the slot that it has something else for
+  // Of two that differ nobody knows which one is right: it serves until the third is back.
+  Node& third = cluster_.node(6 - leader_ - victim_);
+  third.Pause();
+  victim().StartAgain();
+  victim().AwaitReady();
+  Stream sse(victim().port(), "/v1/watch/k0", {{"Accept", "text/event-stream"}});
+  Stream ndjson(victim().port(), "/v1/watch/k0", {{"Accept", "application/x-ndjson"}});
+  WebSocketClient socket(victim().port(), "/v1/watch");
+  socket.Send(R"({"op":"watch","id":1,"path":"/k0"})");
+  ASSERT_EQ(sse.head().status, 200);
+  ASSERT_EQ(ndjson.head().status, 200);
+  for (Stream* stream : {&sse, &ndjson}) ASSERT_TRUE(stream->Next());
+  ASSERT_THAT(socket.Next().value_or(""), HasSubstr("created"));
+  const uint16_t leader = cluster_.port(leader_);
+  ASSERT_EQ(Http(leader, "PUT", "/v1/kv/k0", {.body = "seen"}).status, 200);
+  for (Stream* stream : {&sse, &ndjson}) EXPECT_THAT(stream->Next()->data, HasSubstr("seen"));
+  EXPECT_THAT(socket.Next().value_or(""), HasSubstr("seen"));
+
+  third.Resume();
+  const auto of = [](Stream& stream) {
+    return [&stream]() -> std::optional<std::string> {
+      const auto message = stream.Next(kFound);
+      return message ? std::optional(message->data) : std::nullopt;
+    };
+  };
+  const uint64_t resume_from = FollowToTheEnd(of(sse));
+  EXPECT_EQ(FollowToTheEnd(of(ndjson)), resume_from);
+  EXPECT_EQ(FollowToTheEnd([&] { return socket.Next(kFound); }), resume_from);
+  EXPECT_EQ(socket.close_code(), 1001);
+  // Revisions of a history of its own may be some behind those of the others' or ahead of them.
+  for (int i = 0; i < 3; ++i) PutUntilDone(cluster_, "/v1/kv/k1", std::to_string(i));
+  PutUntilDone(cluster_, "/v1/kv/k0", "after");
+  Stream elsewhere(leader, "/v1/watch/k0?from_revision=" + std::to_string(resume_from),
+                   {{"Accept", "application/x-ndjson"}});
+  ASSERT_TRUE(elsewhere.Next());
+  EXPECT_THAT(elsewhere.Next()->data, HasSubstr("after"));
 }
 
 TEST_F(HealingTest, AStateThatCannotBeReadIsTakenAnew) {

@@ -1,7 +1,7 @@
 // EngineCluster: a few engines joined in memory, for tests: every turn is explicit, time is a
 // number.
 //
-// Contract      Run(ms) advances everybody's clock in steps of 10 ms, delivers frames between
+// Contract      Run(ms) advances everybody's clock in steps of 10 ms or as asked, delivers frames between
 //               connected
 //               nodes in order and makes every persist durable at once. Cut() and Stop() are the
 //               only
@@ -154,9 +154,9 @@ class EngineCluster {
   void Settle() {
     for (int i = 0; i < 20; ++i) Turn();
   }
-  void Run(int64_t ms) {
+  void Run(int64_t ms, int64_t step_ms = 10) {
     for (const int64_t end = now_ + ms; now_ < end;) {
-      now_ += 10;
+      now_ += step_ms;
       for (auto& [id, engine] : nodes_)
         if (!frozen_.contains(id))
           engine->Advance(now_);
