@@ -1,11 +1,9 @@
 // EngineCluster: a few engines joined in memory, for tests: every turn is explicit, time is a
 // number.
 //
-// Contract      Run(ms) advances everybody's clock in steps of 10 ms or as asked, delivers frames between
-//               connected
-//               nodes in order and makes every persist durable at once. Cut() and Stop() are the
-//               only
-//               faults; the simulator has the others.
+// Contract      Run(ms) advances everybody's clock in steps of 10 ms or as asked, delivers frames
+//               between connected nodes in order and makes every persist durable at once. Cut() and
+//               Stop() are the only faults; the simulator has the others.
 #ifndef SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 #define SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 
