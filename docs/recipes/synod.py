@@ -72,7 +72,8 @@ def fence_header(fences):
 class Client:
     """`timeout`: of every call that names none, in seconds; attempts go on until then."""
 
-    def __init__(self, endpoints, timeout=10.0):
+    def __init__(self, endpoints, timeout=10.0, token=None):
+        self._who = {"Authorization": f"Bearer {token}"} if token else {}
         self._endpoints = [urllib.parse.urlsplit(e).netloc for e in endpoints]
         self._timeout = timeout
         self._first = 0
@@ -100,7 +101,7 @@ class Client:
         connection.sock.settimeout(timeout)
         sent = now()
         try:
-            connection.request(method, target, body=body, headers=headers)
+            connection.request(method, target, body=body, headers={**headers, **self._who})
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read(), sent)
         except (OSError, http.client.HTTPException) as error:
@@ -148,7 +149,7 @@ class Client:
                 if keyed and key is None:
                     if self._not_after() is None:
                         try:
-                            self._attempt(endpoint, "GET", "/v1/kv/", {}, None, left)
+                            self._attempt(endpoint, "GET", "/v1/settings", {}, None, left)
                         except Error as error:  # nothing of the call itself was sent
                             raise Error(error.code, "not_applied", error.detail) from error
                     not_after = self._not_after()
@@ -274,7 +275,7 @@ class Client:
         pause = 0.02
         while deadline is None or now() < deadline:
             endpoint = self._first
-            headers = {"Accept": "application/x-ndjson"}
+            headers = {"Accept": "application/x-ndjson", **self._who}
             if seen is not None:
                 headers["Last-Event-ID"] = str(seen)
             silence = 30 if deadline is None else max(0.001, min(30, deadline - now()))

@@ -82,8 +82,12 @@ export class Client {
   private renewing = false;
   private timer?: ReturnType<typeof setTimeout>;
 
+  private who: Record<string, string>; // shown with every request
+
   // `timeoutMs`: of every call that names none; attempts go on until then.
-  constructor(private endpoints: string[], private timeoutMs = 10_000) {}
+  constructor(private endpoints: string[], private timeoutMs = 10_000, token?: string) {
+    this.who = token ? { Authorization: `Bearer ${token}` } : {};
+  }
 
   private leave(endpoint: number) {
     if (endpoint === this.first) this.first = (endpoint + 1) % this.endpoints.length;
@@ -101,7 +105,7 @@ export class Client {
     let response: Response, text: string;
     try {
       response = await fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                             { method, headers, body, signal: abort.signal });
+                             { method, headers: { ...headers, ...this.who }, body, signal: abort.signal });
       text = await response.text();
     } catch (error) {
       // Refused: nothing was sent. Of all else nobody knows.
@@ -141,7 +145,7 @@ export class Client {
         const headers: Record<string, string> = { ...o.headers };
         if (keyed && !key) {
           if (this.timeAge() > TIME_AGE_MS)
-            await this.attempt(endpoint, "GET", "/v1/kv/", {}, undefined, ms).catch((error) => {
+            await this.attempt(endpoint, "GET", "/v1/settings", {}, undefined, ms).catch((error) => {
               throw new SynodError(error.code, "not_applied", error.detail);
             });
           if (!this.time) // somebody answered who is no node
@@ -273,7 +277,7 @@ export class Client {
         const headers: Record<string, string> = { Accept: "application/x-ndjson" };
         if (seen !== undefined) headers["Last-Event-ID"] = `${seen}`;
         const response = await fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                                     { headers, signal: abort.signal });
+                                     { headers: { ...headers, ...this.who }, signal: abort.signal });
         if (response.status !== 200) {
           const problem = (await response.json()) as Json;
           if (![408, 429, 500, 503, 504].includes(response.status))

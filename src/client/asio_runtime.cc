@@ -29,8 +29,9 @@ Clock::time_point Clock::now() noexcept {
   return time_point(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
 }
 
-AsioRuntime::AsioRuntime(std::vector<Endpoint> endpoints)
+AsioRuntime::AsioRuntime(std::vector<Endpoint> endpoints, std::string token)
     : endpoints_(std::move(endpoints)),
+      token_(std::move(token)),
       work_(io_.get_executor()),
       idle_(endpoints_.size()),
       random_(Seed()) {
@@ -91,6 +92,8 @@ Runtime::ExchangeId AsioRuntime::Start(Exchange exchange) {
       idle_[endpoint].push_back(done.mapped());
     on_end(std::move(result));
   };
+  if (!token_.empty())
+    exchange.request.headers.emplace_back("Authorization", "Bearer " + token_);
   connection->Run(std::move(exchange));
   return id;
 }

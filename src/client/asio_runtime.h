@@ -34,7 +34,7 @@ using ClockTimer = net::asio::basic_waitable_timer<Clock, ClockWait, net::Execut
 
 class AsioRuntime : public Runtime {
  public:
-  explicit AsioRuntime(std::vector<Endpoint> endpoints);
+  AsioRuntime(std::vector<Endpoint> endpoints, std::string token);
   ~AsioRuntime() override;
   void Stop() override;
 
@@ -51,6 +51,7 @@ class AsioRuntime : public Runtime {
   std::shared_ptr<HttpConnection> Idle(size_t endpoint);
 
   const std::vector<Endpoint> endpoints_;
+  const std::string token_;  // shown with every request; empty: none
   net::asio::io_context io_{1};
   net::asio::executor_work_guard<net::Executor> work_;
   uint64_t last_id_ = 0;

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +27,9 @@ class Client {
  public:
   class Core;  // the library's own
 
-  explicit Client(std::vector<Endpoint> endpoints);
+  // Every request carries the token, unless it is empty. It goes over the wire as it is: to others
+  // than loopback only where somebody else keeps it secret (docs/operations.md, "Secure").
+  explicit Client(std::vector<Endpoint> endpoints, std::string token = {});
   explicit Client(std::unique_ptr<Core> core);
   ~Client();
   Client(const Client&) = delete;

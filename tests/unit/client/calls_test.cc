@@ -91,7 +91,7 @@ class CallsTest : public testing::Test {
   }
   // A change asks for the time first.
   void GiveTime() {
-    ASSERT_EQ(world_.exchange().request.target, "/v1/kv/");
+    ASSERT_EQ(world_.exchange().request.target, "/v1/settings");
     world_.Reply(200, "{}");
   }
 
@@ -125,7 +125,7 @@ TEST_F(CallsTest, AnOldTimeIsAskedForAnew) {
   world_.Reply(201, "{}");
   world_.Sleep(Milliseconds(61'000));
   Start(Put());
-  EXPECT_EQ(world_.exchange().request.target, "/v1/kv/");
+  EXPECT_EQ(world_.exchange().request.target, "/v1/settings");
 }
 
 TEST_F(CallsTest, ReadsAndMembershipChangesAndRenewalsHaveNoNotAfter) {

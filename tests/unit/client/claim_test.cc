@@ -36,7 +36,7 @@ class ClaimTest : public testing::Test {
   }
   void AnswerGrant() {
     world_->Advance();
-    if (world_->exchange().request.target == "/v1/kv/")
+    if (world_->exchange().request.target == "/v1/settings")
       world_->Reply(200, "{}");
     ASSERT_EQ(world_->exchange().request.target, "/v1/leases");
     world_->Reply(201, kGrant);

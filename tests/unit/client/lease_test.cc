@@ -53,7 +53,7 @@ class LeaseTest : public testing::Test {
         refused_ = lease.error();
     });
     world_->Advance();
-    if (world_->exchange().request.target == "/v1/kv/")
+    if (world_->exchange().request.target == "/v1/settings")
       world_->Reply(200, "{}");
     granted_at_ = world_->Now();
     world_->Advance(late);
@@ -200,7 +200,7 @@ TEST_F(LeaseTest, ManyAreRenewedTogetherAHundredInOneRequest) {
     Lease::Grant(*client_, {kTtl, "", {}},
                  [&](Result<Lease> lease) { leases.push_back(*std::move(lease)); });
     world_->Advance();
-    if (world_->exchange().request.target == "/v1/kv/")
+    if (world_->exchange().request.target == "/v1/settings")
       world_->Reply(200, "{}");
     world_->Reply(201, GrantOf(id));
   }
