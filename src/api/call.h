@@ -49,7 +49,7 @@ struct HttpPolicy {
 enum class Consistency : uint8_t { kLinearizable, kSequential, kAtRevision };
 
 struct ChangeCall {
-  machine::Command command;  // id and user are the driver's to fill in
+  machine::Command command;  // id, principal and a token's hash are the driver's to fill in
   int64_t timeout_ms = 5000;
   std::optional<int64_t> wait_ms;  // acquire and campaign: added to timeout_ms
   RenderOptions render;
@@ -116,6 +116,9 @@ using Call = std::variant<ChangeCall,
                           MoveLeaderCall,
                           SnapshotCall,
                           PlainCall>;
+
+// The bearer token that came with the request, if one did (RFC 6750, section 2.1).
+std::optional<std::string_view> BearerOf(const net::HttpRequest& request);
 
 // The call, or the answer that ends the matter: a refusal, OPTIONS, or HEAD of a stream.
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& request,

@@ -42,6 +42,7 @@ struct RenderOptions {
   bool location = false;      // 201 names the new node in Location
   Revision at;                // at_revision; 0: now
   EntityTags if_none_match;
+  std::string secret;  // of the token that the call makes: shown in its first answer
   std::string origin;  // an allowed Origin: CORS headers go with the answer
 };
 

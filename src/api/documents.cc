@@ -85,10 +85,48 @@ net::HttpResponse SettingsResponse(const auth::SettingValues& settings) {
   std::string body;
   JsonWriter writer(&body);
   writer.BeginObject();
-  for (const auto& [number, value] : settings)
-    writer.Number(auth::SettingFields()[number].name, value);
+  for (const auto& [number, value] : settings) {
+    const auth::SettingField& field = auth::SettingFields()[number];
+    if (field.is_flag())
+      writer.Bool(field.name, value != 0);
+    else
+      writer.Number(field.name, value);
+  }
   writer.EndObject();
   return JsonResponse(200, std::move(body));
+}
+
+void WriteRoleFields(JsonWriter& writer, const auth::Role& role) {
+  writer.Text("name", role.name);
+  writer.BeginArray("permissions");
+  for (const auth::Permission& permission : role.permissions) {
+    writer.BeginObject();
+    writer.Text("prefix", permission.prefix);
+    writer.BeginArray("verbs");
+    for (const auth::Verb verb : auth::kVerbs)
+      if ((permission.verbs & static_cast<uint8_t>(verb)) != 0)
+        writer.TextElement(auth::Name(verb));
+    writer.EndArray();
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
+void WriteUserFields(JsonWriter& writer, const auth::User& user) {
+  writer.Text("name", user.name);
+  writer.BeginArray("roles");
+  for (const std::string& role : user.roles) writer.TextElement(role);
+  writer.EndArray();
+}
+
+void WriteTokenFields(JsonWriter& writer, const machine::TokenView& token) {
+  writer.Number("id", token.id.value);
+  writer.Text("user", token.user);
+  writer.Text("name", token.name);
+  if (token.expires.value == 0)
+    writer.Null("expires_at");
+  else
+    writer.Number("expires_at", token.expires.value);
 }
 
 net::HttpResponse FenceResponse(FenceToken token) {

@@ -43,6 +43,10 @@ std::string EntityTag(Revision mod_revision);
 net::HttpResponse JsonResponse(int status, std::string body);
 // Settings by their names.
 net::HttpResponse SettingsResponse(const auth::SettingValues& settings);
+// The fields of each, into an object that is open.
+void WriteRoleFields(JsonWriter& writer, const auth::Role& role);
+void WriteUserFields(JsonWriter& writer, const auth::User& user);
+void WriteTokenFields(JsonWriter& writer, const machine::TokenView& token);
 // A fence register.
 net::HttpResponse FenceResponse(FenceToken token);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "src/api/encoding.h"
 #include "src/api/request.h"
 
@@ -47,6 +49,22 @@ Status ParseFence(std::string_view text, std::vector<machine::Fence>* fences) {
 
 }  // namespace
 
+std::optional<std::string_view> BearerOf(const net::HttpRequest& request) {
+  constexpr std::string_view kScheme = "bearer ";
+  for (const auto& [name, value] : request.headers) {
+    if (name != "authorization")
+      continue;
+    const std::string_view text = Trim(value);
+    const bool bearer =
+        text.size() > kScheme.size() &&
+        std::equal(kScheme.begin(), kScheme.end(), text.begin(),
+                   [](char s, char c) { return s == (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
+    if (bearer)
+      return Trim(text.substr(kScheme.size()));
+  }
+  return std::nullopt;
+}
+
 Status Headers::Collect(const net::HttpRequest& request) {
   struct Known {
     std::string_view name;
@@ -54,6 +72,7 @@ Status Headers::Collect(const net::HttpRequest& request) {
   };
   const Known known[] = {
       {"host", &host},
+      {"authorization", &authorization},
       {"content-type", &content_type},
       {"idempotency-key", &idempotency_key},
       {"if-match", &if_match},

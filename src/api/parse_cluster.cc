@@ -26,6 +26,19 @@ Result<Call> ParseMoveLeader(Request& request) {
   return FinishCall(request, std::move(call));
 }
 
+namespace {
+
+Status TakeSetting(Fields& body, const auth::SettingField& field, uint64_t* value) {
+  if (!field.is_flag())
+    return body.Integer(field.name, field.lowest, field.highest, Need::kOptional, value);
+  bool flag = false;
+  const Status taken = body.Bool(field.name, &flag);
+  *value = flag ? 1 : 0;
+  return taken;
+}
+
+}  // namespace
+
 Result<Call> ParseSettings(Request& request) {
   if (request.IsGet())
     return FinishCurrentRead(request, machine::GetSettings{});
@@ -34,8 +47,7 @@ Result<Call> ParseSettings(Request& request) {
     uint32_t number = 0;
     for (const auth::SettingField& field : auth::SettingFields()) {
       uint64_t value = 0;
-      if (Status s = body.Integer(field.name, field.lowest, field.highest, Need::kOptional, &value);
-          !s)
+      if (Status s = TakeSetting(body, field, &value); !s)
         return s;
       if (body.Has(field.name))
         changes.emplace_back(number, value);

@@ -194,6 +194,22 @@ class BodyRenderer {
   }
   net::HttpResponse operator()(const machine::ForgetFenceAnswer&) const { return JustRevision(); }
 
+  net::HttpResponse operator()(const machine::GoneAnswer&) const { return JustRevision(); }
+  net::HttpResponse operator()(const machine::RoleAnswer& a) const {
+    return Object(a.created ? 201 : 200, [&](JsonWriter& w) { WriteRoleFields(w, a.role); });
+  }
+  net::HttpResponse operator()(const machine::UserAnswer& a) const {
+    return Object(a.created ? 201 : 200, [&](JsonWriter& w) { WriteUserFields(w, a.user); });
+  }
+  // Nobody keeps the clear text: a repeat cannot show it again.
+  net::HttpResponse operator()(const machine::TokenAnswer& a) const {
+    return Object(201, [&](JsonWriter& writer) {
+      WriteTokenFields(writer, a.token);
+      if (!answer_.replayed)
+        writer.Text("token", options_.secret);
+    });
+  }
+
   net::HttpResponse operator()(const machine::MembersAnswer& a) const {
     // Of an addition the number that was given out; who asked for all else knows whom it was about.
     const bool added = options_.location && a.ids.size() == 1;
@@ -223,6 +239,15 @@ class BodyRenderer {
     JsonWriter writer(&body);
     writer.BeginObject();
     WriteLeaseFields(writer, lease, answer_.time, /*remaining=*/true);
+    writer.EndObject();
+    return JsonResponse(status, std::move(body));
+  }
+  template <typename WriteFields>
+  static net::HttpResponse Object(int status, WriteFields write) {
+    std::string body;
+    JsonWriter writer(&body);
+    writer.BeginObject();
+    write(writer);
     writer.EndObject();
     return JsonResponse(status, std::move(body));
   }

@@ -172,6 +172,16 @@ class ResultRenderer {
     return FenceResponse(result.token);
   }
 
+  net::HttpResponse operator()(const machine::RolesResult& result) const {
+    return OneOrAll("roles", result.roles, result.one, WriteRoleFields);
+  }
+  net::HttpResponse operator()(const machine::UsersResult& result) const {
+    return OneOrAll("users", result.users, result.one, WriteUserFields);
+  }
+  net::HttpResponse operator()(const machine::TokensResult& result) const {
+    return OneOrAll("tokens", result.tokens, result.one, WriteTokenFields);
+  }
+
   net::HttpResponse operator()(const machine::ListLocksResult& result) const {
     std::string body;
     JsonWriter writer(&body);
@@ -186,6 +196,29 @@ class ResultRenderer {
 
  private:
   ValueForm Form() const { return options_.base64 ? ValueForm::kBase64 : ValueForm::kText; }
+  template <typename Item, typename WriteFields>
+  net::HttpResponse OneOrAll(std::string_view name,
+                             const std::vector<Item>& items,
+                             bool one,
+                             WriteFields write) const {
+    std::string body;
+    JsonWriter writer(&body);
+    writer.BeginObject();
+    if (one) {
+      write(writer, items[0]);
+    } else {
+      writer.BeginArray(name);
+      for (const Item& item : items) {
+        writer.BeginObject();
+        write(writer, item);
+        writer.EndObject();
+      }
+      writer.EndArray();
+      writer.Number("revision", context_.revision.value);
+    }
+    writer.EndObject();
+    return JsonResponse(200, std::move(body));
+  }
   void EndPage(JsonWriter& writer, bool more, const std::string& next) const {
     writer.Number("revision", context_.revision.value);
     writer.Bool("more", more);

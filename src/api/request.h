@@ -71,6 +71,7 @@ class Params {
 struct Headers {
   std::optional<std::string_view> host;
   std::optional<std::string_view> origin;
+  std::optional<std::string_view> authorization;
   std::optional<std::string_view> idempotency_key;
   std::optional<std::string_view> not_after;
   std::optional<std::string_view> if_match;
@@ -128,7 +129,8 @@ class Request {
   const Limits& limits;
   std::string_view path;  // raw, without query
   std::string_view rest;  // what the route's prefix left of `path`
-  std::string resource;   // the decoded path of a node, lock, election or register
+  // The decoded path of a node, lock, election or register; the name of a user, role or token.
+  std::string resource;
   Params params;
   Headers headers;
   RenderOptions render;
@@ -178,6 +180,12 @@ Result<Call> ParseMembersPromote(Request& request);
 Result<Call> ParseMemberPromote(Request& request);
 Result<Call> ParseMemberReplace(Request& request);
 Result<Call> ParseMember(Request& request);
+Result<Call> ParseRoles(Request& request);
+Result<Call> ParseRole(Request& request);
+Result<Call> ParseUsers(Request& request);
+Result<Call> ParseUser(Request& request);
+Result<Call> ParseTokens(Request& request);
+Result<Call> ParseToken(Request& request);
 
 // Of a watch, by their names.
 Status ReadScope(std::string_view text, watch::Spec* spec);

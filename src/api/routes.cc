@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "src/api/encoding.h"
 #include "src/base/path.h"
 
 namespace synod::api {
@@ -9,10 +10,6 @@ namespace {
 
 constexpr std::string_view kGet = "GET, HEAD, OPTIONS";
 constexpr std::string_view kPost = "POST, OPTIONS";
-
-Result<Call> NotImplemented(Request&) {
-  return Error{Errc::kNotImplemented, Outcome::kNotApplied, "not in this version"};
-}
 
 // A request that is nothing but its path.
 template <typename PathCall>
@@ -137,11 +134,36 @@ Result<Route> MemberRoute(Request* request) {
   return NotFound();
 }
 
-bool IsAuthPath(std::string_view rest) {
-  for (const std::string_view name : {"/users", "/roles", "/tokens"})
-    if (rest == name || (rest.starts_with(name) && rest[name.size()] == '/'))
-      return true;
-  return false;
+struct AuthRoute {
+  std::string_view path;
+  Route all;
+  Route one;
+};
+constexpr std::string_view kNamed = "GET, HEAD, PUT, DELETE, OPTIONS";
+constexpr AuthRoute kAuthRoutes[] = {
+    {"/users", {kGet, ParseUsers}, {kNamed, ParseUser}},
+    {"/roles", {kGet, ParseRoles}, {kNamed, ParseRole}},
+    {"/tokens",
+     {"GET, HEAD, POST, OPTIONS", ParseTokens},
+     {"GET, HEAD, DELETE, OPTIONS", ParseToken}},
+};
+
+Result<Route> FindAuthRoute(Request* request) {
+  for (const AuthRoute& route : kAuthRoutes) {
+    if (request->rest == route.path)
+      return route.all;
+    if (!request->rest.starts_with(route.path) || request->rest[route.path.size()] != '/')
+      continue;
+    std::optional<std::string> name =
+        DecodePercent(request->rest.substr(route.path.size() + 1), /*plus_is_space=*/false);
+    if (!name)
+      return Malformed("the name in the path has a '%' without two hex digits");
+    if (Status s = auth::ValidateName(*name); !s)
+      return s.error();
+    request->resource = std::move(*name);
+    return route.one;
+  }
+  return NotFound();
 }
 
 }  // namespace
@@ -171,8 +193,8 @@ Result<Route> FindRoute(Request* request) {
     return LockRoute(request, {}, {"GET, HEAD, POST, DELETE, OPTIONS", ParseFence});
   if (Under("/v1/cluster/members", request))
     return MemberRoute(request);
-  if (Under("/v1/auth", request) && IsAuthPath(request->rest))
-    return Route{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", NotImplemented};
+  if (Under("/v1/auth", request))
+    return FindAuthRoute(request);
   return NotFound();
 }
 

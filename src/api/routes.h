@@ -2,8 +2,6 @@
 //
 // Contract      FindRoute() looks at the path alone; the methods of what it finds are for 405 and
 //               OPTIONS. Paths of nodes, locks and elections are decoded into request->resource.
-//               Endpoints that the contract names and this version does not have are routes too:
-//               they answer not_implemented.
 // Thread        Any.   Errors: kNotFound, kInvalidPath.
 #ifndef SYNOD_API_ROUTES_H_
 #define SYNOD_API_ROUTES_H_

@@ -23,6 +23,7 @@ constexpr SettingField kFields[] = {
     {"quota.bytes", 64 * kKiB, 64 * kGiB, &Settings::quota_bytes},
     {"change.nodes_max", 1, 10'000, &Settings::change_nodes_max},
     {"change.bytes_max", kKiB, 16 * 1024 * kKiB, &Settings::change_bytes_max},
+    {"auth.enabled", 0, 1, &Settings::auth_enabled},
 };
 
 // Why they cannot be in force together.

@@ -30,6 +30,7 @@ struct Settings {
   uint64_t quota_bytes = uint64_t{2} << 30;
   uint64_t change_nodes_max = 10'000;
   uint64_t change_bytes_max = uint64_t{16} << 20;
+  uint64_t auth_enabled = 0;
   bool operator==(const Settings&) const = default;
 };
 
@@ -40,6 +41,7 @@ struct SettingField {
   uint64_t highest = 0;
   std::variant<uint64_t Settings::*, int64_t Settings::*> member;
 
+  bool is_flag() const { return lowest == 0 && highest == 1; }  // true or false to users
   uint64_t Get(const Settings& settings) const;
   void Set(Settings* settings, uint64_t value) const;
 };

@@ -25,6 +25,9 @@ enum class RecordTag : char {
   kLock = 'k',         // lock: what a lock keeps besides its contenders (limit, delay)
   kFence = 'f',        // lock: a fence register
   kMember = 'p',       // machine: one member of the cluster
+  kRole = 'r',         // machine: a role
+  kUser = 'u',         // machine: a user
+  kToken = 't',        // machine: a token
 };
 
 struct Record {

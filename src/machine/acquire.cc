@@ -199,7 +199,7 @@ AnswerBody Machine::Core::EnterQueues(Call* call, const Entry& entry, bool free)
 
   // From here on nothing is refused any more.
   if (of_request)
-    leases.Grant(entry.ttl_ms, {}, command.user, true, time);
+    leases.Grant(entry.ttl_ms, {}, call->user, true, time);
   for (size_t i = 0; i < places.size(); ++i) {
     lock::Contender contender;
     contender.lease = lease;

@@ -156,6 +156,21 @@ void Write(Writer& w, const MembersAnswer& a) {
 void Write(Writer& w, const SettingsAnswer& a) { auth::Write(w, a.settings); }
 void Write(Writer& w, const FenceAnswer& a) { w.Number(a.token); }
 void Write(Writer&, const ForgetFenceAnswer&) {}
+void Write(Writer& w, const RoleAnswer& a) {
+  auth::Write(w, a.role);
+  w.Bool(a.created);
+}
+void Write(Writer& w, const UserAnswer& a) {
+  auth::Write(w, a.user);
+  w.Bool(a.created);
+}
+void Write(Writer& w, const TokenAnswer& a) {
+  w.Number(a.token.id);
+  w.String(a.token.user);
+  w.String(a.token.name);
+  w.Number(a.token.expires);
+}
+void Write(Writer&, const GoneAnswer&) {}
 void Write(Writer&, const RevokeAnswer&) {}
 void Write(Writer&, const ReleaseAnswer&) {}
 void Write(Writer&, const CompactAnswer&) {}
@@ -312,6 +327,21 @@ void Read(Reader& r, MembersAnswer* a) {
 void Read(Reader& r, SettingsAnswer* a) { a->settings = auth::ReadValues(r); }
 void Read(Reader& r, FenceAnswer* a) { a->token = r.Number<FenceToken>(); }
 void Read(Reader&, ForgetFenceAnswer*) {}
+void Read(Reader& r, RoleAnswer* a) {
+  auth::Read(r, &a->role);
+  a->created = r.Bool();
+}
+void Read(Reader& r, UserAnswer* a) {
+  auth::Read(r, &a->user);
+  a->created = r.Bool();
+}
+void Read(Reader& r, TokenAnswer* a) {
+  a->token.id = r.Number<auth::TokenId>();
+  a->token.user = r.String();
+  a->token.name = r.String();
+  a->token.expires = r.Number<ClusterTime>();
+}
+void Read(Reader&, GoneAnswer*) {}
 
 void Read(Reader&, RevokeAnswer*) {}
 void Read(Reader&, ReleaseAnswer*) {}

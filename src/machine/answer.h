@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "src/auth/directory.h"
 #include "src/auth/settings.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
@@ -130,6 +131,24 @@ struct FenceAnswer {
   FenceToken token;  // the register's, afterwards
 };
 struct ForgetFenceAnswer {};
+struct RoleAnswer {
+  auth::Role role;
+  bool created = false;
+};
+struct UserAnswer {
+  auth::User user;
+  bool created = false;
+};
+struct TokenView {
+  auth::TokenId id;
+  std::string user;
+  std::string name;
+  ClusterTime expires;  // 0: never
+};
+struct TokenAnswer {  // of a token that was made; its clear text is its node's to add
+  TokenView token;
+};
+struct GoneAnswer {};  // a role, a user, a token
 struct NodeAnswer {};  // Disown, NodeGone, Adopt, SetMember: nobody is told
 
 using AnswerBody = std::variant<Refusal,
@@ -147,7 +166,11 @@ using AnswerBody = std::variant<Refusal,
                                 HoldsAnswer,
                                 SettingsAnswer,
                                 FenceAnswer,
-                                ForgetFenceAnswer>;
+                                ForgetFenceAnswer,
+                                RoleAnswer,
+                                UserAnswer,
+                                TokenAnswer,
+                                GoneAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

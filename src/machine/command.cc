@@ -1,5 +1,6 @@
 #include "src/machine/command.h"
 
+#include <bit>
 #include <set>
 #include <type_traits>
 #include <utility>
@@ -15,6 +16,8 @@ constexpr uint8_t kHasUser = 1;
 constexpr uint8_t kHasKey = 2;
 constexpr uint8_t kHasNotAfter = 4;
 constexpr uint8_t kHasFences = 8;
+constexpr uint8_t kHasToken = 16;
+constexpr uint8_t kOfNode = 32;
 
 constexpr int64_t kWaitMsMax = 86'400'000;
 constexpr int64_t kLockDelayMsMax = 60'000;
@@ -157,6 +160,18 @@ void Write(Writer& w, const RaiseFence& op) {
   w.Number(op.token);
 }
 void Write(Writer& w, const ForgetFence& op) { w.String(op.path); }
+void Write(Writer& w, const SetRole& op) { auth::Write(w, op.role); }
+void Write(Writer& w, const DropRole& op) { w.String(op.name); }
+void Write(Writer& w, const SetUser& op) { auth::Write(w, op.user); }
+void Write(Writer& w, const DropUser& op) { w.String(op.name); }
+void Write(Writer& w, const MakeToken& op) {
+  w.String(op.user);
+  w.String(op.name);
+  w.String(op.hash);
+  w.Signed(op.ttl_ms);
+}
+void Write(Writer& w, const RevokeToken& op) { w.Number(op.id); }
+void Write(Writer& w, const SetUpAuth& op) { w.String(op.hash); }
 void Write(Writer& w, const Disown& op) { w.Write(op.waiter); }
 void Write(Writer& w, const NodeGone& op) {
   w.Number(op.node);
@@ -404,6 +419,31 @@ void Read(Reader& r, RaiseFence* op) {
   op->token = r.Number<FenceToken>();
 }
 void Read(Reader& r, ForgetFence* op) { ReadLockPath(r, &op->path); }
+
+void ReadName(Reader& r, std::string* name) {
+  *name = r.String();
+  if (auth::ValidateName(*name).has_error())
+    r.Fail();
+}
+void ReadTokenHash(Reader& r, Bytes* hash) {
+  *hash = r.String();
+  if (hash->size() != auth::kTokenHashBytes)
+    r.Fail();
+}
+void Read(Reader& r, SetRole* op) { auth::Read(r, &op->role); }
+void Read(Reader& r, DropRole* op) { ReadName(r, &op->name); }
+void Read(Reader& r, SetUser* op) { auth::Read(r, &op->user); }
+void Read(Reader& r, DropUser* op) { ReadName(r, &op->name); }
+void Read(Reader& r, MakeToken* op) {
+  ReadName(r, &op->user);
+  op->name = r.String();
+  if (op->name.size() > auth::kNameBytesMax)
+    r.Fail();
+  ReadTokenHash(r, &op->hash);
+  ReadDuration(r, kNumberMax, &op->ttl_ms);
+}
+void Read(Reader& r, RevokeToken* op) { op->id = r.Number<auth::TokenId>(); }
+void Read(Reader& r, SetUpAuth* op) { ReadTokenHash(r, &op->hash); }
 void Read(Reader& r, Disown* op) { op->waiter = r.ReadRequestId(); }
 void Read(Reader& r, NodeGone* op) {
   op->node = r.Number<NodeId>();
@@ -482,13 +522,23 @@ void Read(Reader& r, Txn* op) {
   Read(r, &op->else_ops);
 }
 
+uint8_t FlagsOf(const Command& c) {
+  return static_cast<uint8_t>(
+      (c.principal.user.empty() ? 0 : kHasUser) | (c.idempotency_key.empty() ? 0 : kHasKey) |
+      (c.not_after.value == 0 ? 0 : kHasNotAfter) | (c.fences.empty() ? 0 : kHasFences) |
+      (c.principal.token_hash.empty() ? 0 : kHasToken) | (c.principal.node ? kOfNode : 0));
+}
+
 void ReadHead(Reader& r, Command* c) {
   c->id = r.ReadRequestId();
   const uint8_t flags = r.U8();
-  if (flags > (kHasUser | kHasKey | kHasNotAfter | kHasFences))
+  if (flags > (kHasUser | kHasKey | kHasNotAfter | kHasFences | kHasToken | kOfNode))
     r.Fail();
   if ((flags & kHasUser) != 0)
-    c->user = r.String();
+    c->principal.user = r.String();
+  if ((flags & kHasToken) != 0)
+    ReadTokenHash(r, &c->principal.token_hash);
+  c->principal.node = (flags & kOfNode) != 0;
   if ((flags & kHasKey) != 0) {
     c->idempotency_key = r.String();
     c->fingerprint.hi = r.Fixed64();
@@ -504,12 +554,10 @@ void ReadHead(Reader& r, Command* c) {
       fence.token = r.Number<FenceToken>();
     }
   }
-  // A flag without its part would be a second spelling.
-  const bool padded = ((flags & kHasUser) != 0 && c->user.empty()) ||
-                      ((flags & kHasKey) != 0 && c->idempotency_key.empty()) ||
-                      ((flags & kHasNotAfter) != 0 && c->not_after.value <= 0) ||
-                      ((flags & kHasFences) != 0 && c->fences.empty());
-  if (padded)
+  // A flag without its part would be a second spelling; and somebody is one of the three.
+  const bool one =
+      std::popcount(static_cast<unsigned>(flags & (kHasUser | kHasToken | kOfNode))) < 2;
+  if (flags != FlagsOf(*c) || c->not_after.value < 0 || !one)
     r.Fail();
 }
 
@@ -519,18 +567,17 @@ Bytes Encode(const Command& command) {
   Bytes out;
   Writer w(&out);
   w.Write(command.id);
-  const bool has_not_after = command.not_after.value != 0;
-  w.U8(static_cast<uint8_t>(
-      (command.user.empty() ? 0 : kHasUser) | (command.idempotency_key.empty() ? 0 : kHasKey) |
-      (has_not_after ? kHasNotAfter : 0) | (command.fences.empty() ? 0 : kHasFences)));
-  if (!command.user.empty())
-    w.String(command.user);
+  w.U8(FlagsOf(command));
+  if (!command.principal.user.empty())
+    w.String(command.principal.user);
+  if (!command.principal.token_hash.empty())
+    w.String(command.principal.token_hash);
   if (!command.idempotency_key.empty()) {
     w.String(command.idempotency_key);
     w.Fixed64(command.fingerprint.hi);
     w.Fixed64(command.fingerprint.lo);
   }
-  if (has_not_after)
+  if (command.not_after.value != 0)
     w.Number(command.not_after);
   if (!command.fences.empty()) {
     w.Varint(command.fences.size());

@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "lock/types.h"
+#include "src/auth/directory.h"
+#include "src/auth/principal.h"
 #include "src/auth/settings.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
@@ -174,8 +176,31 @@ struct ForgetFence {
   std::string path;
 };
 
+// Users, roles and tokens (src/auth/directory.h).
+struct SetRole {  // makes it, or another one of the one there is
+  auth::Role role;
+};
+struct DropRole {
+  std::string name;
+};
+struct SetUser {
+  auth::User user;
+};
+struct DropUser {
+  std::string name;
+};
+struct MakeToken {
+  std::string user;
+  std::string name;
+  Bytes hash;
+  int64_t ttl_ms = 0;  // 0: it does not expire
+};
+struct RevokeToken {
+  auth::TokenId id;
+};
+
 // Proposed by nodes, not by clients: they carry no idempotency key, take no revision by themselves
-// and are never refused.
+// and are never refused; SetUpAuth alone takes one.
 struct Disown {  // the client of a waiting acquire hung up: withdrawn after 5 s unless taken over
   RequestId waiter;
 };
@@ -199,6 +224,12 @@ struct CheckDigests {  // what voters computed at `slot`; 0: nothing yet, all ar
   Slot slot;
   uint32_t majority = 0;  // so many equal ones decide
   std::vector<std::pair<NodeId, Digest>> reports;
+};
+
+// The first administrator of a cluster that knows nobody yet: the user root, his role, and a token
+// with this hash; from there on nobody gets in without one. Nothing happens if it knows somebody.
+struct SetUpAuth {
+  Bytes hash;
 };
 
 // A change of the membership. The leader judges it: what it admits travels in an entry of its own
@@ -242,7 +273,14 @@ using Operation = std::variant<Put,
                                AcquireAll,
                                ChangeSettings,
                                RaiseFence,
-                               ForgetFence>;
+                               ForgetFence,
+                               SetRole,
+                               DropRole,
+                               SetUser,
+                               DropUser,
+                               MakeToken,
+                               RevokeToken,
+                               SetUpAuth>;
 
 struct Fence {
   std::string path;  // of the lock
@@ -251,7 +289,7 @@ struct Fence {
 
 struct Command {
   RequestId id;                 // who waits for the answer
-  std::string user;             // empty while authentication is off
+  auth::Principal principal;    // who asks
   std::string idempotency_key;  // empty: none
   Hash128 fingerprint;          // of method, path, query, body, precondition, fence, not-after
   ClusterTime not_after;        // 0: none

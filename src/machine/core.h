@@ -52,6 +52,7 @@ inline Refusal TooLarge(uint64_t limit, std::string detail) {
 // A command on its way through the machine.
 struct Call {
   Command* command = nullptr;
+  std::string user;       // who asks; empty: nobody has a name, or it is the node itself
   bool tell = false;      // the observer waits for it
   Bytes request_key;      // of its idempotency record; empty: none
   Bytes encoded;          // the answer, if it was encoded to learn its size
@@ -80,6 +81,12 @@ class Machine::Core {
   void CheckInvariants() const;
   bool WasRemoved(std::string_view uuid) const { return removed_uuids_.contains(uuid); }
   bool WouldRun(const Command& command, ClusterTime at) const;
+  Status Permits(const auth::Principal& who, const auth::Need& need, ClusterTime now) const;
+  Result<QueryResult> ReadFor(const auth::Principal& reader,
+                              const Query& query,
+                              ClusterTime now) const;
+  // The user that this is; empty for the node itself and while authentication is off.
+  Result<std::string> UserOf(const auth::Principal& who, ClusterTime now) const;
 
   store::Tree tree;
   session::LeaseTable leases;
@@ -87,6 +94,8 @@ class Machine::Core {
   lock::LockTable locks;
   lock::FenceTable fences;
   auth::Settings settings;
+  auth::Directory directory;
+  uint64_t permission_changes = 0;
   std::map<NodeId, MemberView> members;
   Membership membership;
   Slot applied;
@@ -155,6 +164,42 @@ class Machine::Core {
   AnswerBody Run(Call* call, ChangeSettings* op);
   AnswerBody Run(Call* call, RaiseFence* op);
   AnswerBody Run(Call* call, ForgetFence* op);
+  AnswerBody Run(Call* call, SetRole* op);
+  AnswerBody Run(Call* call, DropRole* op);
+  AnswerBody Run(Call* call, SetUser* op);
+  AnswerBody Run(Call* call, DropUser* op);
+  AnswerBody Run(Call* call, MakeToken* op);
+  AnswerBody Run(Call* call, RevokeToken* op);
+  AnswerBody Run(Call* call, SetUpAuth* op);
+
+  // Who may (permits.cc). Nobody is limited while authentication is off, nor the node itself.
+  bool IsLimited(const auth::Principal& who) const {
+    return settings.auth_enabled != 0 && !who.node;
+  }
+  // Sets call->user; what forbids the command.
+  std::optional<Refusal> Admit(Call* call) const;
+  bool Allows(const Call& call, const auth::Need& need) const;
+  void HideCurrent(const Call& call, AnswerBody* body) const;
+  // A new node at `path` makes nothing outside of what the caller may write.
+  std::optional<Refusal> CheckParents(const Call& call,
+                                      const store::Edit& edit,
+                                      std::string_view path) const;
+  // All that hangs on the lease may be changed by the caller, who ends it.
+  std::optional<Refusal> CheckEnd(const Call& call, const session::Lease& lease) const;
+  // The same if the lease ends with this place in a queue.
+  std::optional<Refusal> CheckEndWith(const Call& call, const lock::Place& place) const;
+  bool MayUse(const session::Lease& lease, std::string_view user, bool limited) const;
+
+  // The directory (directory.cc).
+  std::optional<Refusal> CheckAdministrator(const auth::Directory& after) const;
+  AnswerBody CommitDirectory(Call* call, auth::Directory after, AnswerBody answer);
+  void SaveDirectory(const auth::Directory& after);
+  void DropExpiredTokens();
+  void EndForbiddenWaits(Move* move);
+  void ForEachDirectoryRecord(
+      const std::function<void(std::string_view key, std::string_view value)>& each) const;
+  Status LoadDirectoryRecord(std::string_view key, std::string_view value);
+  Status FinishDirectory();
 
   // Nodes and transactions (nodes.cc).
   Refusal FromTree(const Error& error,
@@ -256,6 +301,12 @@ class Machine::Core {
   Result<QueryResult> ReadOne(const ListLocks& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const GetSettings& query, ClusterTime now) const;
   Result<QueryResult> ReadOne(const GetFence& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetRoles& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetUsers& query, ClusterTime now) const;
+  Result<QueryResult> ReadOne(const GetTokens& query, ClusterTime now) const;
+  ListLeasesResult LeasesFor(const ListLeases& query,
+                             ClusterTime now,
+                             const std::function<bool(const session::Lease&)>& shown) const;
   LockResult LockResultOf(const std::string& path, const lock::Lock& lock, ClusterTime now) const;
 
   // Members (members.cc).
@@ -275,9 +326,14 @@ class Machine::Core {
   // The start of another cluster (restore.cc).
   void EndAllLeases();
 
+  std::vector<auth::Role> loaded_roles_;  // until FinishLoad(), as the next two
+  std::vector<auth::User> loaded_users_;
+  std::vector<auth::Token> loaded_tokens_;
   std::vector<std::string> loaded_with_lease_;  // paths, until FinishLoad()
   session::RecordTally member_tally_;
   std::map<NodeId, Hash128> member_hashes_;
+  session::RecordTally directory_tally_;
+  std::map<Bytes, Hash128, std::less<>> directory_hashes_;
   bool settings_dirty_ = true;
   std::set<std::string, std::less<>> removed_uuids_;
   bool membership_dirty_ = false;  // and the removed uuids

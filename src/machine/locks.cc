@@ -23,10 +23,6 @@ LeaseView ViewOf(const session::Lease& lease) {
   return {lease.id, lease.ttl_ms, lease.deadline, lease.name};
 }
 
-bool Machine::Core::MayUse(const session::Lease& lease, const Call& call) const {
-  return lease.user == call.command->user;
-}
-
 std::optional<Refusal> Machine::Core::CheckReserve(uint64_t more_bytes) const {
   if (UsedBytes() + more_bytes > settings.quota_bytes + settings.quota_bytes / kQuotaReserve)
     return Refuse(Errc::kStorageFull, "the storage quota is used up");
@@ -43,8 +39,7 @@ AnswerBody Machine::Core::Run(Call* call, LeaseGrant* op) {
   if (std::optional<Refusal> full = CheckReserve(op->name.size()))
     return std::move(*full);
   Move move(this);
-  const session::Lease& lease =
-      leases.Grant(op->ttl_ms, op->name, call->command->user, false, time);
+  const session::Lease& lease = leases.Grant(op->ttl_ms, op->name, call->user, false, time);
   return Commit(call, &move, LeaseAnswer{ViewOf(lease), true});
 }
 
@@ -56,7 +51,8 @@ AnswerBody Machine::Core::Run(Call* call, LeaseKeepAlive* op) {
     // While a request waits, its lease is renewed by the node that serves it.
     const auto is_waiting_here = [&](const lock::Place& place) {
       const lock::Contender* waiter = locks.Find(place);
-      return !waiter->holds() && waiter->owner.node == call->command->id.node &&
+      return call->command->principal.node && !waiter->holds() &&
+             waiter->owner.node == call->command->id.node &&
              waiter->owner.boot == call->command->id.boot;
     };
     if (!MayUse(*lease, *call) && !std::ranges::any_of(locks.PlacesOf(id), is_waiting_here))
@@ -93,6 +89,8 @@ AnswerBody Machine::Core::Run(Call* call, LeaseRevoke* op) {
     return std::move(*refused);
   if (op->id.value == 0)
     return Refuse(Errc::kLeaseNotFound);
+  if (std::optional<Refusal> refused = CheckEnd(*call, *leases.Find(op->id)))
+    return std::move(*refused);
   Move move(this);
   EndLease(&move, op->id, store::Cause::kReleased);
   return Commit(call, &move, RevokeAnswer{});
@@ -198,6 +196,8 @@ AnswerBody Machine::Core::Run(Call* call, Release* op) {
   const Result<lock::Place> place = FindUsableHolder(*call, op->kind, op->path, op->token);
   if (place.has_error())
     return Refuse(place.error());
+  if (std::optional<Refusal> refused = CheckEndWith(*call, *place))
+    return std::move(*refused);
   Move move(this);
   RemoveContender(&move, *place, store::Cause::kReleased);
   return Commit(call, &move, ReleaseAnswer{});
@@ -239,6 +239,8 @@ AnswerBody Machine::Core::Run(Call* call, Transfer* op) {
   if (candidate == nullptr || candidate->holds() || !locks.IsAlive(*candidate, time, leases) ||
       IsLost(*candidate))
     return Refuse(Errc::kLeaseNotFound, "no candidate on this lease");
+  if (std::optional<Refusal> refused = CheckEndWith(*call, *from))
+    return std::move(*refused);
   Move move(this);
   RemoveContender(&move, *from, store::Cause::kReleased);
   Grant(&move, {*to});

@@ -33,7 +33,8 @@ bool IsRecorded(const AnswerBody& body) {
 bool IsFromNode(const Operation& operation) {
   return std::holds_alternative<Disown>(operation) || std::holds_alternative<NodeGone>(operation) ||
          std::holds_alternative<Adopt>(operation) || std::holds_alternative<SetMember>(operation) ||
-         std::holds_alternative<CheckDigests>(operation);
+         std::holds_alternative<CheckDigests>(operation) ||
+         std::holds_alternative<SetUpAuth>(operation);
 }
 
 }  // namespace
@@ -104,8 +105,12 @@ void Machine::Core::RunCommand(Command* command) {
     return;
   }
   call.tell = IsObserver(command->id);
+  if (std::optional<Refusal> refused = Admit(&call)) {
+    Conclude(&call, std::move(*refused));
+    return;
+  }
   if (!command->idempotency_key.empty()) {
-    call.request_key = session::RequestKey(command->user, command->idempotency_key);
+    call.request_key = session::RequestKey(call.user, command->idempotency_key);
     if (std::optional<Answer> recorded = FindRecorded(&call)) {
       if (call.tell)
         out_->completions.push_back({command->id.seq, std::move(*recorded)});
@@ -118,7 +123,18 @@ void Machine::Core::RunCommand(Command* command) {
     Conclude(&call, std::move(*refused));
     return;
   }
-  Conclude(&call, std::visit(run, command->operation));
+  AnswerBody body = std::visit(run, command->operation);
+  HideCurrent(call, &body);
+  Conclude(&call, std::move(body));
+}
+
+// Who may write a node, but not read it, is not told what is there.
+void Machine::Core::HideCurrent(const Call& call, AnswerBody* body) const {
+  Refusal* refusal = std::get_if<Refusal>(body);
+  if (refusal == nullptr || !refusal->current.has_value())
+    return;
+  if (!Allows(call, auth::NeedOf(auth::Verb::kRead, refusal->current->path)))
+    refusal->current.reset();
 }
 
 std::optional<Answer> Machine::Core::FindRecorded(Call* call) {
@@ -253,9 +269,14 @@ AnswerBody Machine::Core::Run(Call* call, ChangeSettings* op) {
   SettingsAnswer answer{auth::AllOf(*changed)};
   if (*changed == settings)
     return answer;
+  if (changed->auth_enabled != 0)
+    if (std::optional<Refusal> refused = CheckAdministrator(directory))
+      return std::move(*refused);
   Move move(this);
   settings = *changed;
   settings_dirty_ = true;
+  ++permission_changes;
+  EndForbiddenWaits(&move);
   AnswerBody body = Commit(call, &move, std::move(answer));
   Retain();
   return body;
@@ -340,6 +361,24 @@ uint32_t Machine::version() const { return core_->version; }
 uint32_t Machine::supports() const { return core_->supports; }
 const store::Tree& Machine::tree() const { return core_->tree; }
 const auth::Settings& Machine::settings() const { return core_->settings; }
+const auth::Directory& Machine::directory() const { return core_->directory; }
+uint64_t Machine::permission_changes() const { return core_->permission_changes; }
+Result<QueryResult> Machine::ReadFor(const auth::Principal& reader,
+                                     const Query& query,
+                                     ClusterTime now) const {
+  return core_->ReadFor(reader, query, now);
+}
+Status Machine::Permits(const auth::Principal& who, const auth::Need& need, ClusterTime now) const {
+  return core_->Permits(who, need, now);
+}
+Status Machine::Knows(const auth::Principal& who, ClusterTime now) const {
+  const Result<std::string> user = core_->UserOf(who, std::max(now, core_->time));
+  return user ? Done() : Status(user.error());
+}
+std::string Machine::UserName(const auth::Principal& who, ClusterTime now) const {
+  const Result<std::string> user = core_->UserOf(who, std::max(now, core_->time));
+  return user ? *user : std::string();
+}
 std::optional<ClusterTime> Machine::NextDeadline() const { return core_->NextDeadline(); }
 
 const Membership& Machine::membership() const { return core_->membership; }
@@ -384,6 +423,9 @@ Machine::Counts Machine::counts() const {
   counts.leases = core_->leases.size();
   counts.locks = core_->locks.locks().size();
   counts.fences = core_->fences.size();
+  counts.users = core_->directory.users().size();
+  counts.roles = core_->directory.roles().size();
+  counts.tokens = core_->directory.tokens().size();
   counts.holders = core_->locks.holder_count();
   counts.waiters = core_->locks.waiter_count();
   counts.idempotency_records = core_->idempotency.size();

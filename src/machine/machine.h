@@ -18,6 +18,13 @@
 // Versions      The version rises to that of the highest entry that took effect; what a command
 //               does depends on it and not on the build. An entry above supports() must not be
 //               applied (Understands): the driver stops the node.
+// Permission    While authentication is on (a setting), a command is judged by the users, roles and
+//               tokens of the slot that it is applied at, before anything else: unauthenticated or
+//               permission_denied, and nothing happened. Every path that it names must be
+//               permitted, in a transaction those of both branches; so must what it changes
+//               besides: missing parents, and what hangs on a lease that it ends. What is below a
+//               permitted path is permitted (src/auth/directory.h), so no list, watch or recursive
+//               delete crosses a border unseen.
 // Digests       A CheckDigests entry judges what the voters computed at an earlier slot. Who was
 //               not with the majority is known as diverged on every node, until a later check
 //               finds it with the majority. While none agrees, commands of clients are refused.
@@ -115,6 +122,21 @@ class Machine {
   // the cluster time that remaining_ms and the like are told in.
   Result<QueryResult> Read(const Query& query, ClusterTime now) const;
 
+  // The same for somebody, as far as he may: kUnauthenticated, kPermissionDenied. Of leases he is
+  // shown his own, or all if he may administer the cluster.
+  Result<QueryResult> ReadFor(const auth::Principal& reader,
+                              const Query& query,
+                              ClusterTime now) const;
+  // What else must be permitted at a node: watches, and what an administrator does there. Also if
+  // nothing more than a valid token is asked for.
+  Status Permits(const auth::Principal& who, const auth::Need& need, ClusterTime now) const;
+  Status Knows(const auth::Principal& who, ClusterTime now) const;
+  // The name for logs: of the user that this is, else empty.
+  std::string UserName(const auth::Principal& who, ClusterTime now) const;
+  // Differs whenever what somebody may do may have changed. Not replicated.
+  uint64_t permission_changes() const;
+  const auth::Directory& directory() const;
+
   // Who led the election at that revision (0: now), from the history; kCompacted. Of the holder
   // token, lease, value and since_revision are told.
   Result<std::optional<Holder>> LeaderAt(std::string_view election, Revision at) const;
@@ -149,6 +171,7 @@ class Machine {
   struct Counts {
     uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;
     uint64_t fences = 0;
+    uint64_t users = 0, roles = 0, tokens = 0;
     uint64_t logical_bytes = 0, history_bytes = 0, idempotency_bytes = 0;
     Revision floor;
   };

@@ -189,8 +189,10 @@ bool Machine::Core::WouldRun(const Command& command, ClusterTime at) const {
   const auto* change = std::get_if<ChangeMembers>(&command.operation);
   if (!digest_check.agreed || (change != nullptr && FindAwaited(*change) != nullptr))
     return false;
+  if (Permits(command.principal, {auth::Verb::kAdmin, "/"}, at).has_error())
+    return false;
   if (!command.idempotency_key.empty()) {
-    const Bytes key = session::RequestKey(command.user, command.idempotency_key);
+    const Bytes key = session::RequestKey(*UserOf(command.principal, at), command.idempotency_key);
     if (idempotency.Find(key, at) != nullptr ||
         idempotency.bytes() >= settings.idempotency_bytes_max)
       return false;

@@ -75,6 +75,7 @@ void Machine::Core::EndWhatIsDue() {
   EndDueLeases();
   EndDueWaits();
   EndDueDelays();
+  DropExpiredTokens();
   idempotency.Expire(time);
   Retain();
 }
@@ -141,8 +142,8 @@ void Machine::Core::EndDueDelays() {
 
 std::optional<ClusterTime> Machine::Core::NextDeadline() const {
   std::optional<ClusterTime> next;
-  for (const std::optional<ClusterTime>& t :
-       {leases.NextDeadline(), locks.NextDeadline(), idempotency.NextDeadline()}) {
+  for (const std::optional<ClusterTime>& t : {leases.NextDeadline(), locks.NextDeadline(),
+                                              idempotency.NextDeadline(), directory.NextExpiry()}) {
     if (t.has_value() && (!next.has_value() || *t < *next))
       next = t;
   }

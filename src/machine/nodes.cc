@@ -119,6 +119,8 @@ AnswerBody Machine::Core::Run(Call* call, Put* op) {
   if (std::optional<Refusal> refused = CheckLeaseOf(*call, op->lease))
     return std::move(*refused);
   Move move(this);
+  if (std::optional<Refusal> refused = CheckParents(*call, move.edit, op->path))
+    return std::move(*refused);
   const Result<store::PutResult> put =
       move.edit.Put(op->path, store::Value(op->value), op->lease, op->precondition);
   if (put.has_error())
@@ -144,6 +146,8 @@ AnswerBody Machine::Core::Run(Call* call, CreateSequential* op) {
   if (std::optional<Refusal> refused = CheckLeaseOf(*call, op->lease))
     return std::move(*refused);
   Move move(this);
+  if (std::optional<Refusal> refused = CheckParents(*call, move.edit, ParentOf(op->prefix)))
+    return std::move(*refused);
   Result<std::string> path =
       move.edit.CreateSequential(op->prefix, store::Value(op->value), op->lease);
   if (path.has_error())
@@ -189,6 +193,9 @@ AnswerBody Machine::Core::BreakContender(Call* call, const Delete& op) {
   if (call->keyed() &&
       Encode(machine::Answer{move.revision, time, false, answer}).size() > kRecordedAnswerMax)
     return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
+  if (locks.Find(*place) != nullptr)
+    if (std::optional<Refusal> refused = CheckEndWith(*call, *place))
+      return std::move(*refused);
   const std::vector<std::string> paths = PathsOf(*place);
   const lock::Contender broken = RemoveContender(&move, *place, store::Cause::kClient);
   if (!broken.holds() && Wanted(broken)) {
@@ -288,6 +295,8 @@ std::optional<Refusal> Machine::Core::RunTxnPut(Call* call,
     return refused;
   if (std::optional<Refusal> refused = CheckLeaseOf(*call, op->lease))
     return refused;
+  if (std::optional<Refusal> refused = CheckParents(*call, move->edit, op->path))
+    return refused;
   const Result<store::PutResult> put =
       move->edit.Put(op->path, store::Value(op->value), op->lease, kAny);
   if (put.has_error())
@@ -308,6 +317,9 @@ std::optional<Refusal> Machine::Core::RunTxnCreate(Call* call,
     return refused;
   const LeaseId lease = op->lease.value_or(LeaseId());
   std::string path = std::move(op->path);
+  const std::string_view made = op->sequential ? ParentOf(path) : std::string_view(path);
+  if (std::optional<Refusal> refused = CheckParents(*call, move->edit, made))
+    return refused;
   if (op->sequential) {
     Result<std::string> created = move->edit.CreateSequential(path, store::Value(op->value), lease);
     if (created.has_error())

@@ -49,8 +49,28 @@ struct GetFence {
   std::string path;
 };
 
-using Query = std::
-    variant<GetNode, ListNodes, GetLease, ListLeases, GetLock, ListLocks, GetSettings, GetFence>;
+// Of one, or of all there are.
+struct GetRoles {
+  std::string name;  // empty: all
+};
+struct GetUsers {
+  std::string name;  // empty: all
+};
+struct GetTokens {
+  auth::TokenId id;  // 0: all
+};
+
+using Query = std::variant<GetNode,
+                           ListNodes,
+                           GetLease,
+                           ListLeases,
+                           GetLock,
+                           ListLocks,
+                           GetSettings,
+                           GetFence,
+                           GetRoles,
+                           GetUsers,
+                           GetTokens>;
 
 struct NodeResult {
   store::NodeView node;
@@ -89,6 +109,19 @@ struct FenceResult {
   FenceToken token;
 };
 
+struct RolesResult {
+  std::vector<auth::Role> roles;
+  bool one = false;  // one was asked for
+};
+struct UsersResult {
+  std::vector<auth::User> users;
+  bool one = false;
+};
+struct TokensResult {
+  std::vector<TokenView> tokens;
+  bool one = false;
+};
+
 using QueryResult = std::variant<NodeResult,
                                  ListNodesResult,
                                  LeaseResult,
@@ -96,7 +129,10 @@ using QueryResult = std::variant<NodeResult,
                                  LockResult,
                                  ListLocksResult,
                                  auth::Settings,
-                                 FenceResult>;
+                                 FenceResult,
+                                 RolesResult,
+                                 UsersResult,
+                                 TokensResult>;
 
 }  // namespace synod::machine
 

@@ -50,16 +50,31 @@ Result<QueryResult> Machine::Core::ReadOne(const GetLease& query, ClusterTime no
       ViewOf(*lease), std::vector<std::string>(lease->paths().begin(), lease->paths().end())});
 }
 
-Result<QueryResult> Machine::Core::ReadOne(const ListLeases& query, ClusterTime now) const {
+ListLeasesResult Machine::Core::LeasesFor(
+    const ListLeases& query,
+    ClusterTime now,
+    const std::function<bool(const session::Lease&)>& shown) const {
   ListLeasesResult result;
-  for (const session::Lease* lease : leases.List(query.after, query.limit + 1, now)) {
-    if (result.leases.size() == query.limit) {
-      result.more = true;
-      break;
+  LeaseId after = query.after;
+  while (true) {
+    const std::vector<const session::Lease*> some = leases.List(after, query.limit + 1, now);
+    for (const session::Lease* lease : some) {
+      after = lease->id;
+      if (!shown(*lease))
+        continue;
+      if (result.leases.size() == query.limit) {
+        result.more = true;
+        return result;
+      }
+      result.leases.push_back(ViewOf(*lease));
     }
-    result.leases.push_back(ViewOf(*lease));
+    if (some.size() <= query.limit)
+      return result;
   }
-  return QueryResult(std::move(result));
+}
+
+Result<QueryResult> Machine::Core::ReadOne(const ListLeases& query, ClusterTime now) const {
+  return QueryResult(LeasesFor(query, now, [](const session::Lease&) { return true; }));
 }
 
 LockResult Machine::Core::LockResultOf(const std::string& path,

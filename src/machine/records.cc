@@ -112,6 +112,7 @@ Digest Machine::Core::digest() const {
   AddTo(&sum, locks.digest());
   AddTo(&sum, fences.digest());
   AddTo(&sum, member_tally_.digest());
+  AddTo(&sum, directory_tally_.digest());
   sum.Add(HashOfRecord(MetaKey(kClockName), ClockRecord()));
   sum.Add(HashOfRecord(MetaKey(kSettingsName), SettingsValue(settings)));
   if (membership.version > 0)
@@ -149,13 +150,15 @@ Records Machine::Core::TakeDirty() {
   locks.tally().TakeDirty(&records);
   fences.tally().TakeDirty(&records);
   member_tally_.TakeDirty(&records);
+  directory_tally_.TakeDirty(&records);
   return records;
 }
 
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
          locks.tally().dirty_bytes() + fences.tally().dirty_bytes() + member_tally_.dirty_bytes() +
-         (membership_dirty_ ? 64 : 0) + (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
+         directory_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0) +
+         (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
          (settings_dirty_ && revision > Revision() ? 64 : 0);
 }
 
@@ -179,6 +182,7 @@ void Machine::Core::ForEachRecord(
   locks.ForEachRecord(each);
   fences.ForEachRecord(each);
   for (const auto& [id, member] : members) each(MemberKey(id), MemberValue(member));
+  ForEachDirectoryRecord(each);
 }
 
 void Machine::Core::SaveMember(MemberView member) {
@@ -223,6 +227,10 @@ Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
       return LoadMember(key, value);
     case RecordTag::kFence:
       return fences.LoadRecord(key, value);
+    case RecordTag::kRole:
+    case RecordTag::kUser:
+    case RecordTag::kToken:
+      return LoadDirectoryRecord(key, value);
   }
   return Damaged("record: unknown tag");
 }
@@ -311,6 +319,8 @@ Status Machine::Core::FinishLoad() {
     return loaded;
   if (Status tied = TieNodes(); tied.has_error())
     return tied;
+  if (Status loaded = FinishDirectory(); loaded.has_error())
+    return loaded;
   for (const auto& [id, member] : members)
     if (membership.version > 0 && !membership.IsMember(id))
       return Damaged("a member record of somebody who is no member");
@@ -338,6 +348,9 @@ void Machine::Core::CheckInvariants() const {
   idempotency.CheckInvariants();
   locks.CheckInvariants();
   fences.CheckInvariants();
+  directory.CheckInvariants();
+  SYNOD_CHECK_EQ(directory_hashes_.size(),
+                 directory.roles().size() + directory.users().size() + directory.tokens().size());
   SYNOD_CHECK_LE(tree.last_revision(), revision);
   for (const auto& [id, member] : members) {
     SYNOD_CHECK(membership.version == 0 || membership.IsMember(id));

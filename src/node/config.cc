@@ -8,6 +8,7 @@
 #include <set>
 
 #include "src/client/client.h"
+#include "src/node/credentials.h"
 
 namespace synod::node {
 namespace {
@@ -164,6 +165,14 @@ std::map<std::string, Setter> NodeSetters() {
        [](NodeConfig* c, const std::string& v) { return SetString(v, &c->cluster_token); }},
       {"insecure_open",
        [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->insecure_open); }},
+      {"auth.required",
+       [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->auth_required); }},
+      {"auth.bootstrap_token_file",
+       [](NodeConfig* c, const std::string& v) { return SetString(v, &c->auth_bootstrap_file); }},
+      {"auth.join_token_file",
+       [](NodeConfig* c, const std::string& v) { return SetString(v, &c->auth_join_file); }},
+      {"metrics.open",
+       [](NodeConfig* c, const std::string& v) { return SetBool(v, &c->metrics_open); }},
       {"heartbeat_ms",
        [](NodeConfig* c, const std::string& v) {
          return SetNumber<int64_t>(v, 10, 10'000, &c->heartbeat_ms);
@@ -236,7 +245,9 @@ std::map<std::string, Setter> DiskAndLogSetters() {
 std::map<std::string, Setter> AllSetters() {
   std::map<std::string, Setter> setters = NodeSetters();
   setters.merge(DiskAndLogSetters());
-  for (const auth::SettingField& field : auth::SettingFields())
+  for (const auth::SettingField& field : auth::SettingFields()) {
+    if (field.is_flag())
+      continue;  // auth.enabled: a cluster begins with it by auth.bootstrap_token_file
     setters.emplace(field.name, [&field](NodeConfig* c, const std::string& v) -> Status {
       uint64_t value = 0;
       if (Status s = SetNumber(v, field.lowest, field.highest, &value); !s)
@@ -244,6 +255,7 @@ std::map<std::string, Setter> AllSetters() {
       field.Set(&c->first_settings, value);
       return Done();
     });
+  }
   return setters;
 }
 
@@ -339,6 +351,27 @@ Status LoadEnvironment(const std::map<std::string, std::string>& environment, No
   return Done();
 }
 
+namespace {
+
+Status ReadTokens(NodeConfig* config) {
+  const std::pair<const std::string&, std::string*> files[] = {
+      {config->auth_bootstrap_file, &config->auth_bootstrap},
+      {config->auth_join_file.empty() ? config->auth_bootstrap_file : config->auth_join_file,
+       &config->auth_join}};
+  for (const auto& [path, token] : files) {
+    if (path.empty())
+      continue;
+    Result<std::string> read = ReadTokenFile(path);
+    if (!read)
+      return read.error();
+    *token = *std::move(read);
+  }
+  config->auth_required |= !config->auth_bootstrap.empty();
+  return Done();
+}
+
+}  // namespace
+
 Status FinishConfig(NodeConfig* config) {
   if (config->data_dir.empty())
     return Bad("--data-dir is needed: the directory that keeps this node's data");
@@ -364,11 +397,18 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
   if (Result<auth::Settings> settings = auth::Changed(config->first_settings, {}); !settings)
     return settings.error();
-  if (!config->insecure_open &&
-      (!IsLoopback(config->client.host) || !IsLoopback(config->peer.host)))
+  if (Status s = ReadTokens(config); !s)
+    return s;
+  if (!config->insecure_open && !config->auth_required && !IsLoopback(config->client.host))
     return Bad(
         "authentication is off, so this node listens on loopback addresses only; set "
-        "insecure_open to true if it is meant to be open to whoever can reach it");
+        "auth.bootstrap_token_file or auth.required, or insecure_open to true if it is meant to be "
+        "open to whoever can reach it");
+  if (!config->insecure_open && !IsLoopback(config->peer.host))
+    return Bad(
+        "between nodes nothing is authenticated, so this node listens for the others on loopback "
+        "addresses only; set insecure_open to true if it is meant to be open to whoever can reach "
+        "that port");
   return Done();
 }
 

@@ -37,6 +37,12 @@ struct NodeConfig {
   bool joins_as_voter = false;    // a learner asks for its promotion once it has caught up
   std::string cluster_token = "synod";
   bool insecure_open = false;
+  bool auth_required = false;       // serves only while authentication is on
+  std::string auth_bootstrap_file;  // the first administrator's token; implies auth_required
+  std::string auth_join_file;       // the token shown to the cluster that this node joins
+  std::string auth_bootstrap;       // what the files hold, from FinishConfig() on
+  std::string auth_join;
+  bool metrics_open = false;  // /metrics needs no credentials
   bool accept_data_loss = false;
   bool discard_state = false;
   uint32_t machine_version = machine::kMachineVersion;  // not a setting: what this build knows

@@ -63,6 +63,7 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
 void Engine::Core::Submit(machine::Operation operation) {
   touched = true;
   machine::Command command;
+  command.principal = auth::OfNode();
   const CallId call = ++last_call;
   command.id = {config.self.id, config.boot, call};
   PendingChange change;

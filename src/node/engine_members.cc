@@ -62,6 +62,7 @@ Bytes Engine::Core::FirstSettings() const {
   if (config.first_settings.empty() || machine.revision() > Revision())
     return {};
   machine::Command command;
+  command.principal = auth::OfNode();
   command.operation = machine::ChangeSettings{config.first_settings};
   return machine::Encode(command);
 }

@@ -54,6 +54,45 @@ bool NeedsQuotes(std::string_view s) {
          });
 }
 
+std::string JsonLine(std::string_view kind,
+                     std::string_view name,
+                     std::string_view message,
+                     std::initializer_list<LogField> fields) {
+  std::string line = "{\"time\":\"" + Timestamp() + "\",";
+  AppendQuoted(kind, &line);
+  line +=
+      ":\"" + std::string(name) + "\",\"node\":" + std::to_string(g_node.load()) + ",\"message\":";
+  AppendQuoted(message, &line);
+  for (const LogField& field : fields) {
+    line += ',';
+    AppendQuoted(field.name, &line);
+    line += ':';
+    AppendQuoted(field.value, &line);
+  }
+  return line + "}\n";
+}
+
+std::string TextLine(std::string_view level,
+                     std::string_view message,
+                     std::initializer_list<LogField> fields) {
+  std::string line = Timestamp() + ' ' + std::string(level) + " node " +
+                     std::to_string(g_node.load()) + ": " + std::string(message);
+  for (const LogField& field : fields) {
+    line += ' ';
+    line += field.name;
+    line += '=';
+    if (NeedsQuotes(field.value))
+      AppendQuoted(field.value, &line);
+    else
+      line += field.value;
+  }
+  return line + '\n';
+}
+
+void Put(const std::string& line) {
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
 }  // namespace
 
 void SetLog(LogLevel level, LogFormat format, uint32_t node) {
@@ -66,33 +105,12 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   if (level < g_level.load())
     return;
   const std::string_view name = kLevels[static_cast<size_t>(level)];
-  std::string line;
-  if (g_format.load() == LogFormat::kJson) {
-    line = "{\"time\":\"" + Timestamp() + "\",\"level\":\"" + std::string(name) +
-           "\",\"node\":" + std::to_string(g_node.load()) + ",\"message\":";
-    AppendQuoted(message, &line);
-    for (const LogField& field : fields) {
-      line += ',';
-      AppendQuoted(field.name, &line);
-      line += ':';
-      AppendQuoted(field.value, &line);
-    }
-    line += "}\n";
-  } else {
-    line = Timestamp() + ' ' + std::string(name) + " node " + std::to_string(g_node.load()) + ": " +
-           std::string(message);
-    for (const LogField& field : fields) {
-      line += ' ';
-      line += field.name;
-      line += '=';
-      if (NeedsQuotes(field.value))
-        AppendQuoted(field.value, &line);
-      else
-        line += field.value;
-    }
-    line += '\n';
-  }
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  Put(g_format.load() == LogFormat::kJson ? JsonLine("level", name, message, fields)
+                                          : TextLine(name, message, fields));
+}
+
+void LogAudit(std::string_view what, std::initializer_list<LogField> fields) {
+  Put(JsonLine("audit", what, "audit", fields));
 }
 
 }  // namespace synod::node

@@ -31,6 +31,9 @@ struct LogField {
 void SetLog(LogLevel level, LogFormat format, uint32_t node);
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
+// A line for those who must know who did what: JSON, whatever format and level are set.
+void LogAudit(std::string_view what, std::initializer_list<LogField> fields);
+
 inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) {
   Log(LogLevel::kInfo, m, f);
 }

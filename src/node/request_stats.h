@@ -25,15 +25,16 @@ enum class Route : uint8_t {
   kLock,
   kElection,
   kFence,
+  kAuth,
   kStatus,
   kHealth,
   kMetrics,
   kOther,
 };
 
-inline constexpr std::array<std::string_view, 15> kRouteNames = {
-    "get",  "list",     "put",   "create", "delete", "txn",     "watch", "lease",
-    "lock", "election", "fence", "status", "health", "metrics", "other"};
+inline constexpr std::array<std::string_view, 16> kRouteNames = {
+    "get",  "list",     "put",   "create", "delete", "txn",    "watch",   "lease",
+    "lock", "election", "fence", "auth",   "status", "health", "metrics", "other"};
 
 // How often something took how long.
 struct Durations {

@@ -59,6 +59,7 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
       service_(
           io,
           MakePolicy(config_),
+          {config_.auth_required, config_.metrics_open},
           {[this] { Touch(); }, [this] { return Info(); }, [this] { return MetricsText(); },
            [this](api::StatusView* status) {
              if (!disk_)

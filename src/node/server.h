@@ -74,6 +74,7 @@ class Server : public net::PeerHandler {
   void KeepMembership();
   void AnnounceSelf(int64_t now_ms);
   void PromoteSelf(int64_t now_ms);
+  void SetUpAuth(int64_t now_ms);
   void FollowRemoval(const Membership& membership, int64_t now_ms);
   void FollowMove(const net::Hello& hello);
   void DialMembers();
@@ -120,6 +121,7 @@ class Server : public net::PeerHandler {
   uint64_t followed_version_ = 0;
   bool announced_ = true;                  // what the flags say is what the member table says
   int64_t announced_ms_ = 0;               // when that was last asked for
+  int64_t auth_asked_ms_ = 0;              // when the first administrator was last asked for
   int64_t promotion_asked_ms_ = 0;         // when this learner last asked to be a voter
   int64_t lease_over_ms_ = 0;              // of earlier processes; 0: nobody counts yet
   int64_t removed_since_ms_ = 0;           // 0: it is a member

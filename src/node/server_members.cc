@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/check.h"
+#include "src/node/credentials.h"
 #include "src/node/log.h"
 #include "src/node/process.h"
 #include "src/node/server.h"
@@ -48,7 +49,7 @@ void Server::StartFounding() {
 
 void Server::StartJoining() {
   joining_ =
-      std::make_unique<Joining>(io_, config_.join,
+      std::make_unique<Joining>(io_, config_.join, config_.auth_join,
                                 Joining::Self{data_dir_->identity().node_uuid.Hex(), config_.name,
                                               config_.advertise_peer, config_.advertise_client},
                                 [this](Joining::Joined joined) { OnJoined(std::move(joined)); });
@@ -131,6 +132,7 @@ void Server::FollowMembers(int64_t now_ms) {
   KeepMembership();
   AnnounceSelf(now_ms);
   PromoteSelf(now_ms);
+  SetUpAuth(now_ms);
   FollowRemoval(membership, now_ms);
 }
 
@@ -204,6 +206,7 @@ void Server::AnnounceSelf(int64_t now_ms) {
     return;
   announced_ms_ = now_ms;
   machine::Command command;
+  command.principal = auth::OfNode();
   command.operation =
       machine::UpdateMember{self_, config_.name, config_.advertise_peer, config_.advertise_client};
   // Whether it was applied shows in the table.
@@ -222,10 +225,27 @@ void Server::PromoteSelf(int64_t now_ms) {
   change.kind = machine::ChangeMembers::Kind::kPromote;
   change.ids = {self_};
   machine::Command command;
+  command.principal = auth::OfNode();
   command.operation = std::move(change);
   // Whether it was promoted shows in the membership.
   if (const Result<CallId> call = engine_->Change(std::move(command), kAnnounceTimeoutMs); call)
     LogInfo("has caught up and asks to be a voter (join_as)");
+}
+
+// The first administrator of a cluster that knows nobody. All nodes with the file ask for it, as
+// often as it takes; only the first entry does anything.
+void Server::SetUpAuth(int64_t now_ms) {
+  const machine::Machine& machine = engine_->machine();
+  if (config_.auth_bootstrap.empty() || machine.settings().auth_enabled != 0 ||
+      !machine.directory().empty() || !engine_->Ready() ||
+      now_ms - auth_asked_ms_ < kAnnounceAgainMs)
+    return;
+  auth_asked_ms_ = now_ms;
+  machine::Command command;
+  command.principal = auth::OfNode();
+  command.operation = machine::SetUpAuth{HashOfToken(config_.auth_bootstrap)};
+  if (const Result<CallId> call = engine_->Change(std::move(command), kAnnounceTimeoutMs); call)
+    LogInfo("authentication is switched on, with the token of auth.bootstrap_token_file");
 }
 
 // Until a majority of those who are left has it on disk this node may be the last one that knows.

@@ -5,6 +5,7 @@
 
 #include "src/api/watch_socket.h"
 #include "src/base/check.h"
+#include "src/node/credentials.h"
 #include "src/node/process.h"
 
 namespace synod::node {
@@ -38,6 +39,13 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::ChangeSettings&) { return Route::kOther; }
     Route operator()(const machine::RaiseFence&) { return Route::kFence; }
     Route operator()(const machine::ForgetFence&) { return Route::kFence; }
+    Route operator()(const machine::SetRole&) { return Route::kAuth; }
+    Route operator()(const machine::DropRole&) { return Route::kAuth; }
+    Route operator()(const machine::SetUser&) { return Route::kAuth; }
+    Route operator()(const machine::DropUser&) { return Route::kAuth; }
+    Route operator()(const machine::MakeToken&) { return Route::kAuth; }
+    Route operator()(const machine::RevokeToken&) { return Route::kAuth; }
+    Route operator()(const machine::SetUpAuth&) { return Route::kAuth; }
     static Route OfKind(machine::LockKind kind) {
       return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
     }
@@ -57,6 +65,9 @@ Route RouteOf(const machine::Query& query) {
     Route operator()(const machine::ListLocks&) { return Route::kLock; }
     Route operator()(const machine::GetSettings&) { return Route::kOther; }
     Route operator()(const machine::GetFence&) { return Route::kFence; }
+    Route operator()(const machine::GetRoles&) { return Route::kAuth; }
+    Route operator()(const machine::GetUsers&) { return Route::kAuth; }
+    Route operator()(const machine::GetTokens&) { return Route::kAuth; }
   };
   return std::visit(Visitor{}, query);
 }
@@ -94,8 +105,12 @@ Error NotReady(std::string detail) {
 
 }  // namespace
 
-Service::Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks)
-    : io_(io), policy_(std::move(policy)), hooks_(std::move(hooks)), started_ms_(MonotonicMs()) {}
+Service::Service(net::asio::io_context& io, api::HttpPolicy policy, AccessRules rules, Hooks hooks)
+    : io_(io),
+      policy_(std::move(policy)),
+      rules_(rules),
+      hooks_(std::move(hooks)),
+      started_ms_(MonotonicMs()) {}
 Service::~Service() = default;
 
 void Service::SetEngine(Engine* engine) {
@@ -124,47 +139,74 @@ net::HttpResponse Service::Refuse(Errc code, std::string detail) {
   return response;
 }
 
-void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
-  std::variant<api::Call, net::HttpResponse> parsed =
-      api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
-  if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
-    stats_.Count(Route::kOther, response->status, 0);
-    exchange->Reply(std::move(*response));
-    return;
-  }
-  auto& call = std::get<api::Call>(parsed);
-  const Route route = RouteOf(call);
-  Start(exchange, std::move(call), route);
+const machine::Machine* Service::machine() const {
+  return engine_ == nullptr ? nullptr : &engine_->machine();
 }
 
-void Service::Start(const std::shared_ptr<net::Exchange>& exchange, api::Call call, Route route) {
-  if (const auto* plain = std::get_if<api::PlainCall>(&call)) {
-    AnswerPlain(exchange.get(), *plain, route);
+ClusterTime Service::Now() const { return engine_ == nullptr ? ClusterTime() : engine_->Now(); }
+
+void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
+  Waiting waiting;
+  waiting.who = PrincipalOf(exchange->request());
+  waiting.started_us = MonotonicUs();
+  std::variant<api::Call, net::HttpResponse> parsed =
+      api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
+  const bool options = exchange->request().method == "OPTIONS";
+  waiting.exchange = std::move(exchange);
+  if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
+    // Who is not let in does not learn either what is wrong with the request.
+    const Result<Entrance> entrance =
+        JudgeEntrance(rules_, machine(), waiting.call, waiting.who, Now());
+    if (!options && !entrance)
+      Refuse(waiting, entrance.error());
+    else if (!options && *entrance == Entrance::kAsk)
+      Refuse(waiting, machine()->Knows(waiting.who, Now()).error());
+    else
+      Reply(waiting, std::move(*response));
+    return;
+  }
+  waiting.call = std::get<api::Call>(std::move(parsed));
+  waiting.route = RouteOf(waiting.call);
+  waiting.audited = IsAudited(waiting.call);
+  Enter(std::move(waiting));
+}
+
+void Service::Enter(Waiting waiting) {
+  const Result<Entrance> entrance =
+      JudgeEntrance(rules_, machine(), waiting.call, waiting.who, Now());
+  if (!entrance) {
+    Refuse(waiting, entrance.error());
+  } else if (*entrance == Entrance::kOpen) {
+    Start(std::move(waiting));
+  } else if (std::exchange(waiting.at_the_door, true)) {
+    Refuse(waiting, machine()->Knows(waiting.who, Now()).error());
+  } else {
+    const int64_t timeout_ms = std::visit([](const auto& c) { return c.timeout_ms; }, waiting.call);
+    StartRound(std::move(waiting), timeout_ms);
+  }
+}
+
+void Service::Start(Waiting waiting) {
+  waiting.at_the_door = false;
+  if (std::holds_alternative<api::PlainCall>(waiting.call)) {
+    AnswerPlain(waiting);
     return;
   }
   const NodeInfo info = hooks_.info();
   if (engine_ == nullptr || !info.refuses.empty()) {
-    const api::RenderOptions options = std::visit([](const auto& c) { return c.render; }, call);
-    net::HttpResponse response = api::RenderError(
-        options, MakeContext(), NotReady(engine_ == nullptr ? info.waiting_for : info.refuses));
-    stats_.Count(route, response.status, 0);
-    exchange->Reply(std::move(response));
+    Refuse(waiting, NotReady(engine_ == nullptr ? info.waiting_for : info.refuses));
     return;
   }
-  if (auto* change = std::get_if<api::ChangeCall>(&call))
-    StartChange(exchange, std::move(*change), route);
-  else if (auto* read = std::get_if<api::ReadCall>(&call))
-    StartRead(exchange, std::move(*read), route);
-  else if (auto* watch = std::get_if<api::WatchCall>(&call))
-    StartStream(exchange, std::move(*watch), route);
-  else if (auto* socket = std::get_if<api::WatchSocketCall>(&call))
-    StartStream(exchange, std::move(*socket), route);
-  else if (auto* observe = std::get_if<api::ObserveCall>(&call))
-    StartStream(exchange, std::move(*observe), route);
-  else if (auto* move = std::get_if<api::MoveLeaderCall>(&call))
-    StartMove(exchange, std::move(*move), route);
-  else
-    StartBackup(exchange, std::get<api::SnapshotCall>(std::move(call)), route);
+  if (std::holds_alternative<api::ChangeCall>(waiting.call)) {
+    StartChange(std::move(waiting));
+  } else if (std::holds_alternative<api::ReadCall>(waiting.call)) {
+    StartRead(std::move(waiting));
+  } else if (std::holds_alternative<api::SnapshotCall>(waiting.call)) {
+    StartBackup(std::move(waiting));
+  } else {
+    const int64_t timeout_ms = std::visit([](const auto& c) { return c.timeout_ms; }, waiting.call);
+    StartRound(std::move(waiting), timeout_ms);
+  }
   hooks_.touch();
 }
 
@@ -182,21 +224,24 @@ void Service::Wait(CallId id, Waiting waiting) {
   calls_.emplace(id, std::move(waiting));
 }
 
-void Service::StartChange(std::shared_ptr<net::Exchange> exchange,
-                          api::ChangeCall call,
-                          Route route) {
+void Service::StartChange(Waiting waiting) {
+  auto& call = std::get<api::ChangeCall>(waiting.call);
   const int64_t timeout_ms = call.timeout_ms + call.wait_ms.value_or(0);
+  call.command.principal = waiting.who;
+  if (auto* make = std::get_if<machine::MakeToken>(&call.command.operation)) {
+    call.render.secret = NewToken();
+    make->hash = HashOfToken(call.render.secret);
+  }
   const Result<CallId> id = engine_->Change(std::move(call.command), timeout_ms);
   if (!id) {
-    net::HttpResponse response = api::RenderError(call.render, MakeContext(), id.error());
-    stats_.Count(route, response.status, 0);
-    exchange->Reply(std::move(response));
+    Refuse(waiting, id.error());
     return;
   }
-  Wait(*id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+  Wait(*id, std::move(waiting));
 }
 
-void Service::StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall call, Route route) {
+void Service::StartRead(Waiting waiting) {
+  const auto& call = std::get<api::ReadCall>(waiting.call);
   ReadRequest request;
   request.timeout_ms = call.timeout_ms;
   if (call.consistency == api::Consistency::kSequential) {
@@ -204,36 +249,26 @@ void Service::StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall c
     request.min_revision = call.min_revision;
     request.max_age_ms = call.max_age_ms;
   }
-  const CallId id = engine_->Read(request);
-  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+  Wait(engine_->Read(request), std::move(waiting));
 }
 
-template <typename StreamCall>
-void Service::StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route) {
+void Service::StartRound(Waiting waiting, int64_t timeout_ms) {
   ReadRequest request;
-  request.timeout_ms = call.timeout_ms;
-  const CallId id = engine_->Read(request);
-  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+  request.timeout_ms = timeout_ms;
+  Wait(engine_->Read(request), std::move(waiting));
+  hooks_.touch();
 }
 
 // A quorum round first: the backup is to cover everything that was acknowledged before.
-void Service::StartBackup(std::shared_ptr<net::Exchange> exchange,
-                          api::SnapshotCall call,
-                          Route route) {
+void Service::StartBackup(Waiting waiting) {
   if (backup_busy_) {
-    net::HttpResponse response =
-        api::RenderError(call.render, MakeContext(),
-                         {Errc::kOverloaded, Outcome::kNotApplied,
-                          "this node sends a backup already: one at a time"});
-    stats_.Count(route, response.status, 0);
-    exchange->Reply(std::move(response));
+    Refuse(waiting, {Errc::kOverloaded, Outcome::kNotApplied,
+                     "this node sends a backup already: one at a time"});
     return;
   }
   backup_busy_ = true;
-  ReadRequest request;
-  request.timeout_ms = call.timeout_ms;
-  const CallId id = engine_->Read(request);
-  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
+  const int64_t timeout_ms = std::get<api::SnapshotCall>(waiting.call).timeout_ms;
+  StartRound(std::move(waiting), timeout_ms);
 }
 
 void Service::BeginBackup(Waiting waiting, ClusterTime time) {
@@ -252,7 +287,7 @@ void Service::BeginBackup(Waiting waiting, ClusterTime time) {
         context.time = time;
         net::HttpResponse head =
             api::RenderSnapshotHead(std::get<api::SnapshotCall>(shared->call).render, context);
-        stats_.Count(shared->route, head.status, MonotonicUs() - shared->started_us);
+        Note(*shared, head.status);
         backup_ = std::make_unique<Backup>(io_, std::move(shared->exchange), std::move(head),
                                            std::move(state), header, [this] {
                                              backup_.reset();
@@ -261,16 +296,7 @@ void Service::BeginBackup(Waiting waiting, ClusterTime time) {
       });
 }
 
-// A quorum round first: whom to move to is judged by the membership as it is now.
-void Service::StartMove(std::shared_ptr<net::Exchange> exchange,
-                        api::MoveLeaderCall call,
-                        Route route) {
-  ReadRequest request;
-  request.timeout_ms = call.timeout_ms;
-  const CallId id = engine_->Read(request);
-  Wait(id, {std::move(exchange), std::move(call), route, MonotonicUs()});
-}
-
+// Whom to move to is judged by the membership as it is now, after a quorum round.
 void Service::BeginMove(Waiting waiting, const api::MoveLeaderCall& call) {
   const Membership& membership = engine_->replica().membership();
   const std::string who = "member " + std::to_string(call.to.value);
@@ -328,9 +354,33 @@ void Service::GoOnWithMoves(int64_t now_ms) {
   });
 }
 
+void Service::Refuse(const Waiting& waiting, const Error& error) {
+  const api::RenderOptions& render =
+      std::visit([](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
+  Reply(waiting, api::RenderError(render, MakeContext(), error));
+}
+
 void Service::Reply(const Waiting& waiting, net::HttpResponse response) {
-  stats_.Count(waiting.route, response.status, MonotonicUs() - waiting.started_us);
+  Note(waiting, response.status);
   waiting.exchange->Reply(std::move(response));
+}
+
+// What every answer leaves behind: the counters, and a line of the audit log if it matters there.
+void Service::Note(const Waiting& waiting, int status) {
+  stats_.Count(waiting.route, status, MonotonicUs() - waiting.started_us);
+  const bool is_on = machine() != nullptr && machine()->settings().auth_enabled != 0;
+  const bool refused = is_on && (status == 401 || status == 403);
+  if (!refused && !(waiting.audited && status < 300))
+    return;
+  const api::Context context = MakeContext();
+  const std::string user =
+      machine() == nullptr ? "" : machine()->UserName(waiting.who, context.time);
+  const net::HttpRequest& http = waiting.exchange->request();
+  const Audit::Request request{user, waiting.exchange->remote(), http.method, http.target};
+  if (refused)
+    audit_.Refused(request, status, MonotonicMs());
+  else
+    audit_.Changed(request, status, context.revision.value);
 }
 
 void Service::OnChangesDone(std::vector<ChangeDone> changes) {
@@ -346,38 +396,54 @@ void Service::OnChangesDone(std::vector<ChangeDone> changes) {
 }
 
 void Service::OnReadsReady(std::vector<ReadReady> reads) {
-  const int64_t now_ms = MonotonicMs();
   for (ReadReady& ready : reads) {
     auto node = calls_.extract(ready.call);
-    if (node.empty()) {
-      sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()), now_ms);
-      continue;
-    }
-    Waiting& waiting = node.mapped();
-    const api::RenderOptions& render = std::visit(
-        [](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
-    if (!ready.time) {
-      if (std::holds_alternative<api::SnapshotCall>(waiting.call))
-        backup_busy_ = false;
-      Reply(waiting, api::RenderError(render, MakeContext(), ready.time.error()));
-    } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
-      ServeRead(waiting, *read, *ready.time);
-    } else if (const auto* watch = std::get_if<api::WatchCall>(&waiting.call)) {
-      stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *watch, now_ms),
-                   MonotonicUs() - waiting.started_us);
-    } else if (std::holds_alternative<api::WatchSocketCall>(waiting.call)) {
-      net::HttpResponse head = api::RenderSocketHead(render, MakeContext());
-      stats_.Count(waiting.route, head.status, MonotonicUs() - waiting.started_us);
-      sockets_->Open(waiting.exchange, std::move(head));
-    } else if (const auto* observe = std::get_if<api::ObserveCall>(&waiting.call)) {
-      stats_.Count(waiting.route, streams_->Begin(waiting.exchange, *observe, now_ms),
-                   MonotonicUs() - waiting.started_us);
-    } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
-      const api::MoveLeaderCall call = *move;
-      BeginMove(std::move(waiting), call);
-    } else {
-      BeginBackup(std::move(waiting), *ready.time);
-    }
+    if (node.empty())
+      sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()),
+                            MonotonicMs());
+    else
+      OnReadReady(std::move(node.mapped()), ready.time);
+  }
+}
+
+void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
+  if (waiting.at_the_door) {
+    if (ready)
+      Enter(std::move(waiting));
+    else
+      Refuse(waiting, ready.error());
+    return;
+  }
+  Status permitted = ready ? Done() : Status(ready.error());
+  if (const std::optional<auth::Need> need = NeedHere(waiting.call); ready && need)
+    permitted = machine()->Permits(waiting.who, *need, *ready);
+  if (!permitted) {
+    if (std::holds_alternative<api::SnapshotCall>(waiting.call))
+      backup_busy_ = false;
+    Refuse(waiting, permitted.error());
+  } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
+    ServeRead(waiting, *read, *ready);
+  } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
+    const api::MoveLeaderCall call = *move;
+    BeginMove(std::move(waiting), call);
+  } else if (std::holds_alternative<api::SnapshotCall>(waiting.call)) {
+    BeginBackup(std::move(waiting), *ready);
+  } else {
+    BeginStream(std::move(waiting));
+  }
+}
+
+void Service::BeginStream(Waiting waiting) {
+  const int64_t now_ms = MonotonicMs();
+  if (const auto* watch = std::get_if<api::WatchCall>(&waiting.call)) {
+    Note(waiting, streams_->Begin(waiting.exchange, *watch, waiting.who, now_ms));
+  } else if (const auto* observe = std::get_if<api::ObserveCall>(&waiting.call)) {
+    Note(waiting, streams_->Begin(waiting.exchange, *observe, waiting.who, now_ms));
+  } else {
+    const auto& socket = std::get<api::WatchSocketCall>(waiting.call);
+    net::HttpResponse head = api::RenderSocketHead(socket.render, MakeContext());
+    Note(waiting, head.status);
+    sockets_->Open(waiting.exchange, std::move(head), waiting.who);
   }
 }
 
@@ -395,13 +461,14 @@ void Service::ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime
     }
     context.revision = call.min_revision;
   }
-  const Result<machine::QueryResult> result = machine.Read(call.query, time);
+  const Result<machine::QueryResult> result = machine.ReadFor(waiting.who, call.query, time);
   Reply(waiting,
         result ? api::RenderQuery(call.render, context, *result)
                : api::RenderError(call.render, context, result.error(), machine.tree().floor()));
 }
 
 void Service::OnRevisions(const std::vector<store::RevisionRef>& revisions) {
+  streams_->JudgeAgain();
   if (!revisions.empty())
     streams_->Publish(revisions);
 }
@@ -531,7 +598,8 @@ Status Service::Ready() const {
   return Done();
 }
 
-void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route) {
+void Service::AnswerPlain(const Waiting& waiting) {
+  const auto& call = std::get<api::PlainCall>(waiting.call);
   const api::Context context = MakeContext();
   net::HttpResponse response;
   switch (call.kind) {
@@ -565,8 +633,7 @@ void Service::AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, R
       break;
     }
   }
-  stats_.Count(route, response.status, 0);
-  exchange->Reply(std::move(response));
+  Reply(waiting, std::move(response));
 }
 
 }  // namespace synod::node

@@ -20,6 +20,8 @@
 #include "src/api/call.h"
 #include "src/api/render.h"
 #include "src/net/http_server.h"
+#include "src/node/access.h"
+#include "src/node/audit.h"
 #include "src/node/backup.h"
 #include "src/node/engine.h"
 #include "src/node/request_stats.h"
@@ -51,7 +53,7 @@ class Service : public net::HttpHandler {
     // Hands out the state of a checkpoint at that slot or a later one, as soon as there is one.
     std::function<void(Slot at_least, StateTaker taker)> take_state;
   };
-  Service(net::asio::io_context& io, api::HttpPolicy policy, Hooks hooks);
+  Service(net::asio::io_context& io, api::HttpPolicy policy, AccessRules rules, Hooks hooks);
   ~Service() override;
 
   // The engine exists from the moment that the cluster is known.
@@ -81,17 +83,14 @@ class Service : public net::HttpHandler {
  private:
   struct Waiting {
     std::shared_ptr<net::Exchange> exchange;
-    // What to do when the engine answers.
-    std::variant<api::ChangeCall,
-                 api::ReadCall,
-                 api::WatchCall,
-                 api::WatchSocketCall,
-                 api::ObserveCall,
-                 api::MoveLeaderCall,
-                 api::SnapshotCall>
-        call;
+    api::Call call;  // what to do when the engine answers
     Route route = Route::kOther;
     int64_t started_us = 0;
+    auth::Principal who;
+    // The engine is asked for a round because this replica does not know who asks; then the call
+    // begins.
+    bool at_the_door = false;
+    bool audited = false;
   };
   // A hand-over of leadership that somebody asked for.
   struct Move {
@@ -105,22 +104,29 @@ class Service : public net::HttpHandler {
   };
 
   api::Context MakeContext() const;
-  void Start(const std::shared_ptr<net::Exchange>& exchange, api::Call call, Route route);
-  void StartChange(std::shared_ptr<net::Exchange> exchange, api::ChangeCall call, Route route);
-  void StartRead(std::shared_ptr<net::Exchange> exchange, api::ReadCall call, Route route);
-  void StartBackup(std::shared_ptr<net::Exchange> exchange, api::SnapshotCall call, Route route);
+  const machine::Machine* machine() const;
+  ClusterTime Now() const;
+  // Lets the call in, asks the others whether it may come in, or refuses it.
+  void Enter(Waiting waiting);
+  void Start(Waiting waiting);
+  void StartChange(Waiting waiting);
+  void StartRead(Waiting waiting);
+  void StartBackup(Waiting waiting);
   void BeginBackup(Waiting waiting, ClusterTime time);
-  template <typename StreamCall>
-  void StartStream(std::shared_ptr<net::Exchange> exchange, StreamCall call, Route route);
-  void AnswerPlain(net::Exchange* exchange, const api::PlainCall& call, Route route);
-  void StartMove(std::shared_ptr<net::Exchange> exchange, api::MoveLeaderCall call, Route route);
+  // Begins by a quorum round.
+  void StartRound(Waiting waiting, int64_t timeout_ms);
+  void OnReadReady(Waiting waiting, const Result<ClusterTime>& ready);
+  void BeginStream(Waiting waiting);
+  void AnswerPlain(const Waiting& waiting);
   void BeginMove(Waiting waiting, const api::MoveLeaderCall& call);
   // What it ended with; nullopt: not yet.
   std::optional<net::HttpResponse> GoOn(Move* move, int64_t now_ms);
   void GoOnWithMoves(int64_t now_ms);
   void Wait(CallId id, Waiting waiting);
   void ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time);
+  void Refuse(const Waiting& waiting, const Error& error);
   void Reply(const Waiting& waiting, net::HttpResponse response);
+  void Note(const Waiting& waiting, int status);
   std::optional<api::StatusView::Leader> LeaderView() const;
   api::StatusView MakeStatus() const;
   std::vector<api::MemberStatus> MakeMembers() const;
@@ -129,6 +135,8 @@ class Service : public net::HttpHandler {
   net::asio::io_context& io_;
   const api::Limits limits_;
   const api::HttpPolicy policy_;
+  const AccessRules rules_;
+  Audit audit_;
   const Hooks hooks_;
   Engine* engine_ = nullptr;
   std::unique_ptr<Streams> streams_;

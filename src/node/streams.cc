@@ -5,6 +5,7 @@
 
 #include "src/base/check.h"
 #include "src/base/path.h"
+#include "src/node/access.h"
 
 namespace synod::node {
 namespace {
@@ -30,13 +31,15 @@ Streams::~Streams() = default;
 
 int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
                    const api::WatchCall& call,
+                   const auth::Principal& who,
                    int64_t now_ms) {
   if (call.format == api::StreamFormat::kLongPoll)
-    return BeginPoll(std::move(exchange), call, now_ms);
+    return BeginPoll(std::move(exchange), call, who, now_ms);
   const auto sink = std::make_shared<HttpSink>(exchange, call.format);
   Stream stream;
   stream.sink = sink;
   stream.base64 = call.render.base64;
+  stream.viewer = ViewerOf(who, NeedOfWatch(call.spec));
   const Result<watch::WatchId> id = Add(call.spec, call.from_revision, std::move(stream), now_ms);
   if (!id)
     return Refuse(exchange.get(), call.render, id.error());
@@ -49,9 +52,11 @@ int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
 
 int Streams::BeginPoll(std::shared_ptr<net::Exchange> exchange,
                        const api::WatchCall& call,
+                       const auth::Principal& who,
                        int64_t now_ms) {
   Stream stream;
   stream.base64 = call.render.base64;
+  stream.viewer = ViewerOf(who, NeedOfWatch(call.spec));
   stream.poll = std::make_unique<Poll>(
       Poll{exchange, call.render, api::LongPoll(call.render.base64), poll_deadlines_.end()});
   const Result<watch::WatchId> id = Add(call.spec, call.from_revision, std::move(stream), now_ms);
@@ -65,11 +70,13 @@ int Streams::BeginPoll(std::shared_ptr<net::Exchange> exchange,
 
 int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
                    const api::ObserveCall& call,
+                   const auth::Principal& who,
                    int64_t now_ms) {
   const auto sink = std::make_shared<HttpSink>(exchange, call.format);
   Stream stream;
   stream.sink = sink;
   stream.base64 = call.render.base64;
+  stream.viewer = ViewerOf(who, {auth::Verb::kLock, call.path});
   stream.election = std::make_unique<Election>(Election{call.path, std::nullopt});
   // The election's own node says who leads, so that its history is the history of leaders.
   watch::Spec spec;
@@ -91,12 +98,14 @@ int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
 Status Streams::Begin(std::shared_ptr<Sink> sink,
                       uint64_t tag,
                       const api::WatchCall& call,
+                      const auth::Principal& who,
                       int64_t now_ms,
                       watch::WatchId* id) {
   Stream stream;
   stream.sink = sink;
   stream.tag = tag;
   stream.base64 = call.render.base64;
+  stream.viewer = ViewerOf(who, NeedOfWatch(call.spec));
   const Result<watch::WatchId> added =
       Add(call.spec, call.from_revision, std::move(stream), now_ms);
   if (!added)
@@ -139,12 +148,44 @@ int Streams::Refuse(net::Exchange* exchange, const api::RenderOptions& render, c
   return status;
 }
 
+std::unique_ptr<const Streams::Viewer> Streams::ViewerOf(const auth::Principal& who,
+                                                         auth::Need need) {
+  return who.nobody() ? nullptr : std::make_unique<const Viewer>(Viewer{who, std::move(need)});
+}
+
+bool Streams::MaySee(const Stream& stream, ClusterTime now) const {
+  if (machine_->settings().auth_enabled == 0)
+    return true;
+  return stream.viewer != nullptr &&
+         machine_->Permits(stream.viewer->who, stream.viewer->need, now).has_value();
+}
+
+void Streams::JudgeAgain() {
+  if (judged_ == machine_->permission_changes())
+    return;
+  judged_ = machine_->permission_changes();
+  const ClusterTime now = context_().time;
+  std::vector<watch::WatchId> denied;
+  for (const auto& [id, s] : streams_)
+    if (!MaySee(s, now))
+      denied.push_back(id);
+  std::sort(denied.begin(), denied.end());
+  for (const watch::WatchId id : denied) {
+    const Stream& s = streams_.at(id);
+    ++counters_.denied;
+    End(id, s.sink ? api::RenderDenied(s.sink->format) : std::string(),
+        {Errc::kPermissionDenied, Outcome::kNotApplied, "the permission was withdrawn"});
+  }
+}
+
 void Streams::Publish(const std::vector<store::RevisionRef>& revisions) {
   for (const store::RevisionRef& revision : revisions) hub_.Publish(revision);
   PumpReady();
 }
 
 void Streams::OnStateReplaced() {
+  judged_.reset();
+  JudgeAgain();
   hub_.Rebase(&machine_->tree());
   PumpReady();
 }
@@ -154,6 +195,8 @@ void Streams::PumpReady() {
 }
 
 void Streams::PumpOne(watch::WatchId id) {
+  // The machine may be further than what was published.
+  JudgeAgain();
   const auto it = streams_.find(id);
   if (it == streams_.end())
     return;
@@ -289,6 +332,7 @@ void Streams::Forget(watch::WatchId id) {
 
 void Streams::Tick(int64_t now_ms) {
   now_ms_ = now_ms;
+  JudgeAgain();
   while (!poll_deadlines_.empty() && poll_deadlines_.begin()->first <= now_ms) {
     const watch::WatchId id = poll_deadlines_.begin()->second;
     FinishPoll(id, streams_.at(id).position + 1);

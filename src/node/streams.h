@@ -37,17 +37,27 @@ class Streams {
 
   // The linearizable round of the watch is over: begin at the machine's present revision. Answers
   // the exchange (410 if the history does not reach back) or makes it a stream. Gives the status.
-  int Begin(std::shared_ptr<net::Exchange> exchange, const api::WatchCall& call, int64_t now_ms);
-  int Begin(std::shared_ptr<net::Exchange> exchange, const api::ObserveCall& call, int64_t now_ms);
+  // `who` was permitted to see it, and is asked for again whenever that may have changed.
+  int Begin(std::shared_ptr<net::Exchange> exchange,
+            const api::WatchCall& call,
+            const auth::Principal& who,
+            int64_t now_ms);
+  int Begin(std::shared_ptr<net::Exchange> exchange,
+            const api::ObserveCall& call,
+            const auth::Principal& who,
+            int64_t now_ms);
   // As one of many of `sink`, which knows it as `tag`. `*id` is set before anything is written.
   Status Begin(std::shared_ptr<Sink> sink,
                uint64_t tag,
                const api::WatchCall& call,
+               const auth::Principal& who,
                int64_t now_ms,
                watch::WatchId* id);
   // Ends a stream without a word.
   void Forget(watch::WatchId id);
 
+  // Ends what may not be seen any more, if permissions have changed. Nothing is shown before.
+  void JudgeAgain();
   void Publish(const std::vector<store::RevisionRef>& revisions);
   // The machine holds a later state now (a snapshot): streams go on as far as its history reaches
   // back, the others end as `compacted`.
@@ -66,6 +76,7 @@ class Streams {
     uint64_t messages = 0;
     uint64_t overflows = 0;
     uint64_t compacted = 0;
+    uint64_t denied = 0;
   };
   const Counters& counters() const { return counters_; }
 
@@ -82,8 +93,14 @@ class Streams {
     std::string path;
     std::optional<machine::Holder> leader;  // as last told
   };
+  // Who sees a stream, and what he must be permitted for it.
+  struct Viewer {
+    auth::Principal who;
+    auth::Need need;
+  };
   struct Stream {
     std::shared_ptr<Sink> sink;
+    std::unique_ptr<const Viewer> viewer;  // null: somebody who showed nothing
     uint64_t tag = 0;
     Revision position;   // everything up to here is delivered or does not match
     Revision announced;  // the last id that the client has
@@ -99,7 +116,10 @@ class Streams {
   int Refuse(net::Exchange* exchange, const api::RenderOptions& render, const Error& error);
   int BeginPoll(std::shared_ptr<net::Exchange> exchange,
                 const api::WatchCall& call,
+                const auth::Principal& who,
                 int64_t now_ms);
+  static std::unique_ptr<const Viewer> ViewerOf(const auth::Principal& who, auth::Need need);
+  bool MaySee(const Stream& stream, ClusterTime now) const;
   void PumpReady();
   void PumpOne(watch::WatchId id);
   // True if the sink is full: the stream is put among those that wait for it.
@@ -126,6 +146,7 @@ class Streams {
   std::vector<std::weak_ptr<Sink>> blocked_;
   Counters counters_;
   int64_t now_ms_ = 0;
+  std::optional<uint64_t> judged_;  // the machine's permission_changes() then
 };
 
 }  // namespace synod::node

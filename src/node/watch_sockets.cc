@@ -6,6 +6,7 @@
 
 #include "src/api/watch_socket.h"
 #include "src/net/websocket.h"
+#include "src/node/access.h"
 #include "src/node/sink.h"
 
 namespace synod::node {
@@ -17,8 +18,11 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
     uint64_t number = 0;  // of its stream, or of the quorum round that it waits for
   };
 
-  Socket(WatchSockets* owner, std::shared_ptr<net::Exchange> exchange)
-      : Sink(api::StreamFormat::kNdjson), owner_(owner), exchange_(std::move(exchange)) {}
+  Socket(WatchSockets* owner, std::shared_ptr<net::Exchange> exchange, auth::Principal principal)
+      : Sink(api::StreamFormat::kNdjson),
+        who(std::move(principal)),
+        owner_(owner),
+        exchange_(std::move(exchange)) {}
 
   void Send(std::string text) {
     auto bytes = std::make_shared<const std::string>(std::move(text));
@@ -51,6 +55,7 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
     exchange_->OnDrained(std::move(callback));
   }
 
+  const auth::Principal who;
   boost::unordered_flat_map<uint64_t, Watch> watches;  // by the client's id
 
  private:
@@ -62,8 +67,10 @@ WatchSockets::WatchSockets(Engine* engine, Streams* streams, std::function<void(
     : engine_(engine), streams_(streams), touch_(std::move(touch)) {}
 WatchSockets::~WatchSockets() = default;
 
-void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange, net::HttpResponse head) {
-  const auto socket = std::make_shared<Socket>(this, exchange);
+void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange,
+                        net::HttpResponse head,
+                        const auth::Principal& who) {
+  const auto socket = std::make_shared<Socket>(this, exchange, who);
   sockets_.insert(socket);
   const auto with_socket = [this, weak = std::weak_ptr<Socket>(socket)](const auto& act) {
     if (const auto found = weak.lock())
@@ -128,9 +135,12 @@ void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms)
   const Pending& pending = node.mapped();
   Socket::Watch& watch = pending.socket->watches.at(pending.id);
   watch.begun = true;
-  const Status begun =
-      ready ? streams_->Begin(pending.socket, pending.id, pending.call, now_ms, &watch.number)
-            : ready;
+  const auth::Principal& who = pending.socket->who;
+  Status begun = ready;
+  if (begun)
+    begun = engine_->machine().Permits(who, NeedOfWatch(pending.call.spec), engine_->Now());
+  if (begun)
+    begun = streams_->Begin(pending.socket, pending.id, pending.call, who, now_ms, &watch.number);
   if (begun)
     return;
   pending.socket->watches.erase(pending.id);

@@ -29,7 +29,10 @@ class WatchSockets {
   WatchSockets(Engine* engine, Streams* streams, std::function<void()> touch);
   ~WatchSockets();
 
-  void Open(const std::shared_ptr<net::Exchange>& exchange, net::HttpResponse head);
+  // Each watch is judged by what `who` may see.
+  void Open(const std::shared_ptr<net::Exchange>& exchange,
+            net::HttpResponse head,
+            const auth::Principal& who);
   // A read of the engine is ready; nothing happens if it is of nobody here.
   void OnReadReady(CallId call, const Status& ready, int64_t now_ms);
   // The streams have been ended: refuses the watches that had not begun, and closes all.

@@ -72,6 +72,7 @@ TEST(SettingsCallsTest, WhatIsWrongIsNamed) {
       {R"({"quota.bytes":"1g"})", "quota.bytes must be an integer from 65536 to 68719476736"},
       {R"({"quota.bytes":65535})", "quota.bytes must be an integer from 65536 to 68719476736"},
       {R"({"value.bytes_max":1048577})", "value.bytes_max must be an integer from 1 to 1048576"},
+      {R"({"auth.enabled":1})", "auth.enabled must be true or false"},
       {R"({"history.keep_ms":null})", "history.keep_ms must be an integer from 1000 to 2592000000"},
       {R"([1])", "the body must be a JSON object"},
   };
@@ -90,7 +91,8 @@ TEST(SettingsCallsTest, AreAnsweredWhole) {
       R"({"value.bytes_max":1048576,"lease.ttl_ms_min":500,"lease.ttl_ms_max":86400000,)"
       R"("history.keep_ms":600000,"history.keep_bytes":536870912,)"
       R"("idempotency.retention_ms":600000,"idempotency.bytes_max":134217728,)"
-      R"("quota.bytes":2147483648,"change.nodes_max":10000,"change.bytes_max":16777216})";
+      R"("quota.bytes":2147483648,"change.nodes_max":10000,"change.bytes_max":16777216,)"
+      R"("auth.enabled":false})";
   EXPECT_EQ(RenderQuery({}, TestContext(), auth::Settings()).body, expected);
   machine::Answer answer;
   answer.revision = Revision(17);

@@ -24,7 +24,7 @@ TEST(CommandCodecTest, EveryCommandDecodesToItself) {
     ASSERT_TRUE(decoded.has_value()) << index;
     EXPECT_EQ(decoded->operation.index(), index);
     EXPECT_EQ(decoded->id, command.id);
-    EXPECT_EQ(decoded->user, command.user);
+    EXPECT_EQ(decoded->principal, command.principal);
     EXPECT_EQ(decoded->idempotency_key, command.idempotency_key);
     EXPECT_EQ(decoded->fingerprint, command.fingerprint);
     EXPECT_EQ(decoded->not_after, command.not_after);

@@ -69,7 +69,7 @@ class MachineTest : public testing::Test {
   Command Make(Operation operation) {
     Command command;
     command.id = {NodeId(1), 77, ++last_seq};
-    command.user = user;
+    command.principal.user = user;
     command.operation = std::move(operation);
     return command;
   }

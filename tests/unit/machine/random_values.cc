@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "session/lease_table.h"
+
 namespace synod::machine {
 namespace {
 
@@ -188,6 +190,61 @@ auth::SettingValues RandomSettings(Random& r) {
   return changes;
 }
 
+std::string RandomName(Random& r) { return "name " + std::to_string(r.Below(1000)); }
+Bytes RandomTokenHash(Random& r) {
+  Bytes hash(auth::kTokenHashBytes, '\0');
+  for (char& c : hash) c = static_cast<char>(r.Below(256));
+  return hash;
+}
+
+auth::Role RandomRole(Random& r) {
+  auth::Role role{RandomName(r), {}};
+  std::set<std::string, session::PathLess> prefixes;
+  for (uint64_t i = r.Below(4); i > 0; --i) prefixes.insert(RandomPath(r));
+  for (const std::string& prefix : prefixes)
+    role.permissions.push_back({prefix, static_cast<uint8_t>(r.Between(1, auth::kAllVerbs))});
+  return role;
+}
+
+auth::User RandomUser(Random& r) {
+  std::set<std::string> roles;
+  for (uint64_t i = r.Below(4); i > 0; --i) roles.insert(RandomName(r));
+  return {RandomName(r), {roles.begin(), roles.end()}};
+}
+
+AnswerBody RandomDirectoryBody(Random& r, size_t index) {
+  switch (index) {
+    case 16:
+      return RoleAnswer{RandomRole(r), r.Chance(50)};
+    case 17:
+      return UserAnswer{RandomUser(r), r.Chance(50)};
+    case 18:
+      return TokenAnswer{{auth::TokenId(r.Below(kBig)), RandomName(r), RandomBytes(r),
+                          ClusterTime(RandomMs(r, kBig))}};
+    default:
+      return GoneAnswer{};
+  }
+}
+
+Operation RandomDirectoryOperation(Random& r, size_t index) {
+  switch (index) {
+    case 23:
+      return SetRole{RandomRole(r)};
+    case 24:
+      return DropRole{RandomName(r)};
+    case 25:
+      return SetUser{RandomUser(r)};
+    case 26:
+      return DropUser{RandomName(r)};
+    case 27:
+      return MakeToken{RandomName(r), RandomName(r), RandomTokenHash(r), RandomMs(r, kBig)};
+    case 28:
+      return RevokeToken{auth::TokenId(r.Below(kBig))};
+    default:
+      return SetUpAuth{RandomTokenHash(r)};
+  }
+}
+
 AnswerBody RandomBody(Random& r, size_t index) {
   switch (index) {
     case 0:
@@ -237,8 +294,10 @@ AnswerBody RandomBody(Random& r, size_t index) {
       return SettingsAnswer{RandomSettings(r)};
     case 14:
       return FenceAnswer{RandomToken(r)};
-    default:
+    case 15:
       return ForgetFenceAnswer{};
+    default:
+      return RandomDirectoryBody(r, index);
   }
 }
 
@@ -320,8 +379,10 @@ Operation RandomOperation(Random& r, size_t index) {
       return ChangeSettings{RandomSettings(r)};
     case 21:
       return RaiseFence{RandomPath(r), RandomToken(r)};
-    default:
+    case 22:
       return ForgetFence{RandomPath(r)};
+    default:
+      return RandomDirectoryOperation(r, index);
   }
 }
 
@@ -329,7 +390,11 @@ Command RandomCommand(Random& r, size_t index) {
   Command command;
   command.id = {NodeId(static_cast<uint32_t>(r.Below(9))), r.Next(), r.Below(kBig)};
   if (r.Chance(30))
-    command.user = "user" + std::to_string(r.Below(10));
+    command.principal.user = "user" + std::to_string(r.Below(10));
+  else if (r.Chance(30))
+    command.principal.token_hash = RandomTokenHash(r);
+  else
+    command.principal.node = r.Chance(30);
   if (r.Chance(50)) {
     command.idempotency_key = "key" + std::to_string(r.Below(1000));
     command.fingerprint = {r.Next(), r.Next()};

@@ -299,7 +299,7 @@ class LogWriter {
     }
     Command command;
     command.id = {NodeId(1), random_.Chance(80) ? 1 : random_.Between(2, 3), ++last_seq_};
-    command.user = random_.Chance(10) ? "ann" : "";
+    command.principal.user = random_.Chance(10) ? "ann" : "";
     command.operation = MakeOperation();
     if (random_.Chance(10))
       command.fences.push_back(AnyFence());

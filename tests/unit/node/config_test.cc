@@ -92,6 +92,35 @@ TEST(ConfigTest, ListensBeyondLoopbackOnlyWhenTold) {
   EXPECT_TRUE(FinishConfig(&config));
 }
 
+TEST(ConfigTest, WithAuthenticationClientsMayComeFromAnywhereAndPeersNot) {
+  NodeConfig config;
+  config.data_dir = "d";
+  config.client = {"0.0.0.0", 7301};
+  ASSERT_TRUE(SetOption(&config, "auth.required", "true"));
+  EXPECT_TRUE(FinishConfig(&config));
+  config.peer = {"0.0.0.0", 7302};
+  EXPECT_FALSE(FinishConfig(&config));
+  config.insecure_open = true;
+  EXPECT_TRUE(FinishConfig(&config));
+}
+
+TEST(ConfigTest, ABootstrapTokenIsReadFromItsFile) {
+  const std::string path = testing::TempDir() + "synod-bootstrap-token";
+  std::ofstream(path) << "0123456789abcdef\n";
+  NodeConfig config;
+  config.data_dir = "d";
+  ASSERT_TRUE(Load("auth: {bootstrap_token_file: " + path + "}\n", &config));
+  ASSERT_TRUE(FinishConfig(&config));
+  EXPECT_EQ(config.auth_bootstrap, "0123456789abcdef");
+  EXPECT_EQ(config.auth_join, config.auth_bootstrap);
+  EXPECT_TRUE(config.auth_required);
+  std::ofstream(path) << "short\n";
+  const Status refused = FinishConfig(&config);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail.find("short"), std::string::npos) << "it is a secret";
+  EXPECT_FALSE(SetOption(&config, "auth.enabled", "true")) << "no file switches it";
+}
+
 TEST(ConfigTest, TheInitialClusterListsTheNodeItself) {
   NodeConfig config;
   config.data_dir = "d";

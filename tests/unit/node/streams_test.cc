@@ -78,7 +78,7 @@ class StreamsTest : public machine::MachineTest {
     call.spec.scope = watch::Scope::kSubtree;
     call.from_revision = Revision(from);
     call.format = api::StreamFormat::kNdjson;
-    return streams_->Begin(sink, tag, call, now_ms_, &sink->ids[tag]);
+    return streams_->Begin(sink, tag, call, who_, now_ms_, &sink->ids[tag]);
   }
   // A put, told to the streams; its revision.
   uint64_t Put(const std::string& path, const std::string& value = "x") {
@@ -90,6 +90,7 @@ class StreamsTest : public machine::MachineTest {
 
   int64_t now_ms_ = 1'000'000;
   std::unique_ptr<Streams> streams_;
+  auth::Principal who_;
   std::shared_ptr<FakeSink> sink_ = std::make_shared<FakeSink>();
 };
 
@@ -212,6 +213,65 @@ TEST_F(StreamsTest, TheEndOfTheNodeTellsEveryStreamWhereToGoOn) {
   EXPECT_THAT(sink_->ended, ElementsAre(1, 2));
   EXPECT_EQ(streams_->size(), 0u);
   EXPECT_EQ(streams_->bytes(), 0u);
+}
+
+// Authentication is on; ann reads /a.
+class GuardedStreamsTest : public StreamsTest {
+ protected:
+  GuardedStreamsTest() {
+    who_.token_hash = Bytes(auth::kTokenHashBytes, 'a');
+    AsNode(machine::SetUpAuth{Bytes(auth::kTokenHashBytes, 'r')});
+    AsNode(machine::SetRole{{"reader", {{"/a", 1}}}});
+    AsNode(machine::SetUser{{"ann", {"reader"}}});
+    AsNode(machine::MakeToken{"ann", "", who_.token_hash, 0});
+  }
+  void AsNode(machine::Operation operation) {
+    machine::Command command = Make(std::move(operation));
+    command.principal = auth::OfNode();
+    ASSERT_EQ(CodeOf(Run(command)), Errc::kOk);
+  }
+  void PutAsNode(const std::string& path) {
+    AsNode(machine::Put{path, "x", std::nullopt, {}, false});
+  }
+};
+
+TEST_F(GuardedStreamsTest, AWithdrawnPermissionEndsThemBeforeAnythingLaterIsShown) {
+  ASSERT_TRUE(Watch(sink_, 1, "/a"));
+  PutAsNode("/a/1");
+  streams_->Publish(last_applied.revisions);
+  EXPECT_NE(sink_->Last(1).find("/a/1"), std::string::npos);
+  AsNode(machine::SetUser{{"ann", {}}});
+  PutAsNode("/a/2");
+  streams_->Publish(last_applied.revisions);
+  EXPECT_EQ(sink_->Last(1), "{\"type\":\"denied\"}\n");
+  EXPECT_THAT(sink_->ended, ElementsAre(1));
+  EXPECT_EQ(streams_->size(), 0u);
+  EXPECT_EQ(streams_->counters().denied, 1u);
+}
+
+TEST_F(GuardedStreamsTest, WhoStillMaySeesOn) {
+  ASSERT_TRUE(Watch(sink_, 1, "/a"));
+  AsNode(machine::SetRole{{"reader", {{"/a", 3}, {"/b", 1}}}});
+  PutAsNode("/a/1");
+  streams_->Publish(last_applied.revisions);
+  EXPECT_NE(sink_->Last(1).find("/a/1"), std::string::npos);
+}
+
+TEST_F(GuardedStreamsTest, OneThatIsBehindIsNotReadOnFromTheHistory) {
+  ASSERT_TRUE(Watch(sink_, 1, "/a"));
+  sink_->queued = size_t{1} << 20;  // the client takes nothing
+  PutAsNode("/a/1");
+  streams_->Publish(last_applied.revisions);
+  AsNode(machine::SetUser{{"ann", {}}});
+  sink_->Take();
+  EXPECT_EQ(sink_->Last(1), "{\"type\":\"denied\"}\n");
+}
+
+TEST_F(StreamsTest, WhoShowedNoTokenIsDeniedOnceItIsNeeded) {
+  ASSERT_TRUE(Watch(sink_, 1, "/a"));
+  Do(machine::SetUpAuth{Bytes(auth::kTokenHashBytes, 'r')});
+  streams_->JudgeAgain();
+  EXPECT_EQ(sink_->Last(1), "{\"type\":\"denied\"}\n");
 }
 
 }  // namespace

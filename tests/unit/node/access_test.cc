@@ -1,0 +1,92 @@
+// The door: who gets as far as the log, or this node's own state.
+#include "src/node/access.h"
+
+#include <gtest/gtest.h>
+
+#include "src/node/credentials.h"
+#include "tests/unit/machine/machine_fixture.h"
+
+namespace synod::node {
+namespace {
+
+using Kind = api::PlainCall::Kind;
+
+api::Call Plain(Kind kind) {
+  api::PlainCall call;
+  call.kind = kind;
+  return call;
+}
+
+class AccessTest : public machine::MachineTest {
+ protected:
+  void SwitchOn() { Do(machine::SetUpAuth{HashOfToken("root-token")}); }
+  static auth::Principal With(const std::string& token) { return {{}, HashOfToken(token), false}; }
+  // "open", "ask" or the code of the refusal.
+  std::string At(const api::Call& call, const auth::Principal& who, AccessRules rules = {}) {
+    const Result<Entrance> entrance = JudgeEntrance(rules, &machine(), call, who, now_);
+    if (!entrance)
+      return std::string(Name(entrance.error().code));
+    return *entrance == Entrance::kOpen ? "open" : "ask";
+  }
+};
+
+TEST_F(AccessTest, WhileItIsOffEverybodyIsLetInUnlessItIsRequired) {
+  EXPECT_EQ(At(api::ReadCall(), {}), "open");
+  EXPECT_EQ(At(api::ReadCall(), With("any")), "open");
+  EXPECT_EQ(At(api::ReadCall(), {}, {.required = true}), "not_ready");
+  EXPECT_EQ(At(Plain(Kind::kStatus), {}, {.required = true}), "not_ready");
+  EXPECT_EQ(At(Plain(Kind::kLivez), {}, {.required = true}), "open");
+  const Result<Entrance> unfounded =
+      JudgeEntrance({.required = true}, nullptr, api::ReadCall(), {}, now_);
+  EXPECT_TRUE(unfounded.has_error());
+}
+
+TEST_F(AccessTest, WhileItIsOnATokenIsNeededAndAnUnknownOneAskedFor) {
+  SwitchOn();
+  for (const api::Call& call :
+       {api::Call(api::ReadCall()), api::Call(api::ChangeCall()), api::Call(api::WatchCall()),
+        Plain(Kind::kStatus), Plain(Kind::kMetrics), Plain(Kind::kVersion)}) {
+    EXPECT_EQ(At(call, {}), "unauthenticated");
+    EXPECT_EQ(At(call, With("root-token")), "open");
+    EXPECT_EQ(At(call, With("new-or-wrong")), "ask") << "this replica may be behind";
+  }
+  for (const Kind kind : {Kind::kLivez, Kind::kReadyz, Kind::kHealthz})
+    EXPECT_EQ(At(Plain(kind), {}), "open");
+  EXPECT_EQ(At(Plain(Kind::kMetrics), {}, {.metrics_open = true}), "open");
+}
+
+TEST_F(AccessTest, WhatNoEntryCarriesIsJudgedHere) {
+  EXPECT_EQ(NeedHere(api::SnapshotCall()), (auth::Need{auth::Verb::kAdmin, "/"}));
+  EXPECT_EQ(NeedHere(api::MoveLeaderCall()), (auth::Need{auth::Verb::kAdmin, "/"}));
+  api::WatchCall watch;
+  watch.spec.path = "/a";
+  EXPECT_EQ(NeedHere(watch), (auth::Need{auth::Verb::kRead, "/a"}));
+  api::ObserveCall observe;
+  observe.path = "/e";
+  EXPECT_EQ(NeedHere(observe), (auth::Need{auth::Verb::kLock, "/e"}));
+  EXPECT_EQ(NeedHere(api::ReadCall()), std::nullopt) << "the machine judges";
+}
+
+TEST(CredentialsTest, TokensAreLongRandomAndKnownByTheirHash) {
+  const std::string token = NewToken();
+  EXPECT_NE(token, NewToken());
+  EXPECT_GE(token.size(), 40U);
+  EXPECT_EQ(HashOfToken(token).size(), auth::kTokenHashBytes);
+  EXPECT_EQ(HashOfToken("abc").substr(0, 4), "\xba\x78\x16\xbf") << "SHA-256";
+}
+
+TEST(CredentialsTest, OnlyABearerTokenIsTaken) {
+  const auto hash = [](const std::string& value) {
+    net::HttpRequest request;
+    request.headers = {{"authorization", value}};
+    return PrincipalOf(request).token_hash;
+  };
+  EXPECT_EQ(hash("Bearer abc"), HashOfToken("abc"));
+  EXPECT_EQ(hash("bearer  abc "), HashOfToken("abc"));
+  for (const char* other : {"Basic abc", "Bearer", "Bearer ", "abc", ""})
+    EXPECT_EQ(hash(other), Bytes()) << other;
+  EXPECT_TRUE(PrincipalOf(net::HttpRequest()).nobody());
+}
+
+}  // namespace
+}  // namespace synod::node
