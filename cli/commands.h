@@ -22,6 +22,7 @@ void AddLockCommands(CLI::App* app, Run* run);      // lock elect
 void AddMemberCommands(CLI::App* app, Run* run);    // member
 void AddSnapshotCommands(CLI::App* app, Run* run);  // snapshot
 void AddDebugCommands(CLI::App* app, Run* run);     // debug
+void AddAuthCommands(CLI::App* app, Run* run);      // auth
 void AddClusterCommands(CLI::App* app, Run* run);   // status leader
 
 // Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.

@@ -1,5 +1,6 @@
 // synod: the command line of a Synod cluster.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -43,6 +44,10 @@ int main(int argc, char** argv) {
       "--endpoints", endpoints,
       std::string("nodes to talk to, separated by commas; default $SYNOD_ENDPOINTS or ") +
           kDefaultEndpoint);
+  const char* token_from_environment = std::getenv("SYNOD_TOKEN");
+  std::string token = token_from_environment != nullptr ? token_from_environment : "";
+  app.add_option("--token", token,
+                 "who you are; default $SYNOD_TOKEN, which other users of this machine do not see");
   app.add_option("-o,--output", format, "table or json")->check(CLI::IsMember({"table", "json"}));
   app.add_option("--timeout", timeout, "how long to try; default 10s");
   app.fallthrough();
@@ -55,6 +60,7 @@ int main(int argc, char** argv) {
   synod::cli::AddLockCommands(&app, &run);
   synod::cli::AddMemberCommands(&app, &run);
   synod::cli::AddClusterCommands(&app, &run);
+  synod::cli::AddAuthCommands(&app, &run);
   synod::cli::AddSnapshotCommands(&app, &run);
   synod::cli::AddDebugCommands(&app, &run);
   try {
@@ -70,7 +76,10 @@ int main(int argc, char** argv) {
   const int64_t timeout_ms = synod::cli::ParseDurationMs(timeout);
   if (timeout_ms <= 0)
     return BadUsage("'" + timeout + "' is no duration: 10s, 500ms, 2m, 1h");
-  synod::cli::Session session(*std::move(parsed), format == "json" ? Format::kJson : Format::kTable,
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
+    return BadUsage("--token: not the form of a token");
+  synod::cli::Session session(*std::move(parsed), token,
+                              format == "json" ? Format::kJson : Format::kTable,
                               std::chrono::milliseconds(timeout_ms));
   return run(session);
 }

@@ -37,8 +37,11 @@ enum class Format { kTable, kJson };
 
 class Session {
  public:
-  Session(std::vector<client::Endpoint> endpoints, Format format, std::chrono::milliseconds timeout)
-      : client_(std::move(endpoints)), format_(format), timeout_(timeout) {}
+  Session(std::vector<client::Endpoint> endpoints,
+          std::string token,
+          Format format,
+          std::chrono::milliseconds timeout)
+      : client_(std::move(endpoints), std::move(token)), format_(format), timeout_(timeout) {}
 
   client::Client& client() { return client_; }
   bool json() const { return format_ == Format::kJson; }
