@@ -4,11 +4,22 @@
 
 namespace synod::sim {
 
+const Bytes kAdministratorHash(auth::kTokenHashBytes, 'a');
+
+auth::Principal Client::Who() const {
+  return shared_.world->swarm.auth ? auth::Principal{{}, kAdministratorHash, false}
+                                   : auth::Principal();
+}
+
 void Client::Later(Time delay) {
   busy_ = true;
   shared_.world->scheduler.After(delay, [this] {
-    if (!stopped_) {
+    if (!stopped_ && MayBegin()) {
       Next();
+      return;
+    }
+    if (!stopped_) {
+      Later(20 * kMillisecond);
       return;
     }
     busy_ = false;
@@ -41,6 +52,7 @@ void Client::ChangeFenced(machine::Operation operation,
   ++shared_.stats->changes;
   auto t = std::make_shared<Try>();
   t->command.operation = std::move(operation);
+  t->command.principal = Who();
   t->command.fences = std::move(fences);
   t->timeout_ms = timeout_ms;
   t->attempts_left = 1;

@@ -19,6 +19,9 @@
 
 namespace synod::sim {
 
+// The token of the one who may do everything, in runs with authentication.
+extern const Bytes kAdministratorHash;
+
 struct LoadStats {
   uint64_t changes = 0, reads = 0, applied = 0, refused = 0, not_applied = 0, unknown = 0;
   uint64_t retries = 0, replays = 0, holds = 0, fenced = 0, leases = 0, leads = 0, aged = 0;
@@ -58,6 +61,10 @@ class Client {
   // Begins the next thing; ends with Later().
   virtual void Next() = 0;
   virtual void OnStopped() {}
+  // Not before those are known who have tokens: a repeat would be another user's.
+  virtual bool MayBegin() const { return !shared_.world->swarm.auth || shared_.world->auth_ready; }
+  // Whose token its requests show.
+  virtual auth::Principal Who() const;
 
   // Next() after a time to think, or the end.
   void Later(Time delay);

@@ -104,10 +104,11 @@ void ClientPort::Change(NodeId node, machine::Command command, int64_t timeout_m
 void ClientPort::Read(NodeId node,
                       const node::ReadRequest& request,
                       machine::Query query,
-                      Done done) {
+                      Done done,
+                      const auth::Principal& who) {
   const AttemptRef attempt = Begin(node, request.timeout_ms, std::move(done));
-  Deliver(attempt, [this, attempt, request, query = std::move(query)](NodeHost& host) {
-    attempt->call = host.Read(request, query, [this, attempt](const ReadReply& r) {
+  Deliver(attempt, [this, attempt, request, query = std::move(query), who](NodeHost& host) {
+    const auto done = [this, attempt](const ReadReply& r) {
       Reply reply{.kind = r.served ? Reply::Kind::kAnswer : Reply::Kind::kError};
       if (r.served)
         reply.read = r.result;
@@ -117,7 +118,8 @@ void ClientPort::Read(NodeId node,
       reply.served_at = r.served_at;
       reply.time = r.time;
       Answer(attempt, std::move(reply));
-    });
+    };
+    attempt->call = host.Read(request, query, done, who);
   });
 }
 

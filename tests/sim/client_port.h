@@ -41,7 +41,11 @@ class ClientPort {
   ClientPort(World* world, Random random);
 
   void Change(NodeId node, machine::Command command, int64_t timeout_ms, Done done);
-  void Read(NodeId node, const node::ReadRequest& request, machine::Query query, Done done);
+  void Read(NodeId node,
+            const node::ReadRequest& request,
+            machine::Query query,
+            Done done,
+            const auth::Principal& who = auth::OfNode());
 
   // Requests to and answers of this node are lost while it is cut.
   void SetCut(NodeId node, bool cut) { cut_[node.value] = cut; }

@@ -398,8 +398,8 @@ void NodeHost::ServeReads(std::vector<node::ReadReady> reads) {
       continue;
     }
     const machine::Machine& machine = engine_->machine();
-    read.done({machine.Read(read.query, *ready.time), true, machine.revision(), *ready.time,
-               world_->scheduler.now()});
+    read.done({machine.ReadFor(read.who, read.query, *ready.time), true, machine.revision(),
+               *ready.time, world_->scheduler.now()});
   }
 }
 
@@ -522,6 +522,7 @@ void NodeHost::Rot() {
     put.path = path;
     put.value = "rot";
     machine::Command command;
+    command.principal = auth::OfNode();
     command.operation = put;
     wrong.push_back(machine::Encode(command));
   }
@@ -658,10 +659,13 @@ Result<node::CallId> NodeHost::Change(machine::Command command,
   return call;
 }
 
-node::CallId NodeHost::Read(const node::ReadRequest& request, machine::Query query, ReadDone done) {
+node::CallId NodeHost::Read(const node::ReadRequest& request,
+                            machine::Query query,
+                            ReadDone done,
+                            const auth::Principal& who) {
   engine_->Advance(NowMs());
   const node::CallId call = engine_->Read(request);
-  reads_[call] = {std::move(query), std::move(done)};
+  reads_[call] = {std::move(query), std::move(done), who};
   ScheduleTurn();
   return call;
 }

@@ -59,6 +59,7 @@ struct World {
   RunStats stats;
   std::map<NodeId, uint32_t> builds;  // machine version that each process knows
   std::map<NodeId, NodeHost*> hosts;  // those that were removed, too
+  bool auth_ready = false;            // who is to be known is known
   bool members_change = false;        // a change was asked for and its outcome is not known
   World(const Swarm& s, bool print, Random network_random)
       : swarm(s),
@@ -145,7 +146,10 @@ class NodeHost final : public Endpoint {
   using ChangeDone = std::function<void(const ChangeReply&)>;
   using ReadDone = std::function<void(const ReadReply&)>;
   Result<node::CallId> Change(machine::Command command, int64_t timeout_ms, ChangeDone done);
-  node::CallId Read(const node::ReadRequest& request, machine::Query query, ReadDone done);
+  node::CallId Read(const node::ReadRequest& request,
+                    machine::Query query,
+                    ReadDone done,
+                    const auth::Principal& who);
   void Cancel(node::CallId call);
   // Runs after the hub has been told of new revisions.
   void SetHubListener(std::function<void()> listener) { hub_listener_ = std::move(listener); }
@@ -251,6 +255,7 @@ class NodeHost final : public Endpoint {
   struct PendingRead {
     machine::Query query;
     ReadDone done;
+    auth::Principal who;
   };
   std::map<node::CallId, PendingRead> reads_;
   std::set<node::CallId> cancelled_;  // may have ended in the same turn

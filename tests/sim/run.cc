@@ -7,6 +7,7 @@
 #include "tests/sim/claim_clients.h"
 #include "tests/sim/election_client.h"
 #include "tests/sim/fence_client.h"
+#include "tests/sim/guest_client.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/watcher.h"
@@ -64,6 +65,7 @@ class Run {
   FenceRegisters fences_;
   History history_;
   LoadStats load_;
+  GuestRole guest_role_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Watcher>> watchers_;
   History::Summary summary_;
@@ -133,6 +135,11 @@ void Run::MakeClients(Random* random) {
     clients_.push_back(std::make_unique<Operator>(
         shared, ++number, random->Fork(),
         [this](NodeId id, const Membership& membership) { Join(id, membership); }));
+  if (world_.swarm.auth) {
+    clients_.push_back(
+        std::make_unique<Administrator>(shared, ++number, random->Fork(), &guest_role_));
+    clients_.push_back(std::make_unique<Guest>(shared, ++number, random->Fork(), &guest_role_));
+  }
   for (uint32_t i = 0; i < world_.swarm.locks; ++i)
     claims_.WatchLock("/l" + std::to_string(i), machine::LockKind::kLock);
   claims_.WatchLock("/e0", machine::LockKind::kElection);
@@ -206,6 +213,8 @@ void Run::FinalWrite(NodeId node, size_t* open, bool* failed) {
   put.path = "/final/" + std::to_string(node.value);
   put.value = "done";
   command.operation = put;
+  if (world_.swarm.auth)
+    command.principal.token_hash = kAdministratorHash;
   port_->Change(node, command, 5'000, [this, node, open, failed](const Reply& reply) {
     // A single change that its client gave up can fill a small bound until its deadline.
     if (reply.kind == Reply::Kind::kError && reply.error.code == Errc::kOverloaded) {

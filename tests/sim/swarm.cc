@@ -181,6 +181,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random snapshots = root.Fork();
   Random versions = root.Fork();
   Random leases = root.Fork();
+  Random access = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -191,6 +192,7 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawSnapshots(&snapshots, &s);
   DrawVersions(&versions, &s);
   DrawLeases(&leases, &s);
+  s.auth = access.Chance(20);
   return s;
 }
 
@@ -212,6 +214,7 @@ std::string Describe(const Swarm& s) {
           std::to_string(s.fence_clients) + "+" + std::to_string(s.watchers);
   if (s.lease_ms > 0)
     text += ", leader leases of " + std::to_string(s.lease_ms) + " ms";
+  text += s.auth ? ", authentication" : "";
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

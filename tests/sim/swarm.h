@@ -102,6 +102,7 @@ struct Swarm {
   uint32_t lease_clients = 0;
   uint32_t election_clients = 0;
   uint32_t fence_clients = 0;
+  bool auth = false;  // authentication is on, and a guest may do little
   uint32_t watchers = 0;
   uint32_t paths = 0;
   uint32_t locks = 0;
