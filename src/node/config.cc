@@ -351,13 +351,11 @@ Status LoadEnvironment(const std::map<std::string, std::string>& environment, No
   return Done();
 }
 
-namespace {
-
-Status ReadTokens(NodeConfig* config) {
+Status ReadTokenFiles(NodeConfig* config) {
+  const std::string& join =
+      config->auth_join_file.empty() ? config->auth_bootstrap_file : config->auth_join_file;
   const std::pair<const std::string&, std::string*> files[] = {
-      {config->auth_bootstrap_file, &config->auth_bootstrap},
-      {config->auth_join_file.empty() ? config->auth_bootstrap_file : config->auth_join_file,
-       &config->auth_join}};
+      {config->auth_bootstrap_file, &config->auth_bootstrap}, {join, &config->auth_join}};
   for (const auto& [path, token] : files) {
     if (path.empty())
       continue;
@@ -366,11 +364,8 @@ Status ReadTokens(NodeConfig* config) {
       return read.error();
     *token = *std::move(read);
   }
-  config->auth_required |= !config->auth_bootstrap.empty();
   return Done();
 }
-
-}  // namespace
 
 Status FinishConfig(NodeConfig* config) {
   if (config->data_dir.empty())
@@ -397,8 +392,7 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
   if (Result<auth::Settings> settings = auth::Changed(config->first_settings, {}); !settings)
     return settings.error();
-  if (Status s = ReadTokens(config); !s)
-    return s;
+  config->auth_required |= !config->auth_bootstrap_file.empty();
   if (!config->insecure_open && !config->auth_required && !IsLoopback(config->client.host))
     return Bad(
         "authentication is off, so this node listens on loopback addresses only; set "

@@ -40,7 +40,7 @@ struct NodeConfig {
   bool auth_required = false;       // serves only while authentication is on
   std::string auth_bootstrap_file;  // the first administrator's token; implies auth_required
   std::string auth_join_file;       // the token shown to the cluster that this node joins
-  std::string auth_bootstrap;       // what the files hold, from FinishConfig() on
+  std::string auth_bootstrap;       // what the files hold, from ReadTokenFiles() on
   std::string auth_join;
   bool metrics_open = false;  // /metrics needs no credentials
   bool accept_data_loss = false;
@@ -72,6 +72,8 @@ Status LoadConfigFile(const std::string& path, NodeConfig* config);
 Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config);
 // Fills in what follows from the rest and checks what belongs together.
 Status FinishConfig(NodeConfig* config);
+// The tokens, once the rest is as it should be: kInvalidRequest, what is wrong with their files.
+Status ReadTokenFiles(NodeConfig* config);
 
 }  // namespace synod::node
 

@@ -152,5 +152,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   synod::node::SlowClock(config.debug_clock_permille);
+  if (const synod::Status s = synod::node::ReadTokenFiles(&config); !s)
+    return Fail(kUsage, s.error().detail);
   return Run(config);
 }

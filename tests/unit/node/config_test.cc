@@ -111,11 +111,12 @@ TEST(ConfigTest, ABootstrapTokenIsReadFromItsFile) {
   config.data_dir = "d";
   ASSERT_TRUE(Load("auth: {bootstrap_token_file: " + path + "}\n", &config));
   ASSERT_TRUE(FinishConfig(&config));
+  ASSERT_TRUE(ReadTokenFiles(&config));
   EXPECT_EQ(config.auth_bootstrap, "0123456789abcdef");
   EXPECT_EQ(config.auth_join, config.auth_bootstrap);
   EXPECT_TRUE(config.auth_required);
   std::ofstream(path) << "short\n";
-  const Status refused = FinishConfig(&config);
+  const Status refused = ReadTokenFiles(&config);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().detail.find("short"), std::string::npos) << "it is a secret";
   EXPECT_FALSE(SetOption(&config, "auth.enabled", "true")) << "no file switches it";
