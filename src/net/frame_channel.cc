@@ -57,9 +57,9 @@ void PrepareSocket(Socket& socket, const PeerOptions& options) {
 }
 
 FrameChannel::FrameChannel(std::shared_ptr<PeerShared> shared,
-                           Socket socket,
+                           Wire wire,
                            std::weak_ptr<ChannelOwner> owner)
-    : shared_(std::move(shared)), socket_(std::move(socket)), owner_(std::move(owner)) {}
+    : shared_(std::move(shared)), wire_(std::move(wire)), owner_(std::move(owner)) {}
 
 void FrameChannel::Start() { ArmRead(); }
 
@@ -95,11 +95,12 @@ void FrameChannel::Flush() {
   dirty_ = false;
   if (!open_ || write_armed_ || output_.empty())
     return;
-  switch (output_.WriteTo(socket_.native_handle(), &shared_->counters.bytes_sent)) {
+  switch (wire_.Write(&output_, &shared_->counters.bytes_sent)) {
     case OutputQueue::Written::kAll:
       return;
     case OutputQueue::Written::kBlocked:
-      ArmWrite();
+      if (!wire_.WritesAfterRead())
+        ArmWrite();
       return;
     case OutputQueue::Written::kFailed:
       // Not from within a call of the owner's.
@@ -109,7 +110,7 @@ void FrameChannel::Flush() {
 }
 
 void FrameChannel::ArmRead() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code ec) {
+  wire_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code ec) {
     if (self->open_ && ec != asio::error::operation_aborted)
       self->OnReadable();
   });
@@ -117,7 +118,7 @@ void FrameChannel::ArmRead() {
 
 void FrameChannel::ArmWrite() {
   write_armed_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
+  wire_.socket().async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
     self->write_armed_ = false;
     if (ec != asio::error::operation_aborted)
       self->Flush();
@@ -137,17 +138,18 @@ void FrameChannel::OnReadable() {
     return allowed && open_;
   };
   for (int round = 0; round < kReadsPerTurn; ++round) {
-    const ssize_t n = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    size_t n = 0;
+    const Wire::Got got = wire_.Read(scratch.data(), scratch.size(), &n);
+    if (got == Wire::Got::kBlocked)
       break;
-    if (n <= 0) {
+    if (got != Wire::Got::kBytes) {
+      if (!wire_.error().empty())
+        shared_->handler.OnBadPeer(wire_.error());
       End();
       return;
     }
-    shared_->counters.bytes_received += static_cast<uint64_t>(n);
-    const char* wrong = reader_.Feed({scratch.data(), static_cast<size_t>(n)}, on_frame);
+    shared_->counters.bytes_received += n;
+    const char* wrong = reader_.Feed({scratch.data(), n}, on_frame);
     if (!open_)
       return;
     if (wrong != nullptr || !allowed) {
@@ -155,9 +157,11 @@ void FrameChannel::OnReadable() {
       End();
       return;
     }
-    if (static_cast<size_t>(n) < scratch.size())
+    if (n < scratch.size() && wire_.ShortReadIsAll())
       break;
   }
+  if (wire_.WritesAfterRead())
+    Flush();
   ArmRead();
 }
 
@@ -173,22 +177,18 @@ void FrameChannel::End() {
 void FrameChannel::Close() {
   open_ = false;
   output_ = OutputQueue{};
-  error_code ignored;
-  socket_.close(ignored);
+  wire_.Close();
 }
 
 void FrameChannel::CloseWithGoodbye() {
   if (!open_)
     return;
   Queue(FrameType::kGoodbye, Bytes());
-  output_.WriteTo(socket_.native_handle(), &shared_->counters.bytes_sent);
+  (void)wire_.Write(&output_, &shared_->counters.bytes_sent);
   std::vector<char> dropped(size_t{64} << 10);
-  for (size_t total = 0; total < kDropBeforeClose;) {
-    const ssize_t n = ::recv(socket_.native_handle(), dropped.data(), dropped.size(), MSG_DONTWAIT);
-    if (n <= 0)
+  for (size_t total = 0, n = 0; total < kDropBeforeClose; total += n)
+    if (wire_.Read(dropped.data(), dropped.size(), &n) != Wire::Got::kBytes)
       break;
-    total += static_cast<size_t>(n);
-  }
   Close();
 }
 

@@ -18,6 +18,7 @@
 #include "src/net/loop.h"
 #include "src/net/output_queue.h"
 #include "src/net/peer_transport.h"
+#include "src/net/wire.h"
 
 namespace synod::net {
 
@@ -55,9 +56,7 @@ class ChannelOwner {
 
 class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
  public:
-  FrameChannel(std::shared_ptr<PeerShared> shared,
-               Socket socket,
-               std::weak_ptr<ChannelOwner> owner);
+  FrameChannel(std::shared_ptr<PeerShared> shared, Wire wire, std::weak_ptr<ChannelOwner> owner);
 
   void Start();
   void Queue(FrameType type, Bytes body);
@@ -80,7 +79,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void End();
 
   std::shared_ptr<PeerShared> shared_;
-  Socket socket_;
+  Wire wire_;
   std::weak_ptr<ChannelOwner> owner_;
   FrameReader reader_;
   OutputQueue output_;

@@ -45,11 +45,9 @@ void HttpShared::FlushDirty() {
   for (const auto& connection : batch) connection->Flush();
 }
 
-HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared,
-                               Socket socket,
-                               Tcp::endpoint remote)
+HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared, Wire wire, Tcp::endpoint remote)
     : shared_(std::move(shared)),
-      socket_(std::move(socket)),
+      wire_(std::move(wire)),
       remote_(std::move(remote)),
       parser_(LimitsOf(shared_->options)),
       active_ms_(shared_->now_ms) {}
@@ -93,8 +91,8 @@ void HttpConnection::ArmRead() {
   if (read_armed_ || !WantsInput())
     return;
   read_armed_ = true;
-  socket_.async_wait(Socket::wait_read,
-                     [self = shared_from_this()](error_code ec) { self->OnReadable(ec); });
+  wire_.socket().async_wait(Socket::wait_read,
+                            [self = shared_from_this()](error_code ec) { self->OnReadable(ec); });
 }
 
 void HttpConnection::OnReadable(error_code ec) {
@@ -106,23 +104,22 @@ void HttpConnection::OnReadable(error_code ec) {
   processing_ = true;
   std::vector<char>& scratch = shared_->scratch;
   for (int round = 0; round < kReadsPerTurn && WantsInput(); ++round) {
-    const ssize_t n = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    size_t n = 0;
+    const Wire::Got got = wire_.Read(scratch.data(), scratch.size(), &n);
+    if (got == Wire::Got::kBlocked)
       break;
-    if (n < 0) {
+    if (got == Wire::Got::kFailed) {
       Close();
       return;
     }
-    if (n == 0) {
+    if (got == Wire::Got::kEnd) {
       OnInputEnd();
       break;
     }
     active_ms_ = shared_->now_ms;
-    shared_->counters.received_bytes += static_cast<uint64_t>(n);
-    OnInput({scratch.data(), static_cast<size_t>(n)});
-    if (static_cast<size_t>(n) < scratch.size())
+    shared_->counters.received_bytes += n;
+    OnInput({scratch.data(), n});
+    if (n < scratch.size() && wire_.ShortReadIsAll())
       break;
   }
   processing_ = false;
@@ -320,7 +317,7 @@ void HttpConnection::Flush() {
   while (phase_ != Phase::kClosed) {
     if (!write_armed_ && !output_.empty()) {
       const size_t before = output_.bytes();
-      const auto written = output_.WriteTo(socket_.native_handle(), &shared_->counters.sent_bytes);
+      const auto written = wire_.Write(&output_, &shared_->counters.sent_bytes);
       AccountOutput(before, output_.bytes());
       if (output_.bytes() != before)
         active_ms_ = shared_->now_ms;
@@ -328,7 +325,7 @@ void HttpConnection::Flush() {
         Close();
         return;
       }
-      if (written == OutputQueue::Written::kBlocked)
+      if (written == OutputQueue::Written::kBlocked && !wire_.WritesAfterRead())
         ArmWrite();
     } else if (abandoned_) {
       Close();
@@ -354,7 +351,7 @@ void HttpConnection::Flush() {
 
 void HttpConnection::ArmWrite() {
   write_armed_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
+  wire_.socket().async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
     self->write_armed_ = false;
     if (ec != asio::error::operation_aborted)
       self->Flush();
@@ -381,7 +378,7 @@ void HttpConnection::Linger() {
   }
   phase_ = Phase::kLingering;
   linger_ms_ = shared_->now_ms;
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  wire_.EndOutput();
 }
 
 void HttpConnection::NotifyGone() {
@@ -415,8 +412,7 @@ void HttpConnection::Close() {
     return;
   const auto self = shared_from_this();
   phase_ = Phase::kClosed;
-  error_code ignored;
-  socket_.close(ignored);
+  wire_.Close();
   HttpCounters& counters = shared_->counters;
   counters.output_bytes -= std::exchange(output_held_, 0);
   counters.request_bytes -= std::exchange(input_held_, 0);

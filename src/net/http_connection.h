@@ -30,6 +30,7 @@
 #include "src/net/read_ahead.h"
 #include "src/net/request_parser.h"
 #include "src/net/websocket.h"
+#include "src/net/wire.h"
 
 namespace synod::net {
 
@@ -64,7 +65,7 @@ struct HttpShared {
 class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
                        private WebSocket::Owner {
  public:
-  HttpConnection(std::shared_ptr<HttpShared> shared, Socket socket, Tcp::endpoint remote);
+  HttpConnection(std::shared_ptr<HttpShared> shared, Wire wire, Tcp::endpoint remote);
   ~HttpConnection() override;
 
   void Start(std::list<std::shared_ptr<HttpConnection>>::iterator place);
@@ -141,7 +142,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   void MarkDirty();
 
   std::shared_ptr<HttpShared> shared_;
-  Socket socket_;
+  Wire wire_;
   const Tcp::endpoint remote_;
   std::list<std::shared_ptr<HttpConnection>>::iterator place_;
   Phase phase_ = Phase::kOpen;

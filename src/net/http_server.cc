@@ -155,7 +155,8 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
       return;
     ++counters.accepted;
     ++counters.connections;
-    auto connection = std::make_shared<HttpConnection>(shared_, std::move(socket), remote);
+    auto connection = std::make_shared<HttpConnection>(
+        shared_, Wire(std::move(socket), shared_->options.tls.get()), remote);
     shared_->connections.push_back(connection);
     connection->Start(std::prev(shared_->connections.end()));
     if (rejected)

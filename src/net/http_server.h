@@ -13,7 +13,7 @@
 // Thread        All of it, callbacks included, on the thread that runs the io_context.
 // Errors        Listen says why it could not. A broken connection is no error: it is closed, and
 //               what its exchanges are given afterwards is dropped.
-// Not here      What a request means, the rules for Host and Origin (src/api); TLS.
+// Not here      What a request means, the rules for Host and Origin (src/api).
 #ifndef SYNOD_NET_HTTP_SERVER_H_
 #define SYNOD_NET_HTTP_SERVER_H_
 
@@ -27,6 +27,7 @@
 #include "src/base/types.h"
 #include "src/net/asio.h"
 #include "src/net/http_types.h"
+#include "src/net/tls.h"
 
 namespace synod::net {
 
@@ -95,7 +96,8 @@ struct HttpOptions {
   std::chrono::seconds drain_timeout{5};
   std::chrono::seconds socket_ping_after{10};  // of silence of a WebSocket's peer
   std::chrono::seconds socket_silence_max{30};
-  bool own_clock = true;  // false: only the caller's Sweep() moves time (tests)
+  std::shared_ptr<const Tls> tls;  // null: in the clear
+  bool own_clock = true;           // false: only the caller's Sweep() moves time (tests)
 };
 
 // Plain numbers, for metrics.

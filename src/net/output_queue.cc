@@ -89,6 +89,13 @@ void OutputQueue::Clear() {
   bytes_ = 0;
 }
 
+std::string_view OutputQueue::Front() const {
+  for (size_t i = first_, skip = offset_; i < segments_.size(); ++i, skip = 0)
+    if (const std::string_view view = segments_[i].view().substr(skip); !view.empty())
+      return view;
+  return {};
+}
+
 void OutputQueue::Consume(size_t n) {
   SYNOD_CHECK_LE(n, bytes_);
   bytes_ -= n;

@@ -36,6 +36,10 @@ class OutputQueue {
   std::string* Tail();
   void Appended(size_t size_before) { bytes_ += segments_.back().text.size() - size_before; }
 
+  // The first bytes that are not written; as many as lie together.
+  std::string_view Front() const;
+  void Consume(size_t n);
+
   size_t bytes() const { return bytes_; }
   bool empty() const { return bytes_ == 0; }
   void Clear();
@@ -51,8 +55,6 @@ class OutputQueue {
     std::string_view part;
     std::string_view view() const { return shared ? part : text; }
   };
-
-  void Consume(size_t n);
 
   std::vector<Segment> segments_;
   size_t first_ = 0;   // segments before it are written

@@ -9,7 +9,8 @@ PeerInbound::PeerInbound(std::shared_ptr<PeerShared> shared, std::shared_ptr<con
 
 void PeerInbound::Start(Socket socket) {
   PrepareSocket(socket, shared_->options);
-  channel_ = std::make_shared<FrameChannel>(shared_, std::move(socket), weak_from_this());
+  channel_ = std::make_shared<FrameChannel>(
+      shared_, Wire(std::move(socket), shared_->options.tls.get()), weak_from_this());
   channel_->Start();
   hello_timer_.expires_after(shared_->options.hello_timeout);
   hello_timer_.async_wait([weak = weak_from_this()](error_code ec) {

@@ -165,7 +165,9 @@ void PeerLink::OnConnected(error_code ec) {
   }
   state_ = State::kGreeting;
   SetTimer(shared_->options.hello_timeout, &PeerLink::OnAttemptTimeout);
-  channel_ = std::make_shared<FrameChannel>(shared_, std::move(connecting_), weak_from_this());
+  channel_ = std::make_shared<FrameChannel>(
+      shared_, Wire(std::move(connecting_), shared_->options.tls.get(), address_.host),
+      weak_from_this());
   channel_->Start();
   Greet();
 }

@@ -15,7 +15,9 @@
 //               stranger may send one small frame, soon.
 // Thread        All of it, callbacks included, on the thread that runs the io_context.
 // Errors        Listen says why it could not; all else is retried for ever, from 20 ms to 500 ms.
-// Not here      What frames mean (src/node), TLS, the byte layout (docs/formats.md,
+// Tls           Both sides show a certificate of the cluster's authority, or the connection ends
+//               before a frame.
+// Not here      What frames mean (src/node), the byte layout (docs/formats.md,
 //               src/net/frame.h).
 #ifndef SYNOD_NET_PEER_TRANSPORT_H_
 #define SYNOD_NET_PEER_TRANSPORT_H_
@@ -29,6 +31,7 @@
 #include "src/base/error.h"
 #include "src/base/types.h"
 #include "src/net/asio.h"
+#include "src/net/tls.h"
 
 namespace synod::net {
 
@@ -51,7 +54,7 @@ struct Hello {
   std::string peer_address;
   std::string client_url;
   uint64_t features = 0;
-  Bytes payload;  // the driver's own, see PeerHandler::HelloPayload
+  Bytes payload;                 // the driver's own, see PeerHandler::HelloPayload
   uint32_t machine_version = 1;  // the newest rules of the state machine that it knows
 };
 
@@ -75,6 +78,8 @@ class PeerHandler {
   // With `process_gone` also after a Down without, when the proof came later.
   virtual void OnPeerDown(NodeId peer, bool process_gone) = 0;
   virtual void OnFrame(NodeId from, std::string_view body) = 0;
+  // Somebody could not prove by TLS to be a peer, or did not believe that we are.
+  virtual void OnBadPeer(const std::string& why) = 0;
 };
 
 struct PeerOptions {
@@ -88,6 +93,7 @@ struct PeerOptions {
   // Unacknowledged bytes for so long end a connection, so that the end of a partition is not
   // followed by TCP's own minutes of silence.
   std::chrono::milliseconds stall_timeout{2000};
+  std::shared_ptr<const Tls> tls;  // null: in the clear
 };
 
 struct PeerCounters {

@@ -198,6 +198,26 @@ std::map<std::string, Setter> NodeSetters() {
   };
 }
 
+std::map<std::string, Setter> TlsSetters() {
+  std::map<std::string, Setter> setters;
+  const auto add = [&](const char* name, net::TlsFiles NodeConfig::*files,
+                       std::string net::TlsFiles::*file) {
+    setters.emplace(name, [files, file](NodeConfig* c, const std::string& v) {
+      return SetString(v, &(c->*files.*file));
+    });
+  };
+  add("tls.client.cert_file", &NodeConfig::client_tls, &net::TlsFiles::cert_file);
+  add("tls.client.key_file", &NodeConfig::client_tls, &net::TlsFiles::key_file);
+  add("tls.client.ca_file", &NodeConfig::client_tls, &net::TlsFiles::ca_file);
+  add("tls.peer.cert_file", &NodeConfig::peer_tls, &net::TlsFiles::cert_file);
+  add("tls.peer.key_file", &NodeConfig::peer_tls, &net::TlsFiles::key_file);
+  add("tls.peer.ca_file", &NodeConfig::peer_tls, &net::TlsFiles::ca_file);
+  setters.emplace("tls.client.require_certificate", [](NodeConfig* c, const std::string& v) {
+    return SetBool(v, &c->client_tls.require_certificate);
+  });
+  return setters;
+}
+
 std::map<std::string, Setter> DiskAndLogSetters() {
   return {
       {"reads.leader_lease_ms",
@@ -245,6 +265,7 @@ std::map<std::string, Setter> DiskAndLogSetters() {
 std::map<std::string, Setter> AllSetters() {
   std::map<std::string, Setter> setters = NodeSetters();
   setters.merge(DiskAndLogSetters());
+  setters.merge(TlsSetters());
   for (const auth::SettingField& field : auth::SettingFields()) {
     if (field.is_flag())
       continue;  // auth.enabled: a cluster begins with it by auth.bootstrap_token_file
@@ -302,6 +323,25 @@ Status Walk(const YAML::Node& map,
     if (Status s = SetOption(config, key, *value); !s)
       return Bad(at + key + ": " + s.error().detail);
   }
+  return Done();
+}
+
+// Peers say all that clients do: one port in the clear would give away what the other hides.
+Status CheckTls(NodeConfig* config) {
+  const net::TlsFiles& client = config->client_tls;
+  net::TlsFiles& peer = config->peer_tls;
+  if (client.cert_file.empty() != client.key_file.empty())
+    return Bad("tls.client.cert_file and tls.client.key_file belong together");
+  if (peer.cert_file.empty() != peer.key_file.empty() ||
+      peer.cert_file.empty() != peer.ca_file.empty())
+    return Bad("tls.peer.cert_file, tls.peer.key_file and tls.peer.ca_file belong together");
+  if (client.cert_file.empty() != peer.cert_file.empty())
+    return Bad("tls.client and tls.peer belong together: TLS is on for both ports or for neither");
+  if (client.cert_file.empty() && !client.ca_file.empty())
+    return Bad("tls.client.ca_file needs tls.client.cert_file");
+  if (client.ca_file.empty() && client.require_certificate)
+    return Bad("tls.client.require_certificate needs tls.client.ca_file");
+  peer.require_certificate = true;
   return Done();
 }
 
@@ -370,8 +410,11 @@ Status ReadTokenFiles(NodeConfig* config) {
 Status FinishConfig(NodeConfig* config) {
   if (config->data_dir.empty())
     return Bad("--data-dir is needed: the directory that keeps this node's data");
+  if (Status s = CheckTls(config); !s)
+    return s;
   if (config->advertise_client.empty())
-    config->advertise_client = "http://" + config->client.ToString();
+    config->advertise_client =
+        (config->client_tls.cert_file.empty() ? "http://" : "https://") + config->client.ToString();
   if (config->advertise_peer.empty())
     config->advertise_peer = config->peer.ToString();
   // With both, all nodes have one command line: the founders found, whoever comes later joins.

@@ -19,6 +19,7 @@
 #include "src/base/error.h"
 #include "src/base/types.h"
 #include "src/machine/command.h"
+#include "src/net/tls.h"
 #include "src/node/disk_limits.h"
 #include "src/node/log.h"
 
@@ -30,7 +31,7 @@ struct NodeConfig {
   std::string name;  // empty: node-<member number>
   HostPort client{"127.0.0.1", 7301};
   HostPort peer{"127.0.0.1", 7302};
-  std::string advertise_client;  // URL; empty: http://<client>
+  std::string advertise_client;  // URL; empty: http(s)://<client>
   std::string advertise_peer;    // empty: <peer>
   std::map<uint32_t, HostPort> initial_cluster;
   std::vector<std::string> join;  // client URLs of the cluster that an empty node enters
@@ -43,6 +44,8 @@ struct NodeConfig {
   std::string auth_bootstrap;       // what the files hold, from ReadTokenFiles() on
   std::string auth_join;
   bool metrics_open = false;  // /metrics needs no credentials
+  net::TlsFiles client_tls;  // no cert_file: in the clear, on both ports
+  net::TlsFiles peer_tls;
   bool accept_data_loss = false;
   bool discard_state = false;
   uint32_t machine_version = machine::kMachineVersion;  // not a setting: what this build knows

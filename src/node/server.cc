@@ -83,7 +83,10 @@ Server::~Server() = default;
 Status Server::Start() {
   if (Status s = OpenData(); !s)
     return s;
+  if (Status s = LoadTls(); !s)
+    return s;
   net::HttpOptions options;
+  options.tls = client_tls_;
   options.connections_max = config_.connections_max;
   http_ = std::make_unique<net::HttpServer>(io_, service_, options);
   if (Status s = http_->Listen(config_.client.host, config_.client.port); !s)
@@ -270,6 +273,7 @@ net::Hello Server::MakeHello() const {
 
 Status Server::StartPeers() {
   net::PeerOptions options;
+  options.tls = peer_tls_;
   options.seed = Entropy64();
   peers_ = std::make_unique<net::PeerTransport>(io_, *this, MakeHello(), options);
   // Also a cluster of one: it may grow.
@@ -420,6 +424,7 @@ void Server::ScheduleTick() {
       return;
     const int64_t now = MonotonicMs();
     service_.Tick(now);
+    RefreshTls(now);
     if (engine_ && !removed_) {
       engine_->Advance(now);
       Pump();

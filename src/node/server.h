@@ -46,6 +46,7 @@ class Server : public net::PeerHandler {
   // net::PeerHandler
   Bytes HelloPayload(NodeId to) override;
   net::HelloVerdict OnHello(const net::Hello& hello, bool answer) override;
+  void OnBadPeer(const std::string& why) override;
   void OnHelloRefused(NodeId peer, const std::string& reason, const net::Hello& theirs) override;
   void OnPeerUp(NodeId peer, const net::Hello& theirs) override;
   void OnPeerDown(NodeId peer, bool process_gone) override;
@@ -141,6 +142,11 @@ class Server : public net::PeerHandler {
   ScrubSchedule scrub_schedule_;
   ScrubReport scrub_;  // the last one that came to its end
   DiskLevel disk_level_ = DiskLevel::kOk;
+  std::shared_ptr<net::Tls> client_tls_;
+  std::shared_ptr<net::Tls> peer_tls_;
+  int64_t tls_refreshed_ms_ = 0;
+  std::map<std::string, std::string> tls_trouble_;  // of a port, as last logged
+  std::string bad_peer_;
   std::unique_ptr<net::PeerTransport> peers_;
   Service service_;
   std::unique_ptr<net::HttpServer> http_;

@@ -9,6 +9,7 @@
 
 #include "src/base/random.h"
 #include "src/net/frame.h"
+#include "tests/support/certificates.h"
 #include "tests/unit/net/reset_proxy.h"
 #include "tests/unit/net/socket_fixture.h"
 
@@ -46,6 +47,7 @@ class Node : public PeerHandler {
       return {false, refuse_reason};
     return {};
   }
+  void OnBadPeer(const std::string& why) override { bad_peers.push_back(why); }
   void OnHelloRefused(NodeId peer, const std::string& reason, const Hello& theirs) override {
     refusals.push_back(std::to_string(peer.value) + ": " + reason);
     refused_by = theirs;
@@ -68,6 +70,7 @@ class Node : public PeerHandler {
   std::vector<Hello> hellos;
   std::vector<Hello> answers;
   std::vector<std::string> refusals;
+  std::vector<std::string> bad_peers;
   Hello refused_by;
   std::vector<std::string> log;
   std::vector<std::string> frames;
@@ -417,6 +420,69 @@ TEST_F(PeerTransportTest, ManyStrangersDoNotKeepPeersOut) {
   Node b(io, kTwo, 22);
   ConnectBoth(a, b);
   EXPECT_GE(a.transport.counters().bad_connections, 30u);
+}
+
+// --- TLS ---
+
+PeerOptions Under(const Certificates& authority, const std::string& name) {
+  PeerOptions options;
+  Result<std::shared_ptr<Tls>> tls = Tls::Load(authority.FilesOf(name, true));
+  EXPECT_TRUE(tls) << (tls ? "" : tls.error().detail);
+  options.tls = tls ? *tls : nullptr;
+  return options;
+}
+
+TEST_F(PeerTransportTest, UnderTlsBothSidesMeetAndFramesArriveInOrder) {
+  Certificates ours;
+  ours.Issue("one");
+  ours.Issue("two");
+  Node a(io, kOne, 11, Under(ours, "one"));
+  Node b(io, kTwo, 22, Under(ours, "two"));
+  ConnectBoth(a, b);
+  EXPECT_TRUE(a.transport.Send(kTwo, Bytes("first")));
+  EXPECT_TRUE(a.transport.Send(kTwo, Bytes(5 << 20, 'x')));
+  EXPECT_TRUE(b.transport.Send(kOne, Bytes("back")));
+  Pump([&] { return b.frames.size() == 2 && a.frames.size() == 1; });
+  EXPECT_THAT(b.frames, ElementsAre("1: first", "1: " + Bytes(5 << 20, 'x')));
+  EXPECT_THAT(a.frames, ElementsAre("2: back"));
+  b.transport.Goodbye();
+  EXPECT_TRUE(Pump([&] { return a.Count("down 2") == 1; }));
+}
+
+TEST_F(PeerTransportTest, UnderTlsNobodyIsMetWithoutACertificateOfTheClusters) {
+  Certificates ours;
+  Certificates theirs("another authority");
+  ours.Issue("one");
+  theirs.Issue("two");
+  Node a(io, kOne, 11, Under(ours, "one"));
+  Node stranger(io, kTwo, 22, Under(theirs, "two"));
+  Node plain(io, kTwo, 33);
+  for (Node* other : {&stranger, &plain}) {
+    a.bad_peers.clear();
+    other->transport.SetPeers({At(kOne, a.transport.port())});
+    EXPECT_TRUE(Pump([&] { return a.bad_peers.size() >= 2; }));
+    EXPECT_THAT(a.hellos, IsEmpty());
+    EXPECT_THAT(other->log, IsEmpty());
+    other->transport.SetPeers({});
+  }
+  // Nor is one believed that was dialed.
+  a.bad_peers.clear();
+  a.transport.SetPeers({At(kTwo, stranger.transport.port())});
+  EXPECT_TRUE(Pump([&] { return a.bad_peers.size() >= 2; }));
+  EXPECT_THAT(a.log, IsEmpty());
+  EXPECT_THAT(stranger.hellos, IsEmpty());
+}
+
+TEST_F(PeerTransportTest, UnderTlsAPeerIsWhereItsCertificateSays) {
+  Certificates ours;
+  ours.Issue("one");
+  ours.Issue("two", "DNS:elsewhere");
+  Node a(io, kOne, 11, Under(ours, "one"));
+  Node b(io, kTwo, 22, Under(ours, "two"));
+  a.transport.SetPeers({At(kTwo, b.transport.port())});
+  EXPECT_TRUE(Pump([&] { return !a.bad_peers.empty(); }));
+  EXPECT_THAT(a.bad_peers.front(), HasSubstr("IP address mismatch"));
+  EXPECT_THAT(b.hellos, IsEmpty());
 }
 
 }  // namespace
