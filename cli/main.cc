@@ -19,6 +19,23 @@ int BadUsage(const std::string& why) {
   return synod::cli::kUsage;
 }
 
+void AddCredentials(CLI::App* app, synod::client::Credentials* credentials) {
+  const auto add = [&](const char* name, const char* variable, std::string* value,
+                       const std::string& help) {
+    if (const char* set = std::getenv(variable))
+      *value = set;
+    app->add_option(name, *value, help + "; default $" + variable);
+  };
+  add("--token", "SYNOD_AUTH_TOKEN", &credentials->token,
+      "who you are; as an argument other users of this machine can see it");
+  add("--cacert", "SYNOD_CACERT", &credentials->ca_file,
+      "for https: PEM file of the authorities that sign the nodes' certificates, else the "
+      "system's");
+  add("--cert", "SYNOD_CERT", &credentials->cert_file,
+      "for https: PEM file of your own certificate, if nodes ask for one");
+  add("--key", "SYNOD_KEY", &credentials->key_file, "for https: PEM file of its key");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,10 +61,8 @@ int main(int argc, char** argv) {
       "--endpoints", endpoints,
       std::string("nodes to talk to, separated by commas; default $SYNOD_ENDPOINTS or ") +
           kDefaultEndpoint);
-  const char* token_from_environment = std::getenv("SYNOD_TOKEN");
-  std::string token = token_from_environment != nullptr ? token_from_environment : "";
-  app.add_option("--token", token,
-                 "who you are; default $SYNOD_TOKEN, which other users of this machine do not see");
+  synod::client::Credentials credentials;
+  AddCredentials(&app, &credentials);
   app.add_option("-o,--output", format, "table or json")->check(CLI::IsMember({"table", "json"}));
   app.add_option("--timeout", timeout, "how long to try; default 10s");
   app.fallthrough();
@@ -76,9 +91,13 @@ int main(int argc, char** argv) {
   const int64_t timeout_ms = synod::cli::ParseDurationMs(timeout);
   if (timeout_ms <= 0)
     return BadUsage("'" + timeout + "' is no duration: 10s, 500ms, 2m, 1h");
+  const std::string& token = credentials.token;
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
     return BadUsage("--token: not the form of a token");
-  synod::cli::Session session(*std::move(parsed), token,
+  if (parsed->front().tls)
+    if (const synod::Status usable = synod::client::CheckCredentials(credentials); !usable)
+      return BadUsage(usable.error().detail);
+  synod::cli::Session session(*std::move(parsed), credentials,
                               format == "json" ? Format::kJson : Format::kTable,
                               std::chrono::milliseconds(timeout_ms));
   return run(session);

@@ -38,10 +38,10 @@ enum class Format { kTable, kJson };
 class Session {
  public:
   Session(std::vector<client::Endpoint> endpoints,
-          std::string token,
+          client::Credentials credentials,
           Format format,
           std::chrono::milliseconds timeout)
-      : client_(std::move(endpoints), std::move(token)), format_(format), timeout_(timeout) {}
+      : client_(std::move(endpoints), std::move(credentials)), format_(format), timeout_(timeout) {}
 
   client::Client& client() { return client_; }
   bool json() const { return format_ == Format::kJson; }

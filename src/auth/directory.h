@@ -2,9 +2,9 @@
 //
 // Contract      Part of the replicated state. A role is a list of permissions, a permission a path
 //               prefix with verbs: it covers the prefix and all that lies below it, component by
-//               component. Permissions add up and none takes away, so a subtree is permitted exactly
-//               if its root is. The verb admin includes the others below its prefix; on `/` it is
-//               the right to administer the cluster.
+//               component. Permissions add up and none takes away, so a subtree is permitted
+//               exactly if its root is. The verb admin includes the others below its prefix; on `/`
+//               it is the right to administer the cluster.
 // Invariants    (1) users name roles that exist, tokens name users that exist;  (2) no hash is that
 //               of two tokens;  (3) names, roles of a user and prefixes of a role are ascending and
 //               come once.

@@ -21,7 +21,20 @@ uint64_t Seed() {
   return seed;
 }
 
+Result<std::shared_ptr<net::Tls>> Load(const Credentials& c) {
+  return net::Tls::Load({c.cert_file, c.key_file, c.ca_file, false});
+}
+
 }  // namespace
+
+Status CheckCredentials(const Credentials& credentials) {
+  if (credentials.cert_file.empty() != credentials.key_file.empty())
+    return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                 "a certificate and its key belong together"};
+  if (const Result<std::shared_ptr<net::Tls>> loaded = Load(credentials); !loaded)
+    return loaded.error();
+  return Done();
+}
 
 Clock::time_point Clock::now() noexcept {
   timespec t{};
@@ -29,12 +42,15 @@ Clock::time_point Clock::now() noexcept {
   return time_point(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
 }
 
-AsioRuntime::AsioRuntime(std::vector<Endpoint> endpoints, std::string token)
+AsioRuntime::AsioRuntime(std::vector<Endpoint> endpoints, Credentials credentials)
     : endpoints_(std::move(endpoints)),
-      token_(std::move(token)),
+      token_(credentials.token),
       work_(io_.get_executor()),
       idle_(endpoints_.size()),
       random_(Seed()) {
+  if (endpoints_.front().tls)
+    if (Result<std::shared_ptr<net::Tls>> tls = Load(credentials))
+      tls_ = *std::move(tls);
   // Signals are for the program's own threads.
   sigset_t all;
   sigset_t before;
@@ -73,8 +89,11 @@ void AsioRuntime::Cancel(TimerId timer) { timers_.erase(timer); }
 std::shared_ptr<HttpConnection> AsioRuntime::Idle(size_t endpoint) {
   auto& idle = idle_[endpoint];
   std::erase_if(idle, [now = Now()](const auto& c) { return now - c->idle_since() > kIdleMax; });
-  if (idle.empty())
-    return std::make_shared<HttpConnection>(io_, endpoints_[endpoint]);
+  if (idle.empty()) {
+    if (tls_)
+      (void)tls_->Refresh();  // in vain: those from before may still do
+    return std::make_shared<HttpConnection>(io_, endpoints_[endpoint], tls_);
+  }
   std::shared_ptr<HttpConnection> last = std::move(idle.back());
   idle.pop_back();
   return last;

@@ -17,6 +17,7 @@
 #include "src/base/random.h"
 #include "src/client/runtime.h"
 #include "src/net/asio.h"
+#include "src/net/tls.h"
 
 namespace synod::client {
 
@@ -34,7 +35,7 @@ using ClockTimer = net::asio::basic_waitable_timer<Clock, ClockWait, net::Execut
 
 class AsioRuntime : public Runtime {
  public:
-  AsioRuntime(std::vector<Endpoint> endpoints, std::string token);
+  AsioRuntime(std::vector<Endpoint> endpoints, Credentials credentials);
   ~AsioRuntime() override;
   void Stop() override;
 
@@ -51,7 +52,8 @@ class AsioRuntime : public Runtime {
   std::shared_ptr<HttpConnection> Idle(size_t endpoint);
 
   const std::vector<Endpoint> endpoints_;
-  const std::string token_;  // shown with every request; empty: none
+  const std::string token_;        // shown with every request; empty: none
+  std::shared_ptr<net::Tls> tls_;  // null: no endpoint is https, or the files cannot be used
   net::asio::io_context io_{1};
   net::asio::executor_work_guard<net::Executor> work_;
   uint64_t last_id_ = 0;

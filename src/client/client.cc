@@ -5,11 +5,11 @@
 
 namespace synod::client {
 
-Client::Client(std::vector<Endpoint> endpoints, std::string token) {
+Client::Client(std::vector<Endpoint> endpoints, Credentials credentials) {
   const size_t count = endpoints.size();
   SYNOD_CHECK(count > 0);
   core_ = std::make_unique<Core>(
-      std::make_unique<AsioRuntime>(std::move(endpoints), std::move(token)), count);
+      std::make_unique<AsioRuntime>(std::move(endpoints), std::move(credentials)), count);
 }
 Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 

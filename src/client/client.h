@@ -15,7 +15,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,9 +26,8 @@ class Client {
  public:
   class Core;  // the library's own
 
-  // Every request carries the token, unless it is empty. It goes over the wire as it is: to others
-  // than loopback only where somebody else keeps it secret (docs/operations.md, "Secure").
-  explicit Client(std::vector<Endpoint> endpoints, std::string token = {});
+  // Files that cannot be used make every https request fail: CheckCredentials() says why.
+  explicit Client(std::vector<Endpoint> endpoints, Credentials credentials = {});
   explicit Client(std::unique_ptr<Core> core);
   ~Client();
   Client(const Client&) = delete;

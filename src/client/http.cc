@@ -30,18 +30,24 @@ std::string Encode(std::string_view text, std::string_view kept) {
 
 }  // namespace
 
-std::string Endpoint::ToString() const {
+std::string Endpoint::Authority() const {
   const bool v6 = host.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
+
+std::string Endpoint::ToString() const { return (tls ? "https://" : "http://") + Authority(); }
 
 Result<Endpoint> ParseEndpoint(std::string_view url) {
   const auto bad = [&] {
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
-                 "'" + std::string(url) + "' is no endpoint: http://HOST:PORT is one"};
+                 "'" + std::string(url) +
+                     "' is no endpoint: http://HOST:PORT is one, https://HOST:PORT another"};
   };
   std::string_view rest = url;
-  if (rest.starts_with("http://"))
+  const bool tls = rest.starts_with("https://");
+  if (tls)
+    rest.remove_prefix(8);
+  else if (rest.starts_with("http://"))
     rest.remove_prefix(7);
   else if (rest.find("://") != std::string_view::npos)
     return bad();
@@ -54,7 +60,7 @@ Result<Endpoint> ParseEndpoint(std::string_view url) {
   if (host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);
   const std::string_view digits = rest.substr(colon + 1);
-  Endpoint endpoint{std::string(host), 0};
+  Endpoint endpoint{std::string(host), 0, tls};
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
   if (error != std::errc() || end != digits.data() + digits.size() || endpoint.port == 0 ||
@@ -77,6 +83,11 @@ Result<std::vector<Endpoint>> ParseEndpoints(std::string_view urls) {
   }
   if (endpoints.empty())
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied, "no endpoint is named"};
+  // What is kept secret on the way to one would be said openly to another.
+  for (const Endpoint& endpoint : endpoints)
+    if (endpoint.tls != endpoints.front().tls)
+      return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                   "some endpoints are https and some are not"};
   return endpoints;
 }
 

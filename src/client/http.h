@@ -21,13 +21,27 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Endpoint {
   std::string host;
   uint16_t port = 0;
-  std::string ToString() const;
+  bool tls = false;
+  std::string ToString() const;   // as a URL
+  std::string Authority() const;  // "host:port"
 };
 
-// "http://host:port", with or without a path of "/".
+// "http://host:port" or "https://host:port", with or without a path of "/".
 Result<Endpoint> ParseEndpoint(std::string_view url);
-// Several, separated by commas; at least one.
+// Several, separated by commas; at least one. Either all are https or none is.
 Result<std::vector<Endpoint>> ParseEndpoints(std::string_view urls);
+
+// Who a client is, and whom it believes. Files are PEM; what is empty is not used.
+struct Credentials {
+  // Shown with every request. It goes over the wire as it is: by http to others than loopback only
+  // where somebody else keeps it secret (docs/operations.md, "Secure").
+  std::string token;
+  std::string ca_file;    // of the authorities that sign the nodes' certificates; else the system's
+  std::string cert_file;  // shown to nodes that ask for one
+  std::string key_file;
+};
+// kInvalidRequest, with the file's name, if a file cannot be used.
+Status CheckCredentials(const Credentials& credentials);
 
 struct HttpRequest {
   std::string method = "GET";

@@ -26,7 +26,7 @@ Headers ToHeaders(const http::fields& fields) {
 
 std::string ToText(const HttpRequest& request, const Endpoint& endpoint) {
   std::string text = request.method + " " + request.target +
-                     " HTTP/1.1\r\nHost: " + endpoint.ToString().substr(7) +
+                     " HTTP/1.1\r\nHost: " + endpoint.Authority() +
                      "\r\nUser-Agent: synod-client\r\n";
   for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
   if (!request.body.empty() || request.method == "PUT" || request.method == "POST")
@@ -36,10 +36,13 @@ std::string ToText(const HttpRequest& request, const Endpoint& endpoint) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(asio::io_context& io, Endpoint endpoint)
+HttpConnection::HttpConnection(asio::io_context& io,
+                               Endpoint endpoint,
+                               std::shared_ptr<const net::Tls> tls)
     : endpoint_(std::move(endpoint)),
       resolver_(io.get_executor()),
       socket_(io.get_executor()),
+      tls_(std::move(tls)),
       timer_(io.get_executor()) {}
 
 template <typename F>
@@ -48,6 +51,14 @@ auto HttpConnection::Guarded(F handler) {
     if (run == self->run_)
       handler(code, more...);
   };
+}
+
+template <typename F>
+void HttpConnection::OnStream(F use) {
+  if (secure_)
+    use(*secure_);
+  else
+    use(socket_);
 }
 
 void HttpConnection::Run(Exchange exchange) {
@@ -99,19 +110,34 @@ void HttpConnection::Connect(const net::Tcp::resolver::results_type& addresses) 
                           return Fail("cannot connect", code);
                         Code ignored;
                         socket_.set_option(net::Tcp::no_delay(true), ignored);
-                        Send();
+                        if (endpoint_.tls)
+                          Secure();
+                        else
+                          Send();
                       }));
+}
+
+void HttpConnection::Secure() {
+  if (tls_ == nullptr)
+    return Fail("no TLS", asio::error::make_error_code(asio::error::invalid_argument));
+  secure_.emplace(socket_, tls_->Connect(socket_.native_handle(), endpoint_.host).release());
+  secure_->async_handshake(asio::ssl::stream_base::client, Guarded([this](const Code& code) {
+                             if (code || late_)
+                               return Fail("no TLS", code);
+                             Send();
+                           }));
 }
 
 void HttpConnection::Send() {
   sent_ = true;
-  asio::async_write(socket_, asio::buffer(out_), Guarded([this](const Code& code, size_t) {
-                      // A refusal may be here although not all could be sent; without one the
-                      // read says the same as the write.
-                      if (code && !socket_.is_open())
-                        return Fail("cannot send", code);
-                      ReadHead();
-                    }));
+  auto sent = Guarded([this](const Code& code, size_t) {
+    // A refusal may be here although not all could be sent; without one the read says the same as
+    // the write.
+    if (code && !socket_.is_open())
+      return Fail("cannot send", code);
+    ReadHead();
+  });
+  OnStream([&](auto& stream) { asio::async_write(stream, asio::buffer(out_), sent); });
 }
 
 void HttpConnection::ReadHead() {
@@ -120,11 +146,12 @@ void HttpConnection::ReadHead() {
     parser_->body_limit(boost::none);
   else
     parser_->body_limit(kBodyBytesMax);
-  http::async_read_header(socket_, in_, *parser_, Guarded([this](const Code& code, size_t) {
-                            if (code)
-                              return Fail("no answer", code);
-                            OnHead();
-                          }));
+  auto read = Guarded([this](const Code& code, size_t) {
+    if (code)
+      return Fail("no answer", code);
+    OnHead();
+  });
+  OnStream([&](auto& stream) { http::async_read_header(stream, in_, *parser_, read); });
 }
 
 void HttpConnection::OnHead() {
@@ -145,8 +172,8 @@ void HttpConnection::ReadBody() {
   parser_->get().body().data = piece_.data();
   parser_->get().body().size = piece_.size();
   parser_->get().body().more = true;
-  http::async_read_some(socket_, in_, *parser_,
-                        Guarded([this](const Code& code, size_t) { OnBody(code); }));
+  auto read = Guarded([this](const Code& code, size_t) { OnBody(code); });
+  OnStream([&](auto& stream) { http::async_read_some(stream, in_, *parser_, read); });
 }
 
 void HttpConnection::OnBody(const Code& code) {

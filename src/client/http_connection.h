@@ -9,6 +9,7 @@
 #ifndef SYNOD_CLIENT_HTTP_CONNECTION_H_
 #define SYNOD_CLIENT_HTTP_CONNECTION_H_
 
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -22,7 +23,8 @@ namespace synod::client {
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(net::asio::io_context& io, Endpoint endpoint);
+  // `tls` is used if the endpoint is https.
+  HttpConnection(net::asio::io_context& io, Endpoint endpoint, std::shared_ptr<const net::Tls> tls);
 
   void Run(Exchange exchange);
   void Close();
@@ -36,6 +38,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Arm(Clock::time_point deadline);
   void Resolve();
   void Connect(const net::Tcp::resolver::results_type& addresses);
+  void Secure();
   void Send();
   void ReadHead();
   void OnHead();
@@ -46,10 +49,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Handlers run only for the exchange that they were started for.
   template <typename F>
   auto Guarded(F handler);
+  // Calls it with what requests and replies pass through.
+  template <typename F>
+  void OnStream(F use);
 
   const Endpoint endpoint_;
   net::asio::ip::basic_resolver<net::Tcp, net::Executor> resolver_;
   net::Socket socket_;
+  const std::shared_ptr<const net::Tls> tls_;
+  std::optional<net::asio::ssl::stream<net::Socket&>> secure_;
   ClockTimer timer_;
   uint64_t run_ = 0;  // counts exchanges and closes
   Exchange exchange_;

@@ -2,8 +2,8 @@
 //
 // Contract      One line of JSON each on stderr, whatever log.format and log.level say, with the
 //               user's name, address, method and path of the request, and what came of it. Never a
-//               token, a query or a body. Of refusals at most kRefusalsPerSecond; how many were left
-//               out is told in the next line.
+//               token, a query or a body. Of refusals at most kRefusalsPerSecond; how many were
+//               left out is told in the next line.
 // Thread        The loop's thread.   Errors: none.
 #ifndef SYNOD_NODE_AUDIT_H_
 #define SYNOD_NODE_AUDIT_H_

@@ -91,9 +91,8 @@ Status SetJoin(const std::string& text, std::vector<std::string>* out) {
   std::vector<std::string> urls = SplitCommas(text);
   if (urls.empty())
     return Bad("must be URL,URL,...: the clients' addresses of members");
-  for (const std::string& url : urls)
-    if (Result<client::Endpoint> endpoint = client::ParseEndpoint(url); !endpoint)
-      return endpoint.error();
+  if (Result<std::vector<client::Endpoint>> parsed = client::ParseEndpoints(text); !parsed)
+    return parsed.error();
   *out = std::move(urls);
   return Done();
 }
@@ -441,11 +440,12 @@ Status FinishConfig(NodeConfig* config) {
         "authentication is off, so this node listens on loopback addresses only; set "
         "auth.bootstrap_token_file or auth.required, or insecure_open to true if it is meant to be "
         "open to whoever can reach it");
-  if (!config->insecure_open && !IsLoopback(config->peer.host))
+  if (!config->insecure_open && config->peer_tls.cert_file.empty() &&
+      !IsLoopback(config->peer.host))
     return Bad(
-        "between nodes nothing is authenticated, so this node listens for the others on loopback "
-        "addresses only; set insecure_open to true if it is meant to be open to whoever can reach "
-        "that port");
+        "without tls.peer nothing is authenticated between nodes, so this node listens for the "
+        "others on loopback addresses only; set tls.peer, or insecure_open to true if it is meant "
+        "to be open to whoever can reach that port");
   return Done();
 }
 

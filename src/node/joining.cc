@@ -133,14 +133,14 @@ Result<Entered> ParseEntered(std::string_view text) {
 
 Joining::Joining(net::asio::io_context& io,
                  const std::vector<std::string>& urls,
-                 const std::string& token,
+                 client::Credentials credentials,
                  Self self,
                  std::function<void(Joined)> done)
     : io_(io),
       asked_(node::Joined(urls)),
       self_(std::move(self)),
       done_(std::move(done)),
-      client_(Endpoints(urls), token),
+      client_(Endpoints(urls), std::move(credentials)),
       thread_([this] { Run(); }) {}
 
 Joining::~Joining() {

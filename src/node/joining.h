@@ -62,10 +62,10 @@ class Joining {
     Membership membership;  // in which it is a learner
     ClusterView cluster;    // with this node in it
   };
-  // `urls` are valid endpoints, at least one; `token` is shown to them unless it is empty.
+  // `urls` are valid endpoints, at least one.
   Joining(net::asio::io_context& io,
           const std::vector<std::string>& urls,
-          const std::string& token,
+          client::Credentials credentials,
           Self self,
           std::function<void(Joined)> done);
   // Gives up; waits for a request under way, at most kRequestTimeout.

@@ -79,6 +79,10 @@ class Server : public net::PeerHandler {
   void FollowRemoval(const Membership& membership, int64_t now_ms);
   void FollowMove(const net::Hello& hello);
   void DialMembers();
+  // server_tls.cc
+  Status LoadTls();
+  void RefreshTls(int64_t now_ms);
+  // server_members.cc
   void BecomeRemoved();
   std::string HowToComeBack(const net::Hello& theirs) const;
 

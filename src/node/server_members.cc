@@ -48,11 +48,13 @@ void Server::StartFounding() {
 }
 
 void Server::StartJoining() {
-  joining_ =
-      std::make_unique<Joining>(io_, config_.join, config_.auth_join,
-                                Joining::Self{data_dir_->identity().node_uuid.Hex(), config_.name,
-                                              config_.advertise_peer, config_.advertise_client},
-                                [this](Joining::Joined joined) { OnJoined(std::move(joined)); });
+  joining_ = std::make_unique<Joining>(
+      io_, config_.join,
+      client::Credentials{config_.auth_join, config_.client_tls.ca_file,
+                          config_.client_tls.cert_file, config_.client_tls.key_file},
+      Joining::Self{data_dir_->identity().node_uuid.Hex(), config_.name, config_.advertise_peer,
+                    config_.advertise_client},
+      [this](Joining::Joined joined) { OnJoined(std::move(joined)); });
   LogInfo("empty, and to join a cluster", {{"peer", config_.advertise_peer}});
 }
 

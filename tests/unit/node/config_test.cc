@@ -104,6 +104,30 @@ TEST(ConfigTest, WithAuthenticationClientsMayComeFromAnywhereAndPeersNot) {
   EXPECT_TRUE(FinishConfig(&config));
 }
 
+TEST(ConfigTest, TlsIsOnForBothPortsOrForNeither) {
+  const std::string client = "tls: {client: {cert_file: c, key_file: k}}\n";
+  const std::string both =
+      "tls: {client: {cert_file: c, key_file: k}, peer: {cert_file: c, key_file: k, ca_file: a}}\n";
+  for (const std::string& text :
+       {client, std::string("tls: {peer: {cert_file: c, key_file: k, ca_file: a}}\n"),
+        std::string("tls: {client: {ca_file: a}}\n"),
+        std::string(
+            "tls: {client: {cert_file: c, key_file: k}, peer: {cert_file: c, key_file: k}}"),
+        both + "tls.client.require_certificate: true\n"}) {
+    NodeConfig config;
+    config.data_dir = "d";
+    ASSERT_TRUE(Load(text, &config)) << text;
+    EXPECT_FALSE(FinishConfig(&config)) << text;
+  }
+  NodeConfig config;
+  config.data_dir = "d";
+  config.peer = {"0.0.0.0", 7302};
+  ASSERT_TRUE(Load(both, &config));
+  EXPECT_TRUE(FinishConfig(&config)) << "peers prove who they are";
+  EXPECT_EQ(config.advertise_client, "https://127.0.0.1:7301");
+  EXPECT_TRUE(config.peer_tls.require_certificate);
+}
+
 TEST(ConfigTest, ABootstrapTokenIsReadFromItsFile) {
   const std::string path = testing::TempDir() + "synod-bootstrap-token";
   std::ofstream(path) << "0123456789abcdef\n";
@@ -136,7 +160,8 @@ TEST(ConfigTest, ANodeFoundsOrJoins) {
   ASSERT_TRUE(SetOption(&config, "join", "http://127.0.0.1:7301,http://127.0.0.1:7311"));
   EXPECT_EQ(config.join.size(), 2U);
   EXPECT_TRUE(FinishConfig(&config));
-  for (const char* bad : {"", "http://a", "https://a:1", "http://a:0", "http://a:1,x"})
+  for (const char* bad :
+       {"", "http://a", "ftp://a:1", "http://a:0", "http://a:1,x", "http://a:1,https://b:1"})
     EXPECT_FALSE(SetOption(&config, "join", bad)) << bad;
 }
 

@@ -56,7 +56,7 @@ TEST(JoiningTest, RefusesToBeAnythingButALearner) {
 // Nobody listens: it goes on asking, says why, and goes when it is told to.
 TEST(JoiningTest, SaysWhyItIsNotInYet) {
   net::asio::io_context io;
-  Joining joining(io, {"http://127.0.0.1:1"}, "",
+  Joining joining(io, {"http://127.0.0.1:1"}, {},
                   {"uuid", "four", "127.0.0.1:2", "http://127.0.0.1:3"},
                   [](const Joining::Joined&) { ADD_FAILURE() << "joined"; });
   EXPECT_NE(joining.progress().find("http://127.0.0.1:1"), std::string::npos);
