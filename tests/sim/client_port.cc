@@ -108,7 +108,7 @@ void ClientPort::Read(NodeId node,
                       const auth::Principal& who) {
   const AttemptRef attempt = Begin(node, request.timeout_ms, std::move(done));
   Deliver(attempt, [this, attempt, request, query = std::move(query), who](NodeHost& host) {
-    const auto done = [this, attempt](const ReadReply& r) {
+    const auto answer = [this, attempt](const ReadReply& r) {
       Reply reply{.kind = r.served ? Reply::Kind::kAnswer : Reply::Kind::kError};
       if (r.served)
         reply.read = r.result;
@@ -119,7 +119,7 @@ void ClientPort::Read(NodeId node,
       reply.time = r.time;
       Answer(attempt, std::move(reply));
     };
-    attempt->call = host.Read(request, query, done, who);
+    attempt->call = host.Read(request, query, answer, who);
   });
 }
 

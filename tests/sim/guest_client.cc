@@ -17,7 +17,8 @@ machine::SetUser GuestWith(bool role) {
 }  // namespace
 
 void Administrator::SetUp() {
-  const machine::Operation steps[] = {
+  constexpr size_t kSteps = 4;
+  const machine::Operation steps[kSteps] = {
       machine::SetUpAuth{kAdministratorHash},
       machine::SetRole{{"guest", {{kPrefix, 7}}}},
       GuestWith(true),
@@ -26,7 +27,7 @@ void Administrator::SetUp() {
   Change(steps[step_], 2'000, step_ > 0, [this](const ChangeOutcome& outcome) {
     if (outcome.kind == ChangeOutcome::Kind::kAnswer)
       ++step_;
-    world().auth_ready = step_ == std::size(steps);
+    world().auth_ready = step_ == kSteps;
     Later(10 * kMillisecond);
   });
 }
