@@ -227,6 +227,7 @@ class Engine::Core {
   int64_t reported_ms_ = 0;
   int64_t members_proposed_ms_ = 0;
   std::map<LeaseId, int64_t> renewed_ms_;
+  int64_t followed_ms_ = 0;  // the last time that this node did not lead
   std::map<std::pair<NodeId, uint64_t>, int64_t> missing_since_ms_;
 };
 

@@ -68,6 +68,7 @@ std::vector<std::pair<NodeId, Digest>> DigestWatch::ReportsOf(
 
 std::optional<machine::CheckDigests> DigestWatch::Next(const machine::DigestCheck& last,
                                                        const std::vector<NodeId>& voters,
+                                                       int64_t since_ms,
                                                        int64_t now_ms) {
   const bool wrong = !last.agreed || !last.diverged.empty();
   const size_t majority = voters.size() / 2 + 1;
@@ -79,7 +80,9 @@ std::optional<machine::CheckDigests> DigestWatch::Next(const machine::DigestChec
       continue;
     auto reports = ReportsOf(it->second, voters);
     const bool all = reports.size() == voters.size();
-    if (!all && (reports.size() < majority || now_ms - it->second.at_ms < kWaitForAllMs))
+    // Who has begun to lead just now has not heard everybody yet.
+    const int64_t waits_since = std::max(it->second.at_ms, since_ms);
+    if (!all && (reports.size() < majority || now_ms - waits_since < kWaitForAllMs))
       continue;
     // It is known that nobody knows: wait for those who are missing.
     if (!all && !last.agreed && !HasMajority(reports, majority))
@@ -178,7 +181,7 @@ void Engine::Core::CompareDigests() {
   if (diverged)
     (void)HandOver();  // again if it fails: nobody may be there to take over
   std::optional<machine::CheckDigests> check =
-      digests.Next(machine.digest_check(), replica.membership().voters, now_ms);
+      digests.Next(machine.digest_check(), replica.membership().voters, followed_ms_, now_ms);
   if (check)
     Submit(*std::move(check));
 }

@@ -36,9 +36,10 @@ class DigestWatch {
   std::vector<SlotDigest> Unchecked(Slot checked) const;
   void Heard(NodeId from, const std::vector<SlotDigest>& digests);
 
-  // Leader only: what to have logged now, if anything.
+  // Leader only, and that since `since_ms`: what to have logged now, if anything.
   std::optional<machine::CheckDigests> Next(const machine::DigestCheck& last,
                                             const std::vector<NodeId>& voters,
+                                            int64_t since_ms,
                                             int64_t now_ms);
 
  private:

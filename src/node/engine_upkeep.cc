@@ -31,6 +31,7 @@ void Engine::Core::Upkeep() {
     CompareDigests();
     ChooseVersion();
   } else {
+    followed_ms_ = now_ms;
     missing_since_ms_.clear();
     version_to_raise_ = 0;
   }

@@ -42,6 +42,27 @@ uint32_t ElectAnotherThan3(EngineCluster& cluster) {
   return cluster.Elect();
 }
 
+// What was said to the leader before it is said to its successor again, one by one: a few early
+// voices must not look like a cluster that does not agree.
+TEST(DigestWatchTest, ANewLeaderWaitsUntilItCanHaveHeardEverybody) {
+  const Digest good{{1, 1}};
+  const Digest other{{2, 2}};
+  const std::vector<NodeId> voters = {NodeId(1), NodeId(2), NodeId(3), NodeId(4), NodeId(5)};
+  DigestWatch watch(NodeId(1), 10);
+  watch.Note(Slot(10), good, false, 1'000);
+  watch.Heard(NodeId(2), {{Slot(10), good}});
+  watch.Heard(NodeId(3), {{Slot(10), other}});
+  machine::DigestCheck last;
+  last.agreed = true;
+  EXPECT_FALSE(watch.Next(last, voters, 10'000, 10'100));
+  watch.Heard(NodeId(4), {{Slot(10), good}});
+  EXPECT_FALSE(watch.Next(last, voters, 10'000, 11'999));
+  const auto check = watch.Next(last, voters, 10'000, 12'000);
+  ASSERT_TRUE(check);
+  EXPECT_EQ(check->slot, Slot(10));
+  EXPECT_EQ(check->reports.size(), 4U);
+}
+
 TEST(EngineDigestsTest, AllVotersAreComparedAtEachMultiple) {
   EngineCluster cluster(3, {.digest_every = 20});
   const uint32_t leader = cluster.Elect();
