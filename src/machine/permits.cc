@@ -174,7 +174,7 @@ std::optional<Refusal> Machine::Core::CheckParents(const Call& call,
 
 std::optional<Refusal> Machine::Core::CheckEnd(const Call& call,
                                                const session::Lease& lease) const {
-  for (const std::string& path : lease.paths) {
+  for (const std::string& path : lease.paths()) {
     if (!Allows(call, NeedOf(Verb::kWrite, path)))
       return Refuse(DeniedBesides("what would end with the lease lies"));
   }

@@ -48,7 +48,7 @@ TEST(SessionTest, WhatATerminalMustNotGetIsEscaped) {
 }
 
 TEST(SessionTest, RefusalsHaveDistinctExitCodes) {
-  Session session({{"127.0.0.1", 1}}, Format::kTable, std::chrono::milliseconds(1));
+  Session session({{"127.0.0.1", 1}}, {}, Format::kTable, std::chrono::milliseconds(1));
   struct Case {
     const char* code;
     int exit;
@@ -66,7 +66,7 @@ TEST(SessionTest, RefusalsHaveDistinctExitCodes) {
 
 TEST(SessionTest, NobodyThereIsUnavailable) {
   // Port 1 of loopback refuses; the deadline ends the attempts.
-  Session session({{"127.0.0.1", 1}}, Format::kTable, std::chrono::milliseconds(50));
+  Session session({{"127.0.0.1", 1}}, {}, Format::kTable, std::chrono::milliseconds(50));
   client::Call call;
   call.target = "/v1/status";
   call.timeout = std::chrono::milliseconds(50);

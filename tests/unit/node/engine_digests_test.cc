@@ -1,6 +1,7 @@
 // Digests compared, nodes that diverge, and builds of different versions in one cluster.
 #include <gtest/gtest.h>
 
+#include "src/node/engine_digests.h"
 #include "tests/unit/node/engine_cluster.h"
 
 namespace synod::node {
