@@ -142,7 +142,8 @@ const Attempt kOutside[] = {
     {"backup", "GET", "/v1/snapshot"},
     {"move the leader", "POST", "/v1/cluster/leader", R"({"id":1})"},
     {"remove a member", "DELETE", "/v1/cluster/members/2"},
-    {"add a member", "POST", "/v1/cluster/members", R"({"peer_url":"127.0.0.1:1"})"},
+    {"add a member", "POST", "/v1/cluster/members",
+     R"({"peer_url":"127.0.0.1:1","client_url":"http://127.0.0.1:2"})"},
 };
 
 Call CallOf(const Attempt& attempt, const std::string& token) {

@@ -8,6 +8,7 @@ namespace synod::sim {
 namespace {
 
 constexpr const char* kPrefix = "/g";
+constexpr size_t kSteps = 4;  // of the administrator, until the guest is known
 const Bytes kGuestHash(auth::kTokenHashBytes, 'g');
 
 machine::SetUser GuestWith(bool role) {
@@ -17,23 +18,21 @@ machine::SetUser GuestWith(bool role) {
 }  // namespace
 
 void Administrator::SetUp() {
-  constexpr size_t kSteps = 4;
   const machine::Operation steps[kSteps] = {
       machine::SetUpAuth{kAdministratorHash},
       machine::SetRole{{"guest", {{kPrefix, 7}}}},
       GuestWith(true),
       machine::MakeToken{"guest", "", kGuestHash, 0},
   };
-  Change(steps[step_], 2'000, step_ > 0, [this](const ChangeOutcome& outcome) {
+  Change(steps[step_], step_ == 0 ? 300 : 2'000, step_ > 0, [this](const ChangeOutcome& outcome) {
     if (outcome.kind == ChangeOutcome::Kind::kAnswer)
       ++step_;
-    world().auth_ready = step_ == kSteps;
     Later(10 * kMillisecond);
   });
 }
 
 void Administrator::Next() {
-  if (!world().auth_ready) {
+  if (step_ < kSteps) {
     SetUp();
     return;
   }
@@ -46,6 +45,11 @@ void Administrator::Next() {
     role_->withdrawn = !give && known && epoch == role_->epoch;
     Later(static_cast<Time>(random_.Below(500)) * kMillisecond);
   });
+}
+
+bool Guest::MayBegin() const {
+  const machine::Machine& machine = shared_.world->observer.machine();
+  return machine.directory().FindToken(std::string_view(kGuestHash)) != nullptr;
 }
 
 auth::Principal Guest::Who() const { return {{}, kGuestHash, false}; }

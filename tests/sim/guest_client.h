@@ -43,6 +43,7 @@ class Guest final : public Client {
       : Client(shared, number, random), role_(role) {}
 
  private:
+  bool MayBegin() const override;
   auth::Principal Who() const override;
   void Next() override;
   void TryChange(bool inside);

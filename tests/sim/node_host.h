@@ -59,7 +59,6 @@ struct World {
   RunStats stats;
   std::map<NodeId, uint32_t> builds;  // machine version that each process knows
   std::map<NodeId, NodeHost*> hosts;  // those that were removed, too
-  bool auth_ready = false;            // who is to be known is known
   bool members_change = false;        // a change was asked for and its outcome is not known
   World(const Swarm& s, bool print, Random network_random)
       : swarm(s),
