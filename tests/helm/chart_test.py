@@ -16,9 +16,13 @@ from chart import (CHART, HERE, ROOT, alert_rules, dashboard_expressions, docume
                    documented_settings, find, manifests, metric_names, pod_specs, read, value_sets)
 
 SYNODD = os.path.join(sys.argv.pop(1), "synodd")
-NOT_OF_THE_CHART = {  # what the chart itself sets, and what is for measuring
+NOT_OF_THE_CHART = {  # what the chart itself sets, what is for measuring, and what takes secrets
     "data_dir", "id", "name", "client", "peer", "advertise_client", "advertise_peer",
-    "initial_cluster", "join", "join_as", "cluster_token", "insecure_open", "debug_no_checkpoints"}
+    "initial_cluster", "join", "join_as", "cluster_token", "insecure_open", "debug_no_checkpoints",
+    "debug_clock_permille", "auth.bootstrap_token_file", "auth.join_token_file", "auth.required",
+    "metrics.open", "tls.client.cert_file", "tls.client.key_file", "tls.client.ca_file",
+    "tls.client.require_certificate", "tls.peer.cert_file", "tls.peer.key_file",
+    "tls.peer.ca_file"}
 
 
 def merged(values, changes):

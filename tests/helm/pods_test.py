@@ -158,6 +158,8 @@ class PodsTest(unittest.TestCase):
     def test_a_live_node_has_every_metric_of_docs_alerts_and_dashboard(self):
         self.install("default")
         self.put(1, "/a", "b")
+        eventually("all have told their names",
+                   lambda: {m["name"] for m in self.members()} == {"synod-1", "synod-2", "synod-3"})
         exposed = set()
         for line in get(self.pods.url(1, "/metrics"))[1].splitlines():
             if line.startswith("# TYPE "):
