@@ -301,7 +301,7 @@ TEST_F(AuthTest, TheCommandLineManagesAndShowsATokenOnce) {
   ASSERT_EQ(made.exit_code, 0) << made.err;
   const std::string token = made.out.substr(0, made.out.find('\n'));
   EXPECT_EQ(synod({"put", "/cli/a", "x"}, token).exit_code, 0);
-  EXPECT_EQ(synod({"get", "/cli/a"}, token).out, "x\n");
+  EXPECT_EQ(synod({"get", "/cli/a"}, token).out, "x");
   EXPECT_NE(synod({"put", "/app/x", "x"}, token).exit_code, 0);
   EXPECT_NE(synod({"get", "/cli/a"}, "wrong").exit_code, 0);
   const Finished users = synod({"auth", "user", "list"}, kRootToken);

@@ -37,7 +37,10 @@ TEST_P(SeedsTest, KeepEveryPromise) {
     ASSERT_EQ(report.failure, "") << Describe(DrawSwarm(seed));
     // A run that did nothing proves nothing. Harsh ones do little: restarts every half a second.
     EXPECT_GT(report.revisions, 0u);
-    EXPECT_GT(report.history.operations, 0u);
+    // With authentication clients wait for the first administrator, whom faults can keep away.
+    if (!DrawSwarm(seed).auth) {
+      EXPECT_GT(report.history.operations, 0u);
+    }
     operations += report.history.operations;
   }
   EXPECT_GT(operations, 100 * kSlice);
