@@ -137,8 +137,8 @@ class Machine {
   uint64_t permission_changes() const;
   const auth::Directory& directory() const;
 
-  // Who led the election at that revision (0: now), from the history; kCompacted. Of the holder
-  // token, lease, value and since_revision are told.
+  // Who led the election at that revision (0, before any: nobody), from the history; kCompacted.
+  // Of the holder token, lease, value and since_revision are told.
   Result<std::optional<Holder>> LeaderAt(std::string_view election, Revision at) const;
 
   Slot applied() const;

@@ -144,6 +144,9 @@ uint64_t NumberIn(std::string_view text, std::string_view name) {
 }  // namespace
 
 Result<std::optional<Holder>> Machine::LeaderAt(std::string_view election, Revision at) const {
+  // The tree takes 0 for now.
+  if (at == Revision())
+    return std::optional<Holder>();
   const std::string node_path = std::string(kLocksRoot) + std::string(election);
   const Result<store::NodeRef> node = core_->tree.FindAt(node_path, at);
   if (!node)

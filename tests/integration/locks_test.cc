@@ -194,5 +194,14 @@ TEST_F(LocksTest, AnObserverSeesEachLeaderOnceInOrder) {
   EXPECT_EQ(next(), "b");
 }
 
+// An observer that came before anything was written has seen revision 0.
+TEST_F(LocksTest, AnObserverResumesBehindRevisionNought) {
+  ASSERT_EQ(Post("/v1/elections/first/campaign", R"({"ttl_ms":60000,"value":"a"})").status, 200);
+  Stream observer(port(1), "/v1/elections/first/observe", {{"Last-Event-ID", "0"}});
+  const std::optional<Message> message = observer.Next();
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->Json().at("leader").at("value").as_string(), "a");
+}
+
 }  // namespace
 }  // namespace synod::integration

@@ -51,6 +51,21 @@ TEST_F(ElectionTest, TheFirstCandidateLeads) {
   EXPECT_EQ(Announced(), TextOf(leader, revision()));
 }
 
+TEST_F(ElectionTest, TheHistoryTellsWhoLed) {
+  const Revision before = revision();
+  const HoldAnswer leader = Lead(Lease(10'000));
+  const Revision since = revision();
+  const auto led = [&](Revision at) {
+    const std::optional<Holder> holder = *machine().LeaderAt("/e", at);
+    return holder ? holder->token : FenceToken();
+  };
+  EXPECT_EQ(led(Revision()), FenceToken()) << "before the first revision nobody led";
+  EXPECT_EQ(led(before), FenceToken());
+  Resign(leader.token);
+  EXPECT_EQ(led(since), leader.token);
+  EXPECT_EQ(led(revision()), FenceToken());
+}
+
 TEST_F(ElectionTest, NobodyLeadsWhatNobodyCampaignedFor) {
   const LockResult election = Get();
   EXPECT_TRUE(election.holders.empty());
