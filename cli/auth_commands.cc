@@ -1,7 +1,6 @@
 // auth role | user | token | enable | disable
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -92,24 +91,9 @@ int List(Session& session, const std::string& kind) {
   return kOk;
 }
 
-int Change(Session& session,
-           const std::string& method,
-           const std::string& target,
-           const json::object* body,
-           client::Answer* answer) {
-  client::Call call;
-  call.method = method;
-  call.target = target;
-  if (body != nullptr) {
-    call.body = json::serialize(*body);
-    call.headers = {{"Content-Type", "application/json"}};
-  }
-  return session.Send(std::move(call), answer);
-}
-
 int Remove(Session& session, const std::string& kind, const std::string& name) {
   client::Answer answer;
-  return Change(session, "DELETE", TargetOf(kind, name), nullptr, &answer);
+  return session.Change("DELETE", TargetOf(kind, name), nullptr, &answer);
 }
 
 // "read,write:/app" as a permission; false: it is not of that form.
@@ -137,7 +121,7 @@ int SetRole(Session& session, const AuthOptions& o) {
   }
   const json::object body{{"permissions", permissions}};
   client::Answer answer;
-  const int code = Change(session, "PUT", TargetOf("roles", o.name), &body, &answer);
+  const int code = session.Change("PUT", TargetOf("roles", o.name), body, &answer);
   return code == kOk ? PrintOne(session, "roles", answer) : code;
 }
 
@@ -146,7 +130,7 @@ int SetUser(Session& session, const AuthOptions& o) {
   for (const std::string& role : o.roles) roles.emplace_back(role);
   const json::object body{{"roles", roles}};
   client::Answer answer;
-  const int code = Change(session, "PUT", TargetOf("users", o.name), &body, &answer);
+  const int code = session.Change("PUT", TargetOf("users", o.name), body, &answer);
   return code == kOk ? PrintOne(session, "users", answer) : code;
 }
 
@@ -164,7 +148,7 @@ int MakeToken(Session& session, const AuthOptions& o) {
     body["ttl_ms"] = ttl_ms;
   }
   client::Answer answer;
-  if (const int code = Change(session, "POST", "/v1/auth/tokens", &body, &answer); code != kOk)
+  if (const int code = session.Post("/v1/auth/tokens", body, &answer); code != kOk)
     return code;
   const json::object made = Json(answer).as_object();
   if (!made.contains("token")) {
@@ -188,7 +172,7 @@ int MakeToken(Session& session, const AuthOptions& o) {
 int Switch(Session& session, bool on) {
   const json::object body{{"auth.enabled", on}};
   client::Answer answer;
-  return Change(session, "PATCH", "/v1/settings", &body, &answer);
+  return session.Change("PATCH", "/v1/settings", body, &answer);
 }
 
 using Shared = std::shared_ptr<AuthOptions>;

@@ -50,16 +50,9 @@ int PrintMembership(Session& session, const client::Answer& answer) {
 int Change(Session& session,
            const std::string& method,
            const std::string& target,
-           const json::object* body) {
-  client::Call call;
-  call.method = method;
-  call.target = target;
-  if (body != nullptr) {
-    call.body = json::serialize(*body);
-    call.headers = {{"Content-Type", "application/json"}};
-  }
+           const json::value& body) {
   client::Answer answer;
-  const int code = session.Send(std::move(call), &answer);
+  const int code = session.Change(method, target, body, &answer);
   return code == kOk ? PrintMembership(session, answer) : code;
 }
 
@@ -95,24 +88,24 @@ int RunList(Session& session) {
 
 int RunAdd(Session& session, const MemberOptions& o) {
   const json::object body = Description(o);
-  return Change(session, "POST", kMembers, &body);
+  return Change(session, "POST", kMembers, body);
 }
 
 int RunPromote(Session& session, const MemberOptions& o) {
   json::array ids;
   for (const uint32_t id : o.ids) ids.emplace_back(id);
   const json::object body{{"ids", std::move(ids)}};
-  return Change(session, "POST", std::string(kMembers) + "/promote", &body);
+  return Change(session, "POST", std::string(kMembers) + "/promote", body);
 }
 
 int RunReplace(Session& session, const MemberOptions& o) {
   const json::object body{{"with", o.with}};
-  return Change(session, "POST", MemberTarget(o.id) + "/replace", &body);
+  return Change(session, "POST", MemberTarget(o.id) + "/replace", body);
 }
 
 int RunUpdate(Session& session, const MemberOptions& o) {
   const json::object body = Description(o);
-  return Change(session, "PATCH", MemberTarget(o.id), &body);
+  return Change(session, "PATCH", MemberTarget(o.id), body);
 }
 
 int RunRemove(Session& session, const MemberOptions& o) {

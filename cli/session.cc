@@ -97,12 +97,17 @@ int Session::Get(const std::string& target, client::Answer* answer) {
   return Send(std::move(call), answer);
 }
 
-int Session::Post(const std::string& target, const json::value& body, client::Answer* answer) {
+int Session::Change(const std::string& method,
+                    const std::string& target,
+                    const json::value& body,
+                    client::Answer* answer) {
   client::Call call;
-  call.method = "POST";
+  call.method = method;
   call.target = target;
-  call.body = json::serialize(body);
-  call.headers = {{"Content-Type", "application/json"}};
+  if (!body.is_null()) {
+    call.body = json::serialize(body);
+    call.headers = {{"Content-Type", "application/json"}};
+  }
   return Send(std::move(call), answer);
 }
 

@@ -52,7 +52,14 @@ class Session {
   // is kOk for a 2xx.
   int Send(client::Call call, client::Answer* answer);
   int Get(const std::string& target, client::Answer* answer);
-  int Post(const std::string& target, const boost::json::value& body, client::Answer* answer);
+  int Post(const std::string& target, const boost::json::value& body, client::Answer* answer) {
+    return Change("POST", target, body, answer);
+  }
+  // `body`: null for none.
+  int Change(const std::string& method,
+             const std::string& target,
+             const boost::json::value& body,
+             client::Answer* answer);
   // The exit code for a refusal, printed.
   int Explain(const client::Answer& answer) const;
   int Explain(const Error& error) const;

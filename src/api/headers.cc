@@ -51,18 +51,10 @@ Status ParseFence(std::string_view text, std::vector<machine::Fence>* fences) {
 
 std::optional<std::string_view> BearerOf(const net::HttpRequest& request) {
   constexpr std::string_view kScheme = "bearer ";
-  for (const auto& [name, value] : request.headers) {
-    if (name != "authorization")
-      continue;
-    const std::string_view text = Trim(value);
-    const bool bearer =
-        text.size() > kScheme.size() &&
-        std::equal(kScheme.begin(), kScheme.end(), text.begin(),
-                   [](char s, char c) { return s == (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
-    if (bearer)
-      return Trim(text.substr(kScheme.size()));
-  }
-  return std::nullopt;
+  const std::string_view text = Trim(request.Header("authorization"));
+  if (text.size() <= kScheme.size() || !net::EqualsNoCase(text.substr(0, kScheme.size()), kScheme))
+    return std::nullopt;
+  return Trim(text.substr(kScheme.size()));
 }
 
 Status Headers::Collect(const net::HttpRequest& request) {

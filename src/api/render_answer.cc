@@ -235,12 +235,9 @@ class BodyRenderer {
 
  private:
   net::HttpResponse OneLease(const machine::LeaseView& lease, int status) const {
-    std::string body;
-    JsonWriter writer(&body);
-    writer.BeginObject();
-    WriteLeaseFields(writer, lease, answer_.time, /*remaining=*/true);
-    writer.EndObject();
-    return JsonResponse(status, std::move(body));
+    return Object(status, [&](JsonWriter& w) {
+      WriteLeaseFields(w, lease, answer_.time, /*remaining=*/true);
+    });
   }
   template <typename WriteFields>
   static net::HttpResponse Object(int status, WriteFields write) {

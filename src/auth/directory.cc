@@ -26,6 +26,12 @@ bool IsAscending(const Items& items, Less less) {
          }) == items.end();
 }
 
+// Why is told to nobody: who shows no valid token learns nothing of those that there are.
+Error Nobody() {
+  return {Errc::kUnauthenticated, Outcome::kNotApplied,
+          "this needs a valid token: Authorization: Bearer <token>"};
+}
+
 }  // namespace
 
 std::string_view Name(Verb verb) {
@@ -230,17 +236,14 @@ const Token* Directory::FindToken(std::string_view hash) const {
 }
 
 Result<std::string> Directory::UserOf(const Principal& principal, ClusterTime now) const {
-  // Why is told to nobody: who shows no valid token learns nothing of those that there are.
-  const Error nobody{Errc::kUnauthenticated, Outcome::kNotApplied,
-                     "this needs a valid token: Authorization: Bearer <token>"};
   if (!principal.user.empty()) {
     if (FindUser(principal.user) == nullptr)
-      return nobody;
+      return Nobody();
     return principal.user;
   }
   const Token* token = FindToken(principal.token_hash);
   if (token == nullptr || (token->expires.value != 0 && token->expires <= now))
-    return nobody;
+    return Nobody();
   return token->user;
 }
 

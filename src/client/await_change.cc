@@ -28,23 +28,23 @@ void AwaitChange(Client& client,
                  Clock::time_point deadline,
                  std::function<bool(const Change&)> enough,
                  Callback<Unit> done) {
-  // Lives in its timer and its watch, which end together.
+  // Lives in its timer, which ends with it and with the client; its watch must not keep it.
   const auto waiter = std::make_shared<Waiter>();
   waiter->done = std::move(done);
   waiter->timer = client.core().runtime().At(deadline, [&client, waiter] {
     waiter->Finish(client, Error{Errc::kDeadlineExceeded, Outcome::kNotApplied, "waited in vain"});
   });
+  const std::weak_ptr<Waiter> weak = waiter;
   waiter->watch = std::make_unique<Watch>(
       client, path, options,
-      [&client, waiter, enough = std::move(enough)](const Change& change) {
-        // By value: finishing ends the watch that holds this function.
-        const auto self = waiter;
-        if (enough(change))
+      [&client, weak, enough = std::move(enough)](const Change& change) {
+        const auto self = weak.lock();
+        if (self && enough(change))
           self->Finish(client, Done());
       },
-      [&client, waiter](const Error& error) {
-        const auto self = waiter;
-        self->Finish(client, error);
+      [&client, weak](const Error& error) {
+        if (const auto self = weak.lock())
+          self->Finish(client, error);
       });
 }
 

@@ -193,7 +193,7 @@ class Machine::Core {
   // The directory (directory.cc).
   std::optional<Refusal> CheckAdministrator(const auth::Directory& after) const;
   AnswerBody CommitDirectory(Call* call, auth::Directory after, AnswerBody answer);
-  void SaveDirectory(const auth::Directory& after);
+  void SaveDirectory(auth::Directory after);
   void DropExpiredTokens();
   void EndForbiddenWaits(Move* move);
   void ForEachDirectoryRecord(

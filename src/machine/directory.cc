@@ -72,7 +72,7 @@ AnswerBody Machine::Core::CommitDirectory(Call* call, auth::Directory after, Ans
       Encode(machine::Answer{revision + 1, time, false, answer}).size() > kRecordedAnswerMax)
     return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
   Move move(this);
-  SaveDirectory(after);
+  SaveDirectory(std::move(after));
   EndForbiddenWaits(&move);
   return Commit(call, &move, std::move(answer));
 }
@@ -162,7 +162,7 @@ void Machine::Core::DropExpiredTokens() {
     return;
   auth::Directory after = directory;
   while (const auth::Token* token = after.FirstExpired(time)) after.Drop(token->id);
-  SaveDirectory(after);
+  SaveDirectory(std::move(after));
 }
 
 // Who waits for a lock that is not his any more is told so, and never gets it.
@@ -246,7 +246,7 @@ Result<QueryResult> Machine::Core::ReadOne(const GetTokens& query, ClusterTime) 
 // --- records ---
 
 // Changes are rare: all records are compared.
-void Machine::Core::SaveDirectory(const auth::Directory& after) {
+void Machine::Core::SaveDirectory(auth::Directory after) {
   std::map<Bytes, Bytes> records;
   ForEachRecordOf(
       after, [&](std::string_view key, std::string_view value) { records.emplace(key, value); });
@@ -263,7 +263,7 @@ void Machine::Core::SaveDirectory(const auth::Directory& after) {
     if (hash != HashOfRecord(key, value))
       directory_tally_.Set(key, value, &hash);
   }
-  directory = after;
+  directory = std::move(after);
   ++permission_changes;
 }
 
@@ -278,7 +278,6 @@ Status Machine::Core::LoadDirectoryRecord(std::string_view key, std::string_view
     if (KeyOf(item) != key)
       return Damaged("directory record: bad key");
     directory_tally_.Loaded(key, value, &directory_hashes_[Bytes(key)]);
-    ++permission_changes;
     return Done();
   };
   if (key[0] == static_cast<char>(RecordTag::kRole)) {

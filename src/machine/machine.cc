@@ -131,7 +131,7 @@ void Machine::Core::RunCommand(Command* command) {
 // Who may write a node, but not read it, is not told what is there.
 void Machine::Core::HideCurrent(const Call& call, AnswerBody* body) const {
   Refusal* refusal = std::get_if<Refusal>(body);
-  if (refusal == nullptr || !refusal->current.has_value())
+  if (refusal == nullptr || !refusal->current.has_value() || !IsLimited(call.command->principal))
     return;
   if (!Allows(call, auth::NeedOf(auth::Verb::kRead, refusal->current->path)))
     refusal->current.reset();
@@ -269,14 +269,17 @@ AnswerBody Machine::Core::Run(Call* call, ChangeSettings* op) {
   SettingsAnswer answer{auth::AllOf(*changed)};
   if (*changed == settings)
     return answer;
-  if (changed->auth_enabled != 0)
+  const bool switched = changed->auth_enabled != settings.auth_enabled;
+  if (switched && changed->auth_enabled != 0)
     if (std::optional<Refusal> refused = CheckAdministrator(directory))
       return std::move(*refused);
   Move move(this);
   settings = *changed;
   settings_dirty_ = true;
-  ++permission_changes;
-  EndForbiddenWaits(&move);
+  if (switched) {
+    ++permission_changes;
+    EndForbiddenWaits(&move);
+  }
   AnswerBody body = Commit(call, &move, std::move(answer));
   Retain();
   return body;

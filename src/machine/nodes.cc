@@ -193,9 +193,8 @@ AnswerBody Machine::Core::BreakContender(Call* call, const Delete& op) {
   if (call->keyed() &&
       Encode(machine::Answer{move.revision, time, false, answer}).size() > kRecordedAnswerMax)
     return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
-  if (locks.Find(*place) != nullptr)
-    if (std::optional<Refusal> refused = CheckEndWith(*call, *place))
-      return std::move(*refused);
+  if (std::optional<Refusal> refused = CheckEndWith(*call, *place))
+    return std::move(*refused);
   const std::vector<std::string> paths = PathsOf(*place);
   const lock::Contender broken = RemoveContender(&move, *place, store::Cause::kClient);
   if (!broken.holds() && Wanted(broken)) {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "src/base/check.h"
@@ -90,21 +91,10 @@ void SslDeleter::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); 
 std::string SslErrorText() {
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code))
+    return std::generic_category().message(ERR_GET_REASON(code));
   const char* reason = ERR_reason_error_string(code);
   return reason == nullptr ? "no reason is given" : reason;
-}
-
-std::string CertificateName(const ssl_st* ssl) {
-  const X509* certificate = SSL_get0_peer_certificate(ssl);
-  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK)
-    return "";
-  const X509_NAME* subject = X509_get_subject_name(certificate);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0)
-    return "";
-  const ASN1_STRING* name = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(name)),
-          static_cast<size_t>(ASN1_STRING_length(name))};
 }
 
 Result<std::shared_ptr<Tls>> Tls::Load(const TlsFiles& files) {

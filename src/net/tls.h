@@ -56,9 +56,6 @@ class Tls {
   SslContext context_;
 };
 
-// The common name of the certificate that the other side has shown and that was found good; empty
-// without one.
-std::string CertificateName(const ssl_st* ssl);
 // The oldest of OpenSSL's errors of this thread, in words; the others are forgotten.
 std::string SslErrorText();
 

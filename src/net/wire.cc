@@ -104,8 +104,4 @@ void Wire::Close() {
   socket_.close(ignored);
 }
 
-std::string Wire::CertificateName() const {
-  return ssl_ == nullptr ? "" : net::CertificateName(ssl_.get());
-}
-
 }  // namespace synod::net

@@ -20,7 +20,6 @@ class Wire {
  public:
   enum class Got { kBytes, kBlocked, kEnd, kFailed };
 
-  explicit Wire(Socket socket) : socket_(std::move(socket)) {}
   Wire(Socket socket, const Tls* tls);                           // that accepted; tls may be null
   Wire(Socket socket, const Tls* tls, const std::string& host);  // that dialed `host`
 
@@ -37,8 +36,6 @@ class Wire {
   void Close();
 
   Socket& socket() { return socket_; }
-  // Of the other side's certificate, checked; empty without.
-  std::string CertificateName() const;
   // Why a handshake failed; empty if none has.
   const std::string& error() const { return error_; }
 

@@ -201,8 +201,6 @@ void Service::Start(Waiting waiting) {
     StartChange(std::move(waiting));
   } else if (std::holds_alternative<api::ReadCall>(waiting.call)) {
     StartRead(std::move(waiting));
-  } else if (std::holds_alternative<api::SnapshotCall>(waiting.call)) {
-    StartBackup(std::move(waiting));
   } else {
     const int64_t timeout_ms = std::visit([](const auto& c) { return c.timeout_ms; }, waiting.call);
     StartRound(std::move(waiting), timeout_ms);
@@ -259,19 +257,14 @@ void Service::StartRound(Waiting waiting, int64_t timeout_ms) {
   hooks_.touch();
 }
 
-// A quorum round first: the backup is to cover everything that was acknowledged before.
-void Service::StartBackup(Waiting waiting) {
+// Behind a quorum round: the backup covers everything that was acknowledged before.
+void Service::BeginBackup(Waiting waiting, ClusterTime time) {
   if (backup_busy_) {
     Refuse(waiting, {Errc::kOverloaded, Outcome::kNotApplied,
                      "this node sends a backup already: one at a time"});
     return;
   }
   backup_busy_ = true;
-  const int64_t timeout_ms = std::get<api::SnapshotCall>(waiting.call).timeout_ms;
-  StartRound(std::move(waiting), timeout_ms);
-}
-
-void Service::BeginBackup(Waiting waiting, ClusterTime time) {
   auto shared = std::make_shared<Waiting>(std::move(waiting));
   hooks_.take_state(
       engine_->machine().applied(),
@@ -418,8 +411,6 @@ void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
   if (const std::optional<auth::Need> need = NeedHere(waiting.call); ready && need)
     permitted = machine()->Permits(waiting.who, *need, *ready);
   if (!permitted) {
-    if (std::holds_alternative<api::SnapshotCall>(waiting.call))
-      backup_busy_ = false;
     Refuse(waiting, permitted.error());
   } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
     ServeRead(waiting, *read, *ready);

@@ -111,7 +111,6 @@ class Service : public net::HttpHandler {
   void Start(Waiting waiting);
   void StartChange(Waiting waiting);
   void StartRead(Waiting waiting);
-  void StartBackup(Waiting waiting);
   void BeginBackup(Waiting waiting, ClusterTime time);
   // Begins by a quorum round.
   void StartRound(Waiting waiting, int64_t timeout_ms);
@@ -144,7 +143,7 @@ class Service : public net::HttpHandler {
   std::unordered_map<CallId, Waiting> calls_;
   std::vector<Move> moves_;
   std::unique_ptr<Backup> backup_;
-  bool backup_busy_ = false;  // from the request on: one at a time
+  bool backup_busy_ = false;  // one at a time
   RequestStats stats_;
   int64_t started_ms_ = 0;
 };

@@ -16,6 +16,8 @@ constexpr int64_t kStallMs = 15'000;
 constexpr uint64_t kBytesMax = uint64_t{512} << 20;
 // A stream with its share of the tables here and in the hub, besides its path (docs/operations.md).
 constexpr uint64_t kStreamBytes = 320;
+// With authentication, who listens and to what.
+constexpr uint64_t kViewerBytes = 192;
 // Idle streams that one tick looks at: many that began together must not hold up a change.
 constexpr size_t kIdlePerTick = 256;
 
@@ -121,7 +123,8 @@ Result<watch::WatchId> Streams::Add(const watch::Spec& spec,
                                     Stream stream,
                                     int64_t now_ms) {
   now_ms_ = now_ms;
-  const uint64_t takes = kStreamBytes + spec.path.size();
+  stream.path_bytes = static_cast<uint16_t>(spec.path.size());
+  const uint64_t takes = BytesOf(stream);
   if (bytes_ + takes > kBytesMax)
     return Error{Errc::kOverloaded, Outcome::kNotApplied, "this node has too many watches"};
   // "The next change" is the one after what the linearizable round saw.
@@ -131,7 +134,6 @@ Result<watch::WatchId> Streams::Add(const watch::Spec& spec,
     return id;
   ++counters_.started;
   bytes_ += takes;
-  stream.path_bytes = static_cast<uint16_t>(spec.path.size());
   stream.position = first - 1;
   stream.announced = stream.position;
   stream.wrote_ms = now_ms;
@@ -139,6 +141,11 @@ Result<watch::WatchId> Streams::Add(const watch::Spec& spec,
     idle_.Put(*id, now_ms, now_ms + kHeartbeatMs);
   streams_.emplace(*id, std::move(stream));
   return id;
+}
+
+uint64_t Streams::BytesOf(const Stream& stream) {
+  return kStreamBytes + stream.path_bytes +
+         (stream.viewer == nullptr ? 0 : kViewerBytes + stream.path_bytes);
 }
 
 int Streams::Refuse(net::Exchange* exchange, const api::RenderOptions& render, const Error& error) {
@@ -325,7 +332,7 @@ void Streams::Forget(watch::WatchId id) {
   const Stream& s = it->second;
   if (s.poll)
     poll_deadlines_.erase(s.poll->deadline);
-  bytes_ -= kStreamBytes + s.path_bytes;
+  bytes_ -= BytesOf(s);
   streams_.erase(it);
   hub_.Remove(id);
 }

@@ -120,6 +120,7 @@ class Streams {
                 int64_t now_ms);
   static std::unique_ptr<const Viewer> ViewerOf(const auth::Principal& who, auth::Need need);
   bool MaySee(const Stream& stream, ClusterTime now) const;
+  static uint64_t BytesOf(const Stream& stream);
   void PumpReady();
   void PumpOne(watch::WatchId id);
   // True if the sink is full: the stream is put among those that wait for it.

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -24,7 +23,14 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/bench/load.h"
+
 namespace {
+
+using synod::bench::MetricIn;
+using synod::bench::MsAt;
+using synod::bench::NowMicros;
+using synod::bench::NumberAfter;
 
 constexpr size_t kBatch = 100;
 constexpr size_t kConnections = 100;  // to each node; a connection's requests are served in turn
@@ -32,18 +38,6 @@ constexpr int64_t kWriteEveryMicros = 10'000;
 constexpr int64_t kAskEveryMicros = 1'000'000;
 constexpr int64_t kEndMicros = 120'000'000;
 constexpr int64_t kWaitedForMs = 60'000;
-
-int64_t NowMicros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-uint64_t NumberAfter(std::string_view text, std::string_view name) {
-  const size_t at = text.find(name);
-  return at == std::string_view::npos ? 0
-                                      : std::strtoull(text.data() + at + name.size(), nullptr, 10);
-}
 
 struct Plan {
   std::string host;
@@ -152,8 +146,7 @@ double LeaseLoad::Metric(size_t node, const std::string& name) const {
        n = ::recv(fd, buffer, sizeof buffer, 0))
     text.append(buffer, static_cast<size_t>(n));
   ::close(fd);
-  const size_t at = text.find("\n" + name + " ");
-  return at == std::string::npos ? 0 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
+  return MetricIn(text, name);
 }
 
 std::vector<double> LeaseLoad::Metrics(const std::string& name) const {
@@ -279,14 +272,8 @@ void LeaseLoad::Begin() {
 void LeaseLoad::Report(const char* what) {
   const double seconds = static_cast<double>(NowMicros() - phase_.start) * 1e-6;
   const std::vector<double> cpu = Metrics("process_cpu_seconds_total");
-  const auto ms = [](std::vector<int64_t>& micros, double part) {
-    std::sort(micros.begin(), micros.end());
-    return micros.empty()
-               ? 0.0
-               : static_cast<double>(
-                     micros[static_cast<size_t>(part * static_cast<double>(micros.size() - 1))]) *
-                     1e-3;
-  };
+  std::sort(phase_.writes.begin(), phase_.writes.end());
+  std::sort(phase_.renewals.begin(), phase_.renewals.end());
   double sum = 0;
   std::string each;
   for (size_t i = 0; i < cpu.size(); ++i) {
@@ -296,9 +283,9 @@ void LeaseLoad::Report(const char* what) {
   std::printf(
       "%s: %.1f s, %.3f cores (%s), %zu renewals p99 %.1f max %.1f ms, "
       "%zu writes p50 %.1f p99 %.1f max %.1f ms\n",
-      what, seconds, sum / seconds, each.c_str(), phase_.renewals.size(), ms(phase_.renewals, 0.99),
-      ms(phase_.renewals, 1), phase_.writes.size(), ms(phase_.writes, 0.5), ms(phase_.writes, 0.99),
-      ms(phase_.writes, 1));
+      what, seconds, sum / seconds, each.c_str(), phase_.renewals.size(),
+      MsAt(phase_.renewals, 0.99), MsAt(phase_.renewals, 1), phase_.writes.size(),
+      MsAt(phase_.writes, 0.5), MsAt(phase_.writes, 0.99), MsAt(phase_.writes, 1));
   std::fflush(stdout);
 }
 

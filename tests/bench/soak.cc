@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -28,19 +27,19 @@
 #include <utility>
 #include <vector>
 
+#include "tests/bench/load.h"
+
 namespace {
+
+using synod::bench::MsAt;
+using synod::bench::NowMicros;
+using synod::bench::NumberAfter;
 
 constexpr size_t kConnections = 1000;
 constexpr uint64_t kPaths = 100'000;
 constexpr size_t kValueBytes = 256;
 constexpr int64_t kStallMicros = 100'000;
 constexpr int64_t kDrainMicros = 5'000'000;
-
-int64_t NowMicros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 struct Connection {
   int fd = -1;
@@ -131,11 +130,7 @@ void Soak::TakeAnswers(Connection* c) {
     if (end == std::string_view::npos || c->due.empty())
       break;
     const std::string_view head = in.substr(0, end);
-    constexpr std::string_view kLength = "Content-Length: ";
-    const size_t length = head.find(kLength);
-    const size_t body = length == std::string_view::npos
-                            ? 0
-                            : std::strtoul(head.data() + length + kLength.size(), nullptr, 10);
+    const uint64_t body = NumberAfter(head, "Content-Length: ");
     if (in.size() < end + 4 + body)
       break;
     Answered(c->due.front(), head.substr(9, 1) == "2");
@@ -182,12 +177,7 @@ void Soak::Run() {
 void Soak::Report() {
   const size_t unanswered = static_cast<size_t>(rate_ * seconds_) - micros_.size();
   std::sort(micros_.begin(), micros_.end());
-  const auto at = [&](double part) {
-    return micros_.empty()
-               ? 0.0
-               : micros_[static_cast<size_t>(part * static_cast<double>(micros_.size() - 1))] /
-                     1000.0;
-  };
+  const auto at = [&](double part) { return MsAt(micros_, part); };
   std::printf("writes %zu failed %llu unanswered %zu p50 %.2f p99 %.2f p99.9 %.2f max %.2f ms\n",
               micros_.size(), static_cast<unsigned long long>(failed_), unanswered, at(0.5),
               at(0.99), at(0.999), at(1.0));

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -25,24 +24,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tests/bench/load.h"
+
 namespace {
+
+using synod::bench::MetricIn;
+using synod::bench::MsAt;
+using synod::bench::NowMicros;
+using synod::bench::NumberAfter;
 
 constexpr size_t kValueBytes = 256;
 constexpr int64_t kSetupMicros = 60'000'000;
 constexpr int64_t kDrainMicros = 5'000'000;
 constexpr const char* kHot = "/load/hot";
-
-int64_t NowMicros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-uint64_t NumberAfter(std::string_view text, std::string_view name) {
-  const size_t at = text.find(name);
-  return at == std::string_view::npos ? 0
-                                      : std::strtoull(text.data() + at + name.size(), nullptr, 10);
-}
 
 struct Plan {
   sockaddr_in address;
@@ -296,13 +290,8 @@ std::string WatchLoad::Metrics() {
 }
 
 bool WatchLoad::Run() {
-  const auto metric = [this](const std::string& name) {
-    const std::string text = Metrics();
-    const size_t at = text.find("\n" + name + " ");
-    return at == std::string::npos ? 0 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
-  };
-  const auto memory = [&] { return metric("process_resident_memory_bytes"); };
-  const auto cpu = [&] { return metric("process_cpu_seconds_total"); };
+  const auto memory = [&] { return MetricIn(Metrics(), "process_resident_memory_bytes"); };
+  const auto cpu = [&] { return MetricIn(Metrics(), "process_cpu_seconds_total"); };
   const double before = memory();
   if (!SetUp()) {
     std::fprintf(stderr, "watch_load: only %lld watches began\n", static_cast<long long>(created_));
@@ -324,13 +313,7 @@ bool WatchLoad::Run() {
   const double took = static_cast<double>(NowMicros() - start_) * 1e-6;
   const double cpu_seconds = cpu() - cpu_before;
   std::sort(micros_.begin(), micros_.end());
-  const auto at = [&](double part) {
-    return micros_.empty()
-               ? 0.0
-               : static_cast<double>(
-                     micros_[static_cast<size_t>(part * static_cast<double>(micros_.size() - 1))]) /
-                     1000.0;
-  };
+  const auto at = [&](double part) { return MsAt(micros_, part); };
   std::printf("watches %lld over %lld WebSockets, %lld streams: %.1f MB, then %.1f MB more\n",
               static_cast<long long>(plan_.watches), static_cast<long long>(plan_.sockets),
               static_cast<long long>(plan_.streams), before / 1e6, (after - before) / 1e6);
@@ -358,6 +341,11 @@ int main(int argc, char** argv) {
   plan.streams = std::atoll(argv[5]);
   plan.rate = std::atoll(argv[6]);
   plan.seconds = std::atoll(argv[7]);
+  if (plan.rate < 1 || std::max(plan.watches, plan.streams) < 2 ||
+      (plan.watches > 0 && plan.sockets < 1)) {
+    std::fprintf(stderr, "watch_load: at least 2 watches or streams, 1 socket and 1 write/s\n");
+    return 2;
+  }
   WatchLoad load(plan);
   return load.Run() ? 0 : 1;
 }

@@ -31,6 +31,9 @@ constexpr Endpoint kEndpoints[] = {
     {"PATCH", "/v1/cluster/members/2"},
     {"POST", "/v1/cluster/leader"},
     {"PATCH", "/v1/settings"},
+    {"PUT", "/v1/auth/roles/a"},
+    {"PUT", "/v1/auth/users/a"},
+    {"POST", "/v1/auth/tokens"},
 };
 
 }  // namespace

@@ -198,6 +198,7 @@ void Elections::ReadAll(Client& client, size_t node) {
 }
 
 Judgement Elections::Judge() {
+  Join();
   Judgement judgement;
   judgement.violations = unexpected_;
   for (size_t i = 0; i < elections_.size(); ++i) {

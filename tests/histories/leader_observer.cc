@@ -28,7 +28,7 @@ LeaderRead ParseLeader(const boost::json::value& message) {
 }  // namespace
 
 void LeaderObserver::Run() {
-  while (!Reached() && !abandoned_) {
+  while (!reached() && !abandoned_) {
     try {
       Follow();
     } catch (const integration::HttpFailure&) {
@@ -52,7 +52,7 @@ void LeaderObserver::Follow() {
   if (stream.head().status != 200)
     return;
   const auto end = Clock::now() + Milliseconds(random_.Below(kStreamMs));
-  while (!Reached() && !abandoned_) {
+  while (!reached() && !abandoned_) {
     const auto left = std::chrono::ceil<Milliseconds>(end - Clock::now());
     const auto message = stream.Next(std::max(left, Milliseconds(1)));
     if (!message)

@@ -1,6 +1,6 @@
 // LeaderObserver: a recording observer of one election that goes from node to node.
 //
-// Contract      Follows /observe in streams at one node after another, as SSE and NDJSON in turn,
+// Contract      Follows /observe in streams at one node after another, as SSE or NDJSON,
 //               each broken off after a while and resumed at the next behind the last message; when
 //               that history is compacted, or nothing was seen yet, it begins anew. Ends when it
 //               has seen the goal's revision.
@@ -29,13 +29,12 @@ class LeaderObserver {
   void Goal(uint64_t revision) { goal_ = revision; }
   void Abandon() { abandoned_ = true; }
 
-  bool reached() const { return Reached(); }
+  bool reached() const { return goal_ != 0 && !runs_.empty() && runs_.back().last() >= goal_; }
   const std::vector<ObservedRun>& runs() const { return runs_; }
   // What the API does not allow, a line each.
   const std::vector<std::string>& nonsense() const { return nonsense_; }
 
  private:
-  bool Reached() const { return goal_ != 0 && !runs_.empty() && runs_.back().last() >= goal_; }
   void Follow();
 
   const std::string target_;

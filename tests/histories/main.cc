@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   app.add_option("--nodes", options.nodes, "voters, 1 to 7")->check(CLI::Range(1, 7));
   app.add_option("--minutes", options.minutes, "of faults; a fraction will do")
       ->check(CLI::PositiveNumber);
-  app.add_option("--faults", options.faults, "by commas; without it there are none")
+  app.add_option("--faults", options.faults, "by commas; default kill,pause")
       ->delimiter(',')
       ->check(CLI::IsMember(synod::histories::FaultNames()));
   app.add_option("--workload", options.workloads, "by commas; default all but paused-locks")

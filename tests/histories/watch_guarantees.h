@@ -6,7 +6,7 @@
 //               came), resumable (nor over a change of node), bookmarkable (nor up to a progress
 //               mark, or where a stream said to go on). `history` is what one watch of everything
 //               got from the first revision on; JudgeHistory() holds it against itself and against
-//               what writers were told, JudgeList() lists against it.
+//               what writers were told, JudgeLists() lists against it.
 // Source        etcd, tests/robustness/validate/watch.go.
 #ifndef SYNOD_TESTS_HISTORIES_WATCH_GUARANTEES_H_
 #define SYNOD_TESTS_HISTORIES_WATCH_GUARANTEES_H_

@@ -1,18 +1,11 @@
 // Authentication and authorization on three nodes, against clients that try what is not theirs.
 #include <gtest/gtest.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <fstream>
-
 #include "tests/integration/cluster.h"
 #include "tests/support/websocket_client.h"
 
 namespace synod::integration {
 namespace {
-
-namespace json = boost::json;
 
 constexpr const char* kRootToken = "root-token-of-the-tests";
 
@@ -22,9 +15,9 @@ class AuthTest : public testing::Test {
     dir_ = new TempDir();
     cluster_ = new Cluster(3);
     const std::string token_file = dir_->path() + "/token";
-    std::ofstream(token_file) << kRootToken << '\n';
+    WriteFile(token_file, std::string(kRootToken) + "\n");
     const std::string config_file = dir_->path() + "/config.yaml";
-    std::ofstream(config_file) << "auth:\n  bootstrap_token_file: " << token_file << '\n';
+    WriteFile(config_file, "auth:\n  bootstrap_token_file: " + token_file + "\n");
     for (int id = 1; id <= 3; ++id) {
       Arguments arguments = cluster_->InitialArguments();
       arguments.insert(arguments.end(), {"--config", config_file});
@@ -43,12 +36,10 @@ class AuthTest : public testing::Test {
   }
 
   static uint16_t port(int n) { return cluster_->port(1 + n % 3); }
-  static Call As(const std::string& token, const std::string& body = "") {
-    Call call;
-    call.body = body;
+  static Call As(const std::string& token, const std::string& body = "", Headers headers = {}) {
     if (!token.empty())
-      call.headers.emplace_back("Authorization", "Bearer " + token);
-    return call;
+      headers.emplace_back("Authorization", "Bearer " + token);
+    return {.body = body, .headers = std::move(headers)};
   }
   static Answer Root(const std::string& method,
                      const std::string& target,
@@ -146,18 +137,12 @@ const Attempt kOutside[] = {
      R"({"peer_url":"127.0.0.1:1","client_url":"http://127.0.0.1:2"})"},
 };
 
-Call CallOf(const Attempt& attempt, const std::string& token) {
-  Call call{.body = attempt.body, .headers = attempt.headers};
-  if (!token.empty())
-    call.headers.emplace_back("Authorization", "Bearer " + token);
-  return call;
-}
-
 TEST_F(AuthTest, WhatIsOutsideIsRefusedToTheLastRow) {
   const uint64_t before = Root("GET", "/v1/kv/", "").Revision();
   for (int n = 0; n < 3; ++n) {
     for (const Attempt& attempt : kOutside) {
-      const Answer answer = Http(port(n), attempt.method, attempt.target, CallOf(attempt, *ann_));
+      const Answer answer =
+          Http(port(n), attempt.method, attempt.target, As(*ann_, attempt.body, attempt.headers));
       EXPECT_EQ(answer.status, 403) << attempt.name << ": " << answer.body;
       EXPECT_EQ(answer.Code(), "permission_denied") << attempt.name;
       ExpectNothingLeaks(answer);
@@ -171,7 +156,8 @@ TEST_F(AuthTest, NobodyGetsInWithoutAValidToken) {
   const uint64_t before = Root("GET", "/v1/kv/", "").Revision();
   for (const std::string& token : {std::string(), std::string("synod_wrong"), *ann_ + "x"}) {
     for (const Attempt& attempt : kOutside) {
-      const Answer answer = Http(port(1), attempt.method, attempt.target, CallOf(attempt, token));
+      const Answer answer =
+          Http(port(1), attempt.method, attempt.target, As(token, attempt.body, attempt.headers));
       EXPECT_EQ(answer.status, 401) << attempt.name << ": " << answer.body;
       EXPECT_TRUE(answer.Has("www-authenticate"));
       ExpectNothingLeaks(answer);

@@ -81,6 +81,10 @@ TEST_F(TlsTest, WhatDoesNotBelongIsRefused) {
   const Environment guest = {{"SYNOD_CERT", ours_.cert_file("guest")},
                              {"SYNOD_KEY", ours_.key_file("guest")}};
   EXPECT_EQ(Synod({"put", "/a", "one"}, guest).exit_code, 0);
+  EXPECT_EQ(Curl({"--cacert", ours_.ca_file(), "--cert", ours_.cert_file("guest"), "--key",
+                  ours_.key_file("guest"), Url(1) + "/v1/kv/a"})
+                .exit_code,
+            0);
   // No certificate, another authority's, no TLS, and an authority that did not sign the node's.
   EXPECT_NE(Curl({"--cacert", ours_.ca_file(), Url(1) + "/v1/kv/a"}).exit_code, 0);
   EXPECT_NE(Curl({"--cacert", ours_.ca_file(), "--cert", theirs_.cert_file("guest"), "--key",

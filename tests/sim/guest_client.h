@@ -2,7 +2,7 @@
 //
 // Contract      The administrator switches authentication on before anybody else begins, then gives
 //               the guest his role and takes it away again, over and over. The guest tries what is
-//               his and what is not, and Throws Violation: (1) an answer to him that changed or
+//               his and what is not, and throws Violation: (1) an answer to him that changed or
 //               shows something outside his prefix, whatever his role; (2) one that was given after
 //               he was known to have no role, and asked for after that.
 // Thread        One.

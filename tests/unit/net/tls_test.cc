@@ -194,6 +194,7 @@ TEST_F(TlsTest, FilesThatCannotBeReadAreNamed) {
   const Result<std::shared_ptr<Tls>> loaded = Tls::Load(files);
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().detail, HasSubstr("/nonexistent/ca.pem"));
+  EXPECT_THAT(loaded.error().detail, HasSubstr("No such file"));
   std::ofstream(ours.cert_file("server")) << "no certificate";
   const Result<std::shared_ptr<Tls>> damaged = Tls::Load(ours.FilesOf("server", false));
   ASSERT_FALSE(damaged);

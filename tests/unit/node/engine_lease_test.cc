@@ -104,12 +104,13 @@ TEST_F(EngineLeaseTest, ARestartOfAllAfterIdleHoursNeitherEndsNorRenewsIt) {
 }
 
 TEST_F(EngineLeaseTest, TheTimeInWhichALeaderIsPausedDoesNotCount) {
-  Grant(5'000);
+  Grant(12'000);  // longer than all the pauses
   for (int i = 0; i < 3; ++i) {
-    const uint32_t paused = leader_;
-    cluster_.frozen_.insert(NodeId(paused));
+    isolated_ = leader_;
+    cluster_.frozen_.insert(NodeId(isolated_));
     Run(3'000);
     cluster_.frozen_.clear();
+    isolated_ = 0;
     AwaitLeader();
     EXPECT_NE(leader_, 0U);
     EXPECT_FALSE(IsGone() && elapsed() < ttl_ms_) << "after pause " << i;
