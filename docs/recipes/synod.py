@@ -303,7 +303,7 @@ class Client:
                         seen = revision if seen is None else seen
                     elif kind == "progress":
                         seen = max(seen or 0, revision)
-                    elif revision > (seen if seen is not None else -1):
+                    elif kind == "change" and revision > (-1 if seen is None else seen):
                         seen = revision
                         yield message
             except (OSError, http.client.HTTPException, ValueError):

@@ -301,7 +301,7 @@ export class Client {
               if (message.type === "overflow") seen = message.resume_from - 1;
               else if (message.type === "created") seen ??= message.revision;
               else if (message.type === "progress") seen = Math.max(seen ?? 0, message.revision);
-              else if (message.revision > (seen ?? -1)) {
+              else if (message.type === "change" && message.revision > (seen ?? -1)) {
                 seen = message.revision;
                 yield message;
               }

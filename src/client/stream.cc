@@ -84,7 +84,7 @@ void Stream::OnLine(std::string_view line) {
     next_ = std::max(next_, revision + 1);
     if (handlers_->on_progress)
       handlers_->on_progress(revision);
-  } else if (revision >= next_ && revision > 0) {
+  } else if (type == "change" && revision >= next_) {
     // What was delivered already must not be again, whatever a node repeats.
     next_ = revision + 1;
     // Kept: what it does may close this stream. Not copied: it may count.

@@ -79,7 +79,7 @@ int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
   stream.sink = sink;
   stream.base64 = call.render.base64;
   stream.viewer = ViewerOf(who, {auth::Verb::kLock, call.path});
-  stream.election = std::make_unique<Election>(Election{call.path, std::nullopt});
+  stream.election = std::make_unique<const std::string>(call.path);
   // The election's own node says who leads, so that its history is the history of leaders.
   watch::Spec spec;
   spec.path = std::string(kLocksRoot) + call.path;
@@ -90,9 +90,8 @@ int Streams::Begin(std::shared_ptr<net::Exchange> exchange,
   sink->Begin(api::RenderStreamHead(call.render, context_(), call.format), *id);
   const Revision now = machine_->revision();
   Stream& s = streams_.at(*id);
-  s.election->leader = LeaderAt(call.path, s.position);
   if (call.from_revision == Revision())
-    Write(&s, api::RenderLeader(call.format, s.base64, now, s.election->leader));
+    Write(&s, api::RenderLeader(call.format, s.base64, now, LeaderAt(call.path, now)));
   PumpOne(*id);
   return 200;
 }
@@ -277,18 +276,18 @@ void Streams::WriteMessage(Stream* stream, const watch::Message& message) {
 }
 
 void Streams::WriteLeader(Stream* stream, Revision revision) {
-  Election& election = *stream->election;
-  std::optional<machine::Holder> leader = LeaderAt(election.path, revision);
+  // What led before is read where it was and not remembered: a stream may begin in the future.
+  const std::optional<machine::Holder> before = LeaderAt(*stream->election, revision - 1);
+  const std::optional<machine::Holder> leader = LeaderAt(*stream->election, revision);
   const auto same = [](const machine::Holder& a, const machine::Holder& b) {
     return a.token == b.token && a.value == b.value;
   };
-  const bool unchanged = leader.has_value() == election.leader.has_value() &&
-                         (!leader || same(*leader, *election.leader));
+  const bool unchanged =
+      leader.has_value() == before.has_value() && (!leader || same(*leader, *before));
   if (unchanged)
     return;
-  election.leader = std::move(leader);
   stream->announced = revision;
-  Write(stream, api::RenderLeader(stream->sink->format, stream->base64, revision, election.leader));
+  Write(stream, api::RenderLeader(stream->sink->format, stream->base64, revision, leader));
 }
 
 std::optional<machine::Holder> Streams::LeaderAt(const std::string& election, Revision at) const {
@@ -396,7 +395,7 @@ void Streams::Heartbeat(watch::WatchId id, Stream* stream) {
   if (!streams_.contains(id))
     return;
   std::string text(api::Heartbeat(stream->sink->format));
-  if (!stream->election && stream->position > stream->announced) {
+  if (stream->position > stream->announced) {
     text += api::RenderProgress(stream->sink->format, stream->position);
     stream->announced = stream->position;
   }

@@ -88,11 +88,6 @@ class Streams {
     api::LongPoll gathered;
     std::multimap<int64_t, watch::WatchId>::iterator deadline;
   };
-  // What an observed election has besides.
-  struct Election {
-    std::string path;
-    std::optional<machine::Holder> leader;  // as last told
-  };
   // Who sees a stream, and what he must be permitted for it.
   struct Viewer {
     auth::Principal who;
@@ -106,7 +101,7 @@ class Streams {
     Revision announced;  // the last id that the client has
     int64_t wrote_ms = 0;
     std::unique_ptr<Poll> poll;
-    std::unique_ptr<Election> election;
+    std::unique_ptr<const std::string> election;  // the path of an observed one
     uint16_t path_bytes = 0;
     bool base64 = false;
     bool waiting = false;  // in sink->waiting

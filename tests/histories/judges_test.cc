@@ -394,7 +394,7 @@ struct ObservedCase {
 class ObservedTest : public testing::TestWithParam<ObservedCase> {};
 
 TEST_P(ObservedTest, Judges) {
-  const ObservedRun run{GetParam().seen};
+  const ObservedRun run{.messages = GetParam().seen};
   ExpectComplaint(JudgeObserved({&run, 1}, GetParam().proclamations, GetParam().reads),
                   GetParam().complaint);
 }
@@ -434,6 +434,14 @@ const ObservedCase kObserved[] = {
      {{11, 9, "b"}},
      "and an observer saw token 5"},
 };
+
+TEST(ObservedMarkTest, AProgressMarkSaysThatNothingIsMissing) {
+  const ObservedRun run{.messages = {{7, 5, "a"}}, .mark = 12};
+  const LeaderRead within{12, 9, "b"};
+  const LeaderRead beyond{13, 9, "b"};
+  ExpectComplaint(JudgeObserved({&run, 1}, {}, {&within, 1}), "and an observer saw token 5");
+  ExpectComplaint(JudgeObserved({&run, 1}, {}, {&beyond, 1}), "");
+}
 
 INSTANTIATE_TEST_SUITE_P(Histories,
                          ObservedTest,

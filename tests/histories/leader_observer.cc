@@ -3,6 +3,8 @@
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <exception>
+#include <stdexcept>
+#include <utility>
 
 #include "tests/integration/http_client.h"
 #include "tests/integration/process.h"
@@ -58,18 +60,31 @@ void LeaderObserver::Follow() {
     if (!message)
       return;
     const boost::json::value json = message->Json();
-    if (json.as_object().if_contains("leader") == nullptr) {
-      // Why it ends.
-      anew_ = (sse ? message->event : json.at("type").as_string().c_str()) == "compacted";
+    const std::string kind = sse ? message->event : json.at("type").as_string().c_str();
+    if (kind != "change" && kind != "progress") {
+      anew_ = kind == "compacted";  // why it ends
       return;
     }
-    const LeaderRead seen = ParseLeader(json);
-    if (std::exchange(anew_, false))
-      runs_.emplace_back();
-    runs_.back().messages.push_back(seen);
-    if (sse && message->id != std::to_string(runs_.back().last()))
+    if (sse && message->id != std::to_string(json.at("revision").to_number<uint64_t>()))
       nonsense_.push_back(target_ + ": the id is not the revision: " + message->id);
+    Take(kind == "progress", json);
   }
+}
+
+void LeaderObserver::Take(bool is_mark, const boost::json::value& message) {
+  if (is_mark && anew_)
+    throw std::domain_error("a progress mark comes before who leads");
+  if (std::exchange(anew_, false))
+    runs_.emplace_back();
+  ObservedRun& run = runs_.back();
+  const auto revision = message.at("revision").to_number<uint64_t>();
+  if (!run.messages.empty() && revision <= run.last())
+    nonsense_.push_back(target_ + ": revision " + std::to_string(revision) + " after " +
+                        std::to_string(run.last()));
+  if (is_mark)
+    run.mark = revision;
+  else
+    run.messages.push_back(ParseLeader(message));
 }
 
 }  // namespace synod::histories

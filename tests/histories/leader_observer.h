@@ -1,7 +1,7 @@
 // LeaderObserver: a recording observer of one election that goes from node to node.
 //
-// Contract      Follows /observe in streams at one node after another, as SSE or NDJSON,
-//               each broken off after a while and resumed at the next behind the last message; when
+// Contract      Follows /observe in streams at one node after another, as SSE or NDJSON, each broken
+//               off after a while and resumed at the next behind the last message or mark; when
 //               that history is compacted, or nothing was seen yet, it begins anew. Ends when it
 //               has seen the goal's revision.
 // Thread        Run() has one of its own; the records are read when that has ended.
@@ -9,6 +9,7 @@
 #define SYNOD_TESTS_HISTORIES_LEADER_OBSERVER_H_
 
 #include <atomic>
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,13 +30,16 @@ class LeaderObserver {
   void Goal(uint64_t revision) { goal_ = revision; }
   void Abandon() { abandoned_ = true; }
 
-  bool reached() const { return goal_ != 0 && !runs_.empty() && runs_.back().last() >= goal_; }
+  bool reached() const {
+    return goal_ != 0 && !runs_.empty() && runs_.back().messages.back().revision >= goal_;
+  }
   const std::vector<ObservedRun>& runs() const { return runs_; }
   // What the API does not allow, a line each.
   const std::vector<std::string>& nonsense() const { return nonsense_; }
 
  private:
   void Follow();
+  void Take(bool is_mark, const boost::json::value& message);
 
   const std::string target_;
   const std::vector<uint16_t> ports_;

@@ -10,6 +10,7 @@
 #ifndef SYNOD_TESTS_HISTORIES_LEADERS_H_
 #define SYNOD_TESTS_HISTORIES_LEADERS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -33,8 +34,10 @@ struct LeaderRead {
 
 // What one observer was told without a gap, over one stream or several that were resumed.
 struct ObservedRun {
-  uint64_t last() const { return messages.back().revision; }
+  // Nothing up to here is missing.
+  uint64_t last() const { return std::max(messages.back().revision, mark); }
   std::vector<LeaderRead> messages;  // not empty
+  uint64_t mark = 0;                 // the last one of progress
 };
 
 // What is wrong, a line each.

@@ -89,6 +89,29 @@ TEST_F(StreamTest, ProgressMovesTheResumePoint) {
   EXPECT_EQ(ResumePoint(), "90");
 }
 
+// As of an observed election; an idle one may have nothing else for days.
+TEST_F(StreamTest, ProgressMovesTheResumePointBehindAChangeAndIsNone) {
+  Open();
+  world_.Data(Change(41) + R"({"type":"progress","revision":90})"
+                           "\n");
+  world_.Fail(Outcome::kUnknown);
+  AwaitOpen();
+  EXPECT_EQ(ResumePoint(), "90");
+  EXPECT_EQ(seen_, (std::vector<uint64_t>{41}));
+}
+
+// An election that is observed before anything was written.
+TEST_F(StreamTest, RevisionNoughtIsToldOnce) {
+  Open();
+  world_.Data(Change(0) + Change(0) +
+              R"({"type":"shutting_down","resume_from":1})"
+              "\n");
+  world_.Reply(200, "");
+  AwaitOpen();
+  EXPECT_EQ(ResumePoint(), "0");
+  EXPECT_EQ(seen_, (std::vector<uint64_t>{0}));
+}
+
 TEST_F(StreamTest, OverflowGoesOnWhereItSays) {
   Open();
   world_.Data(Change(41) + R"({"type":"overflow","resume_from":42})"
