@@ -1,9 +1,9 @@
 // LeaderObserver: a recording observer of one election that goes from node to node.
 //
-// Contract      Follows /observe in streams at one node after another, as SSE or NDJSON, each broken
-//               off after a while and resumed at the next behind the last message or mark; when
-//               that history is compacted, or nothing was seen yet, it begins anew. Ends when it
-//               has seen the goal's revision.
+// Contract      Follows /observe in streams at one node after another, as SSE or NDJSON, each
+//               broken off after a while and resumed at the next behind the last message or mark;
+//               when that history is compacted, or nothing was seen yet, it begins anew. Ends when
+//               it has seen the goal's revision.
 // Thread        Run() has one of its own; the records are read when that has ended.
 #ifndef SYNOD_TESTS_HISTORIES_LEADER_OBSERVER_H_
 #define SYNOD_TESTS_HISTORIES_LEADER_OBSERVER_H_
