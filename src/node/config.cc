@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <functional>
 #include <set>
+#include <sstream>
 
 #include "src/client/client.h"
 #include "src/node/credentials.h"
@@ -299,20 +301,28 @@ Result<std::string> ScalarOrList(const YAML::Node& node) {
   return joined;
 }
 
+// Is there a setting below it? A map that contains itself is none: an alias can make one.
+bool IsSection(const std::string& key) {
+  const auto it = Setters().lower_bound(key + ".");
+  return it != Setters().end() && it->first.starts_with(key + ".");
+}
+
 Status Walk(const YAML::Node& map,
             const std::string& prefix,
             const std::string& file,
+            std::set<std::string>* seen,
             NodeConfig* config) {
-  std::set<std::string> seen;
   for (const auto& pair : map) {
     const std::string at = file + ":" + std::to_string(pair.first.Mark().line + 1) + ": ";
     if (!pair.first.IsScalar())
       return Bad(at + "keys are plain words");
     const std::string key = prefix + pair.first.Scalar();
-    if (!seen.insert(key).second)
+    if (!seen->insert(key).second)
       return Bad(at + key + ": is set twice");
     if (pair.second.IsMap()) {
-      if (Status s = Walk(pair.second, key + ".", file, config); !s)
+      if (!IsSection(key))
+        return Bad(at + key + ": there is no such setting");
+      if (Status s = Walk(pair.second, key + ".", file, seen, config); !s)
         return s;
       continue;
     }
@@ -360,18 +370,25 @@ std::vector<std::string> OptionNames() {
 }
 
 Status LoadConfigFile(const std::string& path, NodeConfig* config) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf()))
+    return Bad(path + ": cannot be read");
+  return LoadConfigText(text.str(), path, config);
+}
+
+Status LoadConfigText(const std::string& text, const std::string& file, NodeConfig* config) {
   // yaml-cpp reports by exceptions; they end here.
   try {
-    const YAML::Node root = YAML::LoadFile(path);
+    const YAML::Node root = YAML::Load(text);
     if (root.IsNull())
       return Done();
     if (!root.IsMap())
-      return Bad(path + ": must be a map of settings");
-    return Walk(root, "", path, config);
-  } catch (const YAML::BadFile&) {
-    return Bad(path + ": cannot be read");
+      return Bad(file + ": must be a map of settings");
+    std::set<std::string> seen;
+    return Walk(root, "", file, &seen, config);
   } catch (const YAML::Exception& e) {
-    return Bad(path + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg);
+    return Bad(file + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg);
   }
 }
 

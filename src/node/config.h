@@ -72,6 +72,8 @@ Status SetOption(NodeConfig* config, const std::string& key, const std::string& 
 std::vector<std::string> OptionNames();
 
 Status LoadConfigFile(const std::string& path, NodeConfig* config);
+// The text of a file; `file` is its name in errors.
+Status LoadConfigText(const std::string& text, const std::string& file, NodeConfig* config);
 Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config);
 // Fills in what follows from the rest and checks what belongs together.
 Status FinishConfig(NodeConfig* config);

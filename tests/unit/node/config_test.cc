@@ -54,6 +54,16 @@ TEST(ConfigTest, NamesLineAndKeyOfWhatIsWrong) {
   EXPECT_EQ(WhyNot("- a\n"), ": must be a map of settings");
 }
 
+TEST(ConfigTest, ASettingIsRepeatedInWhateverForm) {
+  EXPECT_EQ(WhyNot("http.connections_max: 1\nhttp:\n  connections_max: 2\n"),
+            ":3: http.connections_max: is set twice");
+}
+
+TEST(ConfigTest, AMapWithinItselfIsNone) {
+  EXPECT_EQ(WhyNot("tls: &again\n  client: *again\n"),
+            ":2: tls.client.client: there is no such setting");
+}
+
 TEST(ConfigTest, WhatIsReplicatedCanBeSeeded) {
   NodeConfig config;
   ASSERT_TRUE(
