@@ -36,6 +36,8 @@ void Engine::Core::CheckWitness() {
     out.lost = witness.lost();
     out.end_streams = TakesPart().error();
     reads.FailAll(TakesPart().error(), &out.reads);
+    // A lock may be waited for all day, and its answer does not come here any more.
+    FailChanges(TakesPart().error());
   }
 }
 

@@ -159,6 +159,43 @@ TEST(EngineWitnessTest, AFollowerKnowsTheOthersFromTheLeadersTable) {
   EXPECT_FALSE(cluster.node(victim).Change(EngineCluster::PutCommand("/a", "2"), 1000));
 }
 
+// One that saw less believed it first: it served until the one that saw more was heard.
+TEST(EngineWitnessTest, WhatWaitsAtANodeThatIsFoundOutIsAnsweredAtOnce) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  const uint32_t victim = leader % 3 + 1;
+  const uint32_t third = 6 - leader - victim;
+  cluster.Run(200);
+  cluster.Isolate(third);
+  const uint64_t old_copy = cluster.GenOf(victim);
+  ASSERT_TRUE(cluster.node(leader).Change(EngineCluster::PutCommand("/a", "1"), 1000));
+  cluster.Run(50);
+  ASSERT_GT(cluster.GenOf(victim), old_copy);
+  cluster.Kill(victim);
+  cluster.Heal();
+  cluster.Isolate(leader);
+  cluster.Start(victim, old_copy);
+  cluster.Run(100);
+  ASSERT_TRUE(cluster.node(victim).TakesPart());
+  const auto waits = cluster.node(victim).Change(EngineCluster::PutCommand("/a", "2"), 60'000);
+  ASSERT_TRUE(waits);
+  cluster.Run(10);
+  ASSERT_FALSE(cluster.Answer(victim, *waits));
+  EXPECT_EQ(cluster.ended_streams(), 0);
+
+  cluster.Heal();
+  cluster.Isolate(third);
+  cluster.Run(100);
+  ASSERT_TRUE(cluster.node(victim).quarantined());
+  EXPECT_EQ(cluster.ended_streams(), 1);
+  const auto answer = cluster.Answer(victim, *waits);
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(answer->has_error());
+  EXPECT_EQ(answer->error().code, Errc::kNotReady);
+  EXPECT_THAT(answer->error().detail, HasSubstr("quarantined"));
+}
+
 TEST(EngineWitnessTest, ACompleteLogIsTakenBackAtOnce) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();

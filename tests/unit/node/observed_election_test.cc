@@ -121,5 +121,26 @@ TEST_F(ObservedElectionTest, OneThatBeginsInTheFutureIsToldOfTheFirstChangeThere
   EXPECT_THAT(observer->said[0], HasSubstr(R"("leader":null)"));
 }
 
+// Where this node was quarantined, or its state was found to be another.
+TEST_F(ObservedElectionTest, ANodeThatMayShowNothingMoreEndsItWithWhereToGoOn) {
+  Elect();
+  const auto observer = Observe();
+  PutNode("/elsewhere", "x");
+  streams_.Publish(last_applied.revisions);
+  Idle();
+  api::WatchCall poll;
+  poll.spec.path = "/e";
+  poll.format = api::StreamFormat::kLongPoll;
+  poll.wait_ms = 60'000;
+  const auto waits = std::make_shared<FakeExchange>();
+  streams_.Begin(waits, poll, auth::Principal(), now_ms_);
+  streams_.EndAll(Error{Errc::kNotReady, Outcome::kNotApplied, "quarantined"});
+  EXPECT_EQ(observer->said.back(), R"({"type":"shutting_down","resume_from":)" +
+                                       std::to_string((revision() + 1).value) + "}\n");
+  EXPECT_TRUE(observer->ended);
+  EXPECT_EQ(waits->status, 503);
+  EXPECT_EQ(streams_.size(), 0U);
+}
+
 }  // namespace
 }  // namespace synod::node
