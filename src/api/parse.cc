@@ -37,7 +37,7 @@ net::HttpResponse AnswerOptions(const Request& request,
     response.headers.emplace_back(
         "Access-Control-Allow-Headers",
         "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-        "Synod-Fence, Synod-Not-After");
+        "Synod-Fence, Synod-Not-After, traceparent, tracestate");
     response.headers.emplace_back("Access-Control-Max-Age", "600");
   }
   AddContextHeaders(request.render, context, &response);

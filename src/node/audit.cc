@@ -1,26 +1,20 @@
 #include "src/node/audit.h"
 
-#include "src/node/log.h"
+#include "src/node/request_log.h"
 
 namespace synod::node {
-namespace {
 
-std::string PathOf(std::string_view target) {
-  return std::string(target.substr(0, target.find('?')));
+void Audit::Changed(net::Exchange& exchange,
+                    const std::string& user,
+                    int status,
+                    uint64_t revision) const {
+  std::vector<LogField> fields = FieldsOf(exchange, user);
+  fields.emplace_back("status", status);
+  fields.emplace_back("revision", revision);
+  LogAudit("change", fields);
 }
 
-}  // namespace
-
-void Audit::Changed(const Request& request, int status, uint64_t revision) const {
-  LogAudit("change", {{"user", std::string(request.user)},
-                      {"remote", request.remote},
-                      {"method", std::string(request.method)},
-                      {"path", PathOf(request.target)},
-                      {"status", status},
-                      {"revision", revision}});
-}
-
-void Audit::Refused(const Request& request, int status, int64_t now_ms) {
+void Audit::Refused(net::Exchange& exchange, const std::string& user, int status, int64_t now_ms) {
   if (now_ms / 1000 != second_) {
     second_ = now_ms / 1000;
     in_second_ = 0;
@@ -29,12 +23,10 @@ void Audit::Refused(const Request& request, int status, int64_t now_ms) {
     ++left_out_;
     return;
   }
-  LogAudit("refusal", {{"user", std::string(request.user)},
-                       {"remote", request.remote},
-                       {"method", std::string(request.method)},
-                       {"path", PathOf(request.target)},
-                       {"status", status},
-                       {"left_out_before", left_out_}});
+  std::vector<LogField> fields = FieldsOf(exchange, user);
+  fields.emplace_back("status", status);
+  fields.emplace_back("left_out_before", left_out_);
+  LogAudit("refusal", fields);
   left_out_ = 0;
 }
 

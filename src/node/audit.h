@@ -1,18 +1,17 @@
 // Audit: who changed what others may do or see, and who was refused.
 //
 // Contract      One line of JSON each on stderr, whatever log.format and log.level say, with the
-//               user's name, address, method and path of the request, and what came of it. Never a
-//               token, a query or a body. Of refusals at most kRefusalsPerSecond; how many were
-//               left out is told in the next line.
+//               user's name, address, method, path and trace of the request, and what came of it.
+//               Never a token, a query or a body. Of refusals at most kRefusalsPerSecond; how many
+//               were left out is told in the next line.
 // Thread        The loop's thread.   Errors: none.
 #ifndef SYNOD_NODE_AUDIT_H_
 #define SYNOD_NODE_AUDIT_H_
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
-#include "src/net/http_types.h"
+#include "src/net/http_server.h"
 
 namespace synod::node {
 
@@ -21,14 +20,11 @@ class Audit {
   static constexpr uint64_t kRefusalsPerSecond = 20;
 
   // `user` is empty if nobody is known to have asked.
-  struct Request {
-    std::string_view user;
-    std::string remote;
-    std::string_view method;
-    std::string_view target;
-  };
-  void Changed(const Request& request, int status, uint64_t revision) const;
-  void Refused(const Request& request, int status, int64_t now_ms);
+  void Changed(net::Exchange& exchange,
+               const std::string& user,
+               int status,
+               uint64_t revision) const;
+  void Refused(net::Exchange& exchange, const std::string& user, int status, int64_t now_ms);
 
  private:
   int64_t second_ = 0;

@@ -259,6 +259,10 @@ std::map<std::string, Setter> DiskAndLogSetters() {
        [](NodeConfig* c, const std::string& v) { return SetLogLevel(v, &c->log_level); }},
       {"log.format",
        [](NodeConfig* c, const std::string& v) { return SetLogFormat(v, &c->log_format); }},
+      {"log.slow_request_ms",
+       [](NodeConfig* c, const std::string& v) {
+         return SetNumber<int64_t>(v, 0, 3'600'000, &c->slow_request_ms);
+       }},
   };
 }
 

@@ -44,7 +44,7 @@ struct NodeConfig {
   std::string auth_bootstrap;       // what the files hold, from ReadTokenFiles() on
   std::string auth_join;
   bool metrics_open = false;  // /metrics needs no credentials
-  net::TlsFiles client_tls;  // no cert_file: in the clear, on both ports
+  net::TlsFiles client_tls;   // no cert_file: in the clear, on both ports
   net::TlsFiles peer_tls;
   bool accept_data_loss = false;
   bool discard_state = false;
@@ -64,6 +64,7 @@ struct NodeConfig {
   auth::Settings first_settings;                          // what a new cluster begins with
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  int64_t slow_request_ms = 1000;  // 0: no request is called slow
 };
 
 // Sets one setting by its name in the file. kInvalidRequest with a reason.

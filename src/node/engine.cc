@@ -299,6 +299,7 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
     }
     ReleaseAnswers(chosen.slot);
     machine::Applied applied;
+    FindProposed(chosen.slot);
     const Ballot before = machine.leader_start();
     const uint32_t version = machine.version();
     machine.Apply(entry, self, &applied);
@@ -314,7 +315,8 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
       else
         Complete(std::move(completion));
     }
-    for (const uint64_t seq : applied.waiting) changes.Waits(seq);
+    applying_ = {};  // what is held until later was not proposed with what is applied then
+    for (const uint64_t seq : applied.waiting) changes.Waits(seq, turn_us);
     std::move(applied.revisions.begin(), applied.revisions.end(),
               std::back_inserter(out.revisions));
     if (machine.leader_start() != before)
@@ -353,7 +355,10 @@ void Engine::Core::DrainReplica() {
   for (const uint64_t round : o.reads_failed) reads.Failed(round);
   std::move(o.load.begin(), o.load.end(), std::back_inserter(out.load));
   std::move(o.events.begin(), o.events.end(), std::back_inserter(out.events));
-  if (!replica.IsLeader() && clock.leading())
+  if (replica.IsLeader())
+    return;
+  proposed_.clear();
+  if (clock.leading())
     clock.Follow();
 }
 
@@ -389,6 +394,7 @@ void Engine::Core::Checkpointed(Slot, Slot first_kept) {
 
 EngineOutput Engine::Core::Take() {
   touched = false;
+  NoteSynced();
   DrainReplica();
   MaybeCheckpoint();
   MoveSnapshots();
@@ -396,6 +402,7 @@ EngineOutput Engine::Core::Take() {
   Propose();
   reads.StartRound(&replica, LeaderKnown());
   DrainReplica();
+  NoteSynced();
   reads.Collect(machine.applied(), machine.revision(), Engine::Core::machine.time(), &out.reads);
   for (auto& [to, body] : frames_) out.frames.push_back({to, std::move(body)});
   frames_.clear();
@@ -465,6 +472,7 @@ Status Engine::TransferLeadership(NodeId to) { return core_->TransferLeadership(
 Status Engine::AskToLead(NodeId to) { return core_->AskToLead(to); }
 Status Engine::HandOver() { return core_->HandOver(); }
 void Engine::Shutdown() { core_->Shutdown(); }
+void Engine::SetTurn(int64_t now_us) { core_->turn_us = now_us; }
 EngineOutput Engine::Take() { return core_->Take(); }
 bool Engine::HasOutput() const { return core_->HasOutput(); }
 
@@ -504,5 +512,6 @@ Slot Engine::NewestApplied() const {
 }
 uint64_t Engine::pending_calls() const { return core_->changes.size() + core_->reads.size(); }
 uint64_t Engine::pending_bytes() const { return core_->changes.bytes() + core_->inbox_bytes_; }
+uint64_t Engine::pending_bytes_max() const { return core_->config.pending_bytes_max; }
 
 }  // namespace synod::node

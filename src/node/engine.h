@@ -77,9 +77,19 @@ struct ReadReady {
   Result<ClusterTime> time = ClusterTime();  // of the answer; or why it cannot be served
 };
 
+// When a change reached each stage of its way, as Engine::SetTurn() told the time; 0: it did not,
+// or not at this node.
+struct ChangeTimes {
+  int64_t sent_us = 0;      // to the leader, or to this node's own queue of proposals
+  int64_t proposed_us = 0;  // the leader is this node
+  int64_t synced_us = 0;    // ... and had it in its own log
+  int64_t waits_us = 0;     // applied; since then it waits in the state machine
+};
+
 struct ChangeDone {
   CallId call = 0;
   Result<machine::Answer> answer;
+  ChangeTimes times = {};
 };
 
 struct Frame {
@@ -195,6 +205,8 @@ class Engine {
   // Fails every call with kShuttingDown and takes no more. Waits keep their place for a repeat.
   void Shutdown();
 
+  // The time of the turn that begins, for ChangeTimes alone: nothing is decided by it.
+  void SetTurn(int64_t now_us);
   EngineOutput Take();
   // True if Take() would give something: for drivers that call it once a turn.
   bool HasOutput() const;
@@ -231,6 +243,7 @@ class Engine {
   Slot NewestApplied() const;
   uint64_t pending_calls() const;
   uint64_t pending_bytes() const;
+  uint64_t pending_bytes_max() const;  // of either kind: this node's own, and those to be proposed
 
  private:
   class Core;

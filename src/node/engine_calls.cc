@@ -81,11 +81,12 @@ std::vector<uint64_t> PendingChanges::Resend(Ballot ballot, int64_t sent_by, int
   return again;
 }
 
-void PendingChanges::Waits(uint64_t seq) {
+void PendingChanges::Waits(uint64_t seq, int64_t now_us) {
   PendingChange* c = Find(seq);
   if (c == nullptr)
     return;
   c->waiting = true;
+  c->waits_us = now_us;
   if (c->sent && c->ballot == numbered_ballot_)
     by_number_.erase(c->number);
 }

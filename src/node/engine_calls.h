@@ -38,6 +38,8 @@ struct PendingChange {
   uint64_t number = 0;   // sent: its number in that ballot
   uint32_t sends = 0;    // sent: how often in that ballot
   int64_t sent_ms = 0;   // sent: when last
+  int64_t sent_us = 0;   // sent: when first
+  int64_t waits_us = 0;  // waiting: since when
 };
 
 class PendingChanges {
@@ -54,7 +56,7 @@ class PendingChanges {
   // numbers: what carried them may have been lost. Each counts one send more.
   std::vector<uint64_t> Resend(Ballot ballot, int64_t sent_by, int64_t now_ms);
   // The change was applied and waits in the state machine: nothing need be sent again.
-  void Waits(uint64_t seq);
+  void Waits(uint64_t seq, int64_t now_us);
   // The lowest number of the present ballot that may still have to be sent again.
   uint64_t Base() const;
   // A LeaderStart of `ballot` was applied: what was sent in an older one is queued again. Returns

@@ -102,7 +102,8 @@ void Engine::Core::Route() {
     return;
   }
   for (const uint64_t seq : changes.SendQueued(ballot, now_ms)) {
-    const PendingChange* c = changes.Find(seq);
+    PendingChange* c = changes.Find(seq);
+    c->sent_us = turn_us;
     EnterInbox(c->command, c->lane);
   }
 }
@@ -113,7 +114,9 @@ void Engine::Core::ForwardTo(NodeId leader, Ballot ballot, const std::vector<uin
   Forward forward{ballot, config.boot, changes.Base(), {}};
   forward.items.reserve(seqs.size());
   for (const uint64_t seq : seqs) {
-    const PendingChange* c = changes.Find(seq);
+    PendingChange* c = changes.Find(seq);
+    if (c->sent_us == 0)
+      c->sent_us = turn_us;
     forward.items.push_back({c->number, c->command});
   }
   counters.forwarded += seqs.size();
@@ -226,6 +229,7 @@ void Engine::Core::Propose() {
         consensus::EntryKind::kCommand,
         std::make_shared<const Bytes>(machine::EncodeBatch(time, batch, Version())));
     SYNOD_CHECK(slot.has_value());
+    NoteProposed(*slot);
     ++counters.proposals;
     counters.proposed_commands += batch.size();
     proposed_ms_ = now_ms;
@@ -263,18 +267,45 @@ void Engine::Core::Complete(machine::Completion completion) {
   if (c == nullptr)
     return;
   const bool wanted = !c->internal && !c->cancelled;
+  ChangeTimes times = c->waiting ? ChangeTimes() : applying_;
+  times.sent_us = c->sent_us;
+  times.waits_us = c->waits_us;
   changes.Erase(completion.seq);
   if (wanted)
-    out.changes.push_back({completion.seq, std::move(completion.answer)});
+    out.changes.push_back({completion.seq, std::move(completion.answer), times});
+}
+
+void Engine::Core::NoteProposed(Slot slot) {
+  proposed_.push_back({slot, PersistId(), {0, turn_us, 0, 0}});
+}
+
+// The requests that the replica gave out since hold what was proposed since.
+void Engine::Core::NoteSynced() {
+  for (Proposed& p : proposed_) {
+    if (p.persist == PersistId())
+      p.persist = last_persist_;
+    else if (p.times.synced_us == 0 && p.persist <= persisted_)
+      p.times.synced_us = turn_us;
+  }
+}
+
+void Engine::Core::FindProposed(Slot chosen) {
+  while (!proposed_.empty() && proposed_.front().slot < chosen) proposed_.pop_front();
+  applying_ = {};
+  if (proposed_.empty() || proposed_.front().slot != chosen)
+    return;
+  applying_ = proposed_.front().times;
+  proposed_.pop_front();
 }
 
 void Engine::Core::FailChange(uint64_t seq, Error error) {
   const PendingChange* c = changes.Find(seq);
   const bool wanted = !c->internal && !c->cancelled;
   const bool disown = c->acquire && c->sent && !c->cancelled;
+  const ChangeTimes times{c->sent_us, 0, 0, c->waits_us};
   changes.Erase(seq);
   if (wanted)
-    out.changes.push_back({seq, std::move(error)});
+    out.changes.push_back({seq, std::move(error), times});
   if (disown && !shutting_down)
     Submit(machine::Disown{{config.self.id, config.boot, seq}});
 }

@@ -79,6 +79,7 @@ class Engine::Core {
   EngineCounters counters;
   EngineOutput out;
   int64_t now_ms = 0;
+  int64_t turn_us = 0;
   bool touched = true;  // something came in since the last Take()
   uint64_t last_call = 0;
   bool shutting_down = false;
@@ -122,6 +123,10 @@ class Engine::Core {
   void Propose();
   void ProposeTick();
   void Complete(machine::Completion completion);
+  // Of the slots that this node proposed, when.
+  void NoteProposed(Slot slot);
+  void NoteSynced();
+  void FindProposed(Slot chosen);
   void FailChange(uint64_t seq, Error error);
   // Those of clients: `error` with what is known of each.
   void FailChanges(const Error& error);
@@ -209,6 +214,13 @@ class Engine::Core {
   std::map<std::pair<NodeId, uint64_t>, Forwarded> forwarded_;  // by process
   int64_t proposed_ms_ = 0;
   ClusterTime proposed_time_;
+  struct Proposed {
+    Slot slot;
+    PersistId persist;  // 0: not known yet
+    ChangeTimes times;
+  };
+  std::deque<Proposed> proposed_;  // not chosen yet, ascending
+  ChangeTimes applying_;           // of the slot that is being applied
 
   struct HeldAnswer {
     Slot slot;

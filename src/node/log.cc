@@ -7,6 +7,10 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <mutex>
+
+#include "src/node/log_limit.h"
+#include "src/node/process.h"
 
 namespace synod::node {
 namespace {
@@ -17,6 +21,8 @@ constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warn", "e
 std::atomic<LogLevel> g_level{LogLevel::kInfo};
 std::atomic<LogFormat> g_format{LogFormat::kText};
 std::atomic<uint32_t> g_node{0};
+std::mutex g_limit_mutex;
+LogLimit g_limit;  // under g_limit_mutex
 
 std::string Timestamp() {
   timespec now{};
@@ -57,7 +63,7 @@ bool NeedsQuotes(std::string_view s) {
 std::string JsonLine(std::string_view kind,
                      std::string_view name,
                      std::string_view message,
-                     std::initializer_list<LogField> fields) {
+                     std::span<const LogField> fields) {
   std::string line = "{\"time\":\"" + Timestamp() + "\",";
   AppendQuoted(kind, &line);
   line +=
@@ -74,7 +80,7 @@ std::string JsonLine(std::string_view kind,
 
 std::string TextLine(std::string_view level,
                      std::string_view message,
-                     std::initializer_list<LogField> fields) {
+                     std::span<const LogField> fields) {
   std::string line = Timestamp() + ' ' + std::string(level) + " node " +
                      std::to_string(g_node.load()) + ": " + std::string(message);
   for (const LogField& field : fields) {
@@ -93,6 +99,19 @@ void Put(const std::string& line) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 
+void PutLine(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+  const std::string_view name = kLevels[static_cast<size_t>(level)];
+  Put(g_format.load() == LogFormat::kJson ? JsonLine("level", name, message, fields)
+                                          : TextLine(name, message, fields));
+}
+
+void PutLeftOut(const std::vector<LogLimit::LeftOut>& left_out) {
+  for (const auto& [message, lines] : left_out) {
+    const LogField fields[] = {{"said", message}, {"lines", lines}};
+    PutLine(LogLevel::kWarn, "lines were left out: too many said the same in one second", fields);
+  }
+}
+
 }  // namespace
 
 void SetLog(LogLevel level, LogFormat format, uint32_t node) {
@@ -101,15 +120,23 @@ void SetLog(LogLevel level, LogFormat format, uint32_t node) {
   g_node = node;
 }
 
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+void Log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (level < g_level.load())
     return;
-  const std::string_view name = kLevels[static_cast<size_t>(level)];
-  Put(g_format.load() == LogFormat::kJson ? JsonLine("level", name, message, fields)
-                                          : TextLine(name, message, fields));
+  const int64_t now_ms = MonotonicMs();
+  const std::lock_guard lock(g_limit_mutex);
+  PutLeftOut(g_limit.Collect(now_ms));
+  if (g_limit.Take(message, now_ms))
+    PutLine(level, message, fields);
 }
 
-void LogAudit(std::string_view what, std::initializer_list<LogField> fields) {
+void LogLeftOut() {
+  const std::lock_guard lock(g_limit_mutex);
+  if (!g_limit.empty())
+    PutLeftOut(g_limit.Collect(MonotonicMs()));
+}
+
+void LogAudit(std::string_view what, std::span<const LogField> fields) {
   Put(JsonLine("audit", what, "audit", fields));
 }
 

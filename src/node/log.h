@@ -1,7 +1,8 @@
 // Log lines: one write(2) a line, as text for people or JSON for machines.
 //
 // Contract      Lines are whole, escaped and in order. Fields are name/value pairs. Below the level
-//               nothing is built. A line is at most 8 KiB; longer values are cut.
+//               nothing is built. A line is at most 8 KiB; longer values are cut. A flood of lines
+//               with one message is bounded (log_limit.h), but for the audit log's.
 // Thread        Any.
 // Errors        A line that cannot be written is dropped: logging never stops a node.
 #ifndef SYNOD_NODE_LOG_H_
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,10 +31,17 @@ struct LogField {
 };
 
 void SetLog(LogLevel level, LogFormat format, uint32_t node);
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, std::string_view message, std::span<const LogField> fields);
+inline void Log(LogLevel level,
+                std::string_view message,
+                std::initializer_list<LogField> fields = {}) {
+  Log(level, message, std::span(fields.begin(), fields.size()));
+}
+// Says how many lines were left out, if any were. Call it now and then.
+void LogLeftOut();
 
 // A line for those who must know who did what: JSON, whatever format and level are set.
-void LogAudit(std::string_view what, std::initializer_list<LogField> fields);
+void LogAudit(std::string_view what, std::span<const LogField> fields);
 
 inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) {
   Log(LogLevel::kInfo, m, f);

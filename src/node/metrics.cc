@@ -88,6 +88,11 @@ void AddRequests(const RequestStats& stats, Families* f) {
                                         "From the parsed request to its answer, by route.",
                                         {{"route", std::string(kRouteNames[i])}}));
   }
+  for (size_t i = 0; i < kStageNames.size(); ++i)
+    Fill(stats.stage(static_cast<Stage>(i)),
+         &f->Histogram("synod_request_stage_duration_seconds",
+                       "Where the time of requests goes, by stage; parse of one in 64.",
+                       {{"stage", std::string(kStageNames[i])}}));
 }
 
 void AddWatches(const Service& service, Families* f) {
@@ -96,8 +101,8 @@ void AddWatches(const Service& service, Families* f) {
   f->Gauge("synod_watch_sockets", "WebSockets of watches.", D(service.watch_sockets()));
   if (streams == nullptr)
     return;
-  f->Gauge("synod_watch_bytes", "Memory that the watches take, estimated; 512 MiB at most.",
-           D(streams->bytes()));
+  f->Gauge("synod_watch_bytes", "Memory that the watches take, estimated.", D(streams->bytes()));
+  f->Gauge("synod_watch_limit_bytes", "Past it no watch begins.", D(Streams::kBytesMax));
   const Streams::Counters& c = streams->counters();
   f->Counter("synod_watches_started_total", "Watches begun.", D(c.started));
   f->Counter("synod_watch_messages_total", "Messages sent to watches.", D(c.messages));
@@ -144,6 +149,9 @@ void AddConsensus(const Engine& engine, Families* f) {
   f->Gauge("synod_pending_calls", "Calls of this node without an answer.",
            D(engine.pending_calls()));
   f->Gauge("synod_pending_bytes", "Bytes of changes that wait here.", D(engine.pending_bytes()));
+  f->Gauge("synod_pending_limit_bytes",
+           "With more of its own, or (leader) of all to be proposed, changes are refused.",
+           D(engine.pending_bytes_max()));
   const Membership& membership = replica.membership();
   f->Gauge("synod_membership_version", "Changes of the members so far.", D(membership.version));
   f->Gauge("synod_members", "Members, by role.", D(membership.voters.size()), {{"role", "voter"}});
@@ -288,6 +296,8 @@ void AddSockets(const net::HttpCounters& http, const net::PeerCounters& peers, F
   f->Counter("synod_http_sent_bytes_total", "Bytes to clients.", D(http.sent_bytes));
   f->Gauge("synod_http_queued_bytes", "Bytes of requests and answers held.",
            D(http.request_bytes + http.output_bytes));
+  f->Gauge("synod_http_queued_limit_bytes", "Past it requests are refused.",
+           D(net::HttpOptions().memory_bytes_max));
   f->Counter("synod_peer_frames_sent_total", "Frames to peers.", D(peers.frames_sent));
   f->Counter("synod_peer_frames_received_total", "Frames from peers.", D(peers.frames_received));
   f->Counter("synod_peer_sent_bytes_total", "Bytes to peers.", D(peers.bytes_sent));
@@ -306,6 +316,8 @@ std::string Metrics::Render(const Sources& sources) const {
   f.Gauge("synod_build_info", "1, with the version.", 1, {{"version", std::string(kVersion)}});
   f.Gauge("synod_uptime_seconds", "Since the process began.", sources.uptime_seconds);
   AddRequests(sources.service->stats(), &f);
+  f.Counter("synod_slow_requests_total", "Requests that took longer than log.slow_request_ms.",
+            D(sources.service->slow_requests()));
   AddWatches(*sources.service, &f);
   if (sources.http != nullptr && sources.peers != nullptr)
     AddSockets(sources.http->counters(), sources.peers->counters(), &f);

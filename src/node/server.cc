@@ -60,6 +60,7 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
           io,
           MakePolicy(config_),
           {config_.auth_required, config_.metrics_open},
+          config_.slow_request_ms,
           {[this] { Touch(); }, [this] { return Info(); }, [this] { return MetricsText(); },
            [this](api::StatusView* status) {
              if (!disk_)
@@ -424,10 +425,11 @@ void Server::ScheduleTick() {
       return;
     const int64_t now = MonotonicMs();
     service_.Tick(now);
+    LogLeftOut();
     RefreshTls(now);
     if (engine_ && !removed_) {
       engine_->Advance(now);
-      Pump();
+      Pump(MonotonicUs());
       FollowMembers(now);
       ScrubIfDue(now);
     }
@@ -444,21 +446,23 @@ void Server::Touch() {
     pump_posted_ = false;
     if (removed_)
       return;
-    engine_->Advance(MonotonicMs());
-    Pump();
+    const int64_t now_us = MonotonicUs();
+    engine_->Advance(now_us / 1000);
+    Pump(now_us);
   });
 }
 
-void Server::Pump() {
+void Server::Pump(int64_t now_us) {
   if (!engine_->HasOutput())
     return;
-  const int64_t start = MonotonicUs();
+  engine_->SetTurn(now_us);
   EngineOutput out = engine_->Take();
+  const TurnTimes turn{now_us, MonotonicUs()};
   if (!out.persist.empty())
     disk_->Append(std::move(out.persist));
   for (Frame& frame : out.frames) peers_->Send(frame.to, std::move(frame.body));
-  service_.OnChangesDone(std::move(out.changes));
-  service_.OnReadsReady(std::move(out.reads));
+  service_.OnChangesDone(std::move(out.changes), turn);
+  service_.OnReadsReady(std::move(out.reads), turn);
   service_.OnRevisions(out.revisions);
   if (out.checkpoint)
     disk_->WriteCheckpoint(*std::move(out.checkpoint));
@@ -471,7 +475,7 @@ void Server::Pump() {
     service_.EndWatches(*out.end_streams);
   if (out.stop)
     fatal_(*out.stop);
-  turns_.Add(MonotonicUs() - start);
+  turns_.Add(MonotonicUs() - now_us);
   if (engine_->HasOutput())
     Touch();
 }
@@ -615,7 +619,7 @@ void Server::FinishStop() {
   joining_.reset();
   if (engine_ && !removed_) {
     engine_->Shutdown();
-    Pump();
+    Pump(MonotonicUs());
   }
   service_.EndStreams();
   http_->CloseIdle();

@@ -88,7 +88,7 @@ class Server : public net::PeerHandler {
 
   void ScheduleTick();
   void Touch();  // run Pump() once at the end of this turn of the loop
-  void Pump();
+  void Pump(int64_t now_us);
   void Quarantine(const std::string& why);
   void ScrubIfDue(int64_t now_ms);
   void OnDiskSpace(const DiskSpace& space);

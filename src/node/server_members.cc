@@ -265,7 +265,7 @@ void Server::BecomeRemoved() {
   removed_ = true;
   LogError(Info().refuses);
   engine_->Shutdown();
-  Pump();
+  Pump(MonotonicUs());
   service_.EndStreams();
   // Without its ticks the engine does nothing more; nobody is to wait for it either.
   leaving_.clear();

@@ -105,11 +105,16 @@ Error NotReady(std::string detail) {
 
 }  // namespace
 
-Service::Service(net::asio::io_context& io, api::HttpPolicy policy, AccessRules rules, Hooks hooks)
+Service::Service(net::asio::io_context& io,
+                 api::HttpPolicy policy,
+                 AccessRules rules,
+                 int64_t slow_ms,
+                 Hooks hooks)
     : io_(io),
       policy_(std::move(policy)),
       rules_(rules),
       hooks_(std::move(hooks)),
+      request_log_(slow_ms),
       started_ms_(MonotonicMs()) {}
 Service::~Service() = default;
 
@@ -149,6 +154,7 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   Waiting waiting;
   waiting.who = PrincipalOf(exchange->request());
   waiting.started_us = MonotonicUs();
+  waiting.request_bytes = exchange->request().body.size();
   std::variant<api::Call, net::HttpResponse> parsed =
       api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
   const bool options = exchange->request().method == "OPTIONS";
@@ -168,6 +174,8 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   waiting.call = std::get<api::Call>(std::move(parsed));
   waiting.route = RouteOf(waiting.call);
   waiting.audited = IsAudited(waiting.call);
+  if (++requests_ % RequestStats::kParseSampling == 0)
+    stats_.Count(Stage::kParse, MonotonicUs() - waiting.started_us);
   Enter(std::move(waiting));
 }
 
@@ -354,48 +362,79 @@ void Service::Refuse(const Waiting& waiting, const Error& error) {
 }
 
 void Service::Reply(const Waiting& waiting, net::HttpResponse response) {
-  Note(waiting, response.status);
+  Note(waiting, response.status, response.body.size());
   waiting.exchange->Reply(std::move(response));
 }
 
-// What every answer leaves behind: the counters, and a line of the audit log if it matters there.
-void Service::Note(const Waiting& waiting, int status) {
-  stats_.Count(waiting.route, status, MonotonicUs() - waiting.started_us);
-  const bool is_on = machine() != nullptr && machine()->settings().auth_enabled != 0;
-  const bool refused = is_on && (status == 401 || status == 403);
-  if (!refused && !(waiting.audited && status < 300))
-    return;
-  const api::Context context = MakeContext();
-  const std::string user =
-      machine() == nullptr ? "" : machine()->UserName(waiting.who, context.time);
-  const net::HttpRequest& http = waiting.exchange->request();
-  const Audit::Request request{user, waiting.exchange->remote(), http.method, http.target};
-  if (refused)
-    audit_.Refused(request, status, MonotonicMs());
-  else
-    audit_.Changed(request, status, context.revision.value);
+// What every answer leaves behind: the counters, and lines of the log if it matters there.
+void Service::Note(const Waiting& waiting, int status, size_t answer_bytes) {
+  const int64_t now_us = MonotonicUs();
+  RequestEnd end{status, now_us - waiting.started_us, waiting.stages, waiting.request_bytes,
+                 answer_bytes};
+  if (waiting.decided_us != 0)
+    end.stages.Set(Stage::kReply, waiting.decided_us, now_us);
+  stats_.Count(waiting.route, status, end.total_us);
+  stats_.Count(end.stages);
+  if (request_log_.IsSlow(end))
+    request_log_.Slow(*waiting.exchange, UserOf(waiting), end);
+  // Health says by 503 what it is asked for.
+  else if (RequestLog::IsFailure(status) && waiting.route != Route::kHealth)
+    request_log_.Failed(*waiting.exchange, UserOf(waiting), end);
+  NoteAudit(waiting, status);
 }
 
-void Service::OnChangesDone(std::vector<ChangeDone> changes) {
+void Service::NoteAudit(const Waiting& waiting, int status) {
+  const bool is_on = machine() != nullptr && machine()->settings().auth_enabled != 0;
+  if (is_on && (status == 401 || status == 403))
+    audit_.Refused(*waiting.exchange, UserOf(waiting), status, MonotonicMs());
+  else if (waiting.audited && status < 300)
+    audit_.Changed(*waiting.exchange, UserOf(waiting), status, MakeContext().revision.value);
+}
+
+std::string Service::UserOf(const Waiting& waiting) const {
+  return machine() == nullptr ? "" : machine()->UserName(waiting.who, Now());
+}
+
+// Of what was answered in this turn. What gave up on the way was in its last stage until then.
+void Service::Measure(Waiting* waiting, const ChangeTimes& times, const TurnTimes& turn) const {
+  Stages& stages = waiting->stages;
+  const int64_t left_us = times.proposed_us != 0 ? times.proposed_us : times.sent_us;
+  stages.Set(Stage::kQueue, waiting->started_us, left_us != 0 ? left_us : turn.began_us);
+  if (left_us != 0)
+    stages.Set(Stage::kReplication, left_us, times.waits_us != 0 ? times.waits_us : turn.began_us);
+  if (times.synced_us != 0)
+    stages.Set(Stage::kSync, times.proposed_us, times.synced_us);
+  if (times.waits_us != 0)
+    stages.Set(Stage::kWait, times.waits_us, turn.began_us);
+  stages.Set(Stage::kApply, turn.began_us, turn.decided_us);
+  waiting->decided_us = turn.decided_us;
+}
+
+void Service::OnChangesDone(std::vector<ChangeDone> changes, const TurnTimes& turn) {
   for (ChangeDone& done : changes) {
     auto node = calls_.extract(done.call);
     if (node.empty())
       continue;
     Waiting& waiting = node.mapped();
+    Measure(&waiting, done.times, turn);
     const api::RenderOptions& render = std::get<api::ChangeCall>(waiting.call).render;
     Reply(waiting, done.answer ? api::RenderAnswer(render, MakeContext(), *done.answer)
                                : api::RenderError(render, MakeContext(), done.answer.error()));
   }
 }
 
-void Service::OnReadsReady(std::vector<ReadReady> reads) {
+void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) {
   for (ReadReady& ready : reads) {
     auto node = calls_.extract(ready.call);
-    if (node.empty())
+    if (node.empty()) {
       sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()),
                             MonotonicMs());
-    else
-      OnReadReady(std::move(node.mapped()), ready.time);
+      continue;
+    }
+    Waiting& waiting = node.mapped();
+    waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
+    waiting.decided_us = turn.decided_us;
+    OnReadReady(std::move(waiting), ready.time);
   }
 }
 

@@ -24,6 +24,7 @@
 #include "src/node/audit.h"
 #include "src/node/backup.h"
 #include "src/node/engine.h"
+#include "src/node/request_log.h"
 #include "src/node/request_stats.h"
 #include "src/node/streams.h"
 #include "src/node/watch_sockets.h"
@@ -40,6 +41,12 @@ struct NodeInfo {
   std::string refuses;      // why it takes no more work; empty: it does
 };
 
+// A turn of the core: when it began, and when it gave out what it gives out.
+struct TurnTimes {
+  int64_t began_us = 0;
+  int64_t decided_us = 0;
+};
+
 using StateTaker = std::function<void(std::shared_ptr<storage::StateSnapshot>)>;
 
 class Service : public net::HttpHandler {
@@ -53,7 +60,12 @@ class Service : public net::HttpHandler {
     // Hands out the state of a checkpoint at that slot or a later one, as soon as there is one.
     std::function<void(Slot at_least, StateTaker taker)> take_state;
   };
-  Service(net::asio::io_context& io, api::HttpPolicy policy, AccessRules rules, Hooks hooks);
+  // A request is slow after `slow_ms`; 0: none is.
+  Service(net::asio::io_context& io,
+          api::HttpPolicy policy,
+          AccessRules rules,
+          int64_t slow_ms,
+          Hooks hooks);
   ~Service() override;
 
   // The engine exists from the moment that the cluster is known.
@@ -64,8 +76,8 @@ class Service : public net::HttpHandler {
   net::HttpResponse Refuse(Errc code, std::string detail) override;
 
   // What the engine gave out.
-  void OnChangesDone(std::vector<ChangeDone> changes);
-  void OnReadsReady(std::vector<ReadReady> reads);
+  void OnChangesDone(std::vector<ChangeDone> changes, const TurnTimes& turn);
+  void OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn);
   void OnRevisions(const std::vector<store::RevisionRef>& revisions);
   void OnStateReplaced();  // the engine's machine holds another, later state
   void Tick(int64_t now_ms);
@@ -76,6 +88,7 @@ class Service : public net::HttpHandler {
   void EndStreams();
 
   const RequestStats& stats() const { return stats_; }
+  uint64_t slow_requests() const { return request_log_.slow(); }
   const Streams* streams() const { return streams_.get(); }  // null while there is no engine
   size_t watch_sockets() const { return sockets_ ? sockets_->size() : 0; }
   double uptime_seconds() const;
@@ -86,6 +99,9 @@ class Service : public net::HttpHandler {
     api::Call call;  // what to do when the engine answers
     Route route = Route::kOther;
     int64_t started_us = 0;
+    size_t request_bytes = 0;
+    Stages stages = {};
+    int64_t decided_us = 0;  // the core gave out what it is answered with; 0: it was not asked
     auth::Principal who;
     // The engine is asked for a round because this replica does not know who asks; then the call
     // begins.
@@ -125,7 +141,10 @@ class Service : public net::HttpHandler {
   void ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time);
   void Refuse(const Waiting& waiting, const Error& error);
   void Reply(const Waiting& waiting, net::HttpResponse response);
-  void Note(const Waiting& waiting, int status);
+  void Note(const Waiting& waiting, int status, size_t answer_bytes = 0);
+  void NoteAudit(const Waiting& waiting, int status);
+  std::string UserOf(const Waiting& waiting) const;
+  void Measure(Waiting* waiting, const ChangeTimes& times, const TurnTimes& turn) const;
   std::optional<api::StatusView::Leader> LeaderView() const;
   api::StatusView MakeStatus() const;
   std::vector<api::MemberStatus> MakeMembers() const;
@@ -145,6 +164,8 @@ class Service : public net::HttpHandler {
   std::unique_ptr<Backup> backup_;
   bool backup_busy_ = false;  // one at a time
   RequestStats stats_;
+  RequestLog request_log_;
+  uint64_t requests_ = 0;
   int64_t started_ms_ = 0;
 };
 

@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kHighWaterBytes = size_t{256} << 10;
 constexpr int64_t kHeartbeatMs = 10'000;
 constexpr int64_t kStallMs = 15'000;
-constexpr uint64_t kBytesMax = uint64_t{512} << 20;
 // A stream with its share of the tables here and in the hub, besides its path (docs/operations.md).
 constexpr uint64_t kStreamBytes = 320;
 // With authentication, who listens and to what.

@@ -31,6 +31,7 @@ namespace synod::node {
 
 class Streams {
  public:
+  static constexpr uint64_t kBytesMax = uint64_t{512} << 20;  // of memory, for all watches
   using ContextSource = std::function<api::Context()>;
   Streams(const machine::Machine* machine, ContextSource context);
   ~Streams();

@@ -117,10 +117,12 @@ class EngineCluster {
       }
   }
 
-  // One exchange without time passing.
+  // One exchange without time passing, but for the microsecond by which turns are told apart.
   void Turn() {
+    ++turn_;
     for (auto& [id, engine] : nodes_) {
       const uint64_t applied = engine->counters().entries_applied;
+      engine->SetTurn(turn_);
       EngineOutput out = engine->Take();
       uint64_t& largest = largest_apply_[id];
       largest = std::max(largest, engine->counters().entries_applied - applied);
@@ -129,8 +131,10 @@ class EngineCluster {
       for (Frame& frame : out.frames)
         if (!cut_.contains({id, frame.to}))
           wire_.emplace_back(id, std::move(frame));
-      for (ChangeDone& done : out.changes)
+      for (ChangeDone& done : out.changes) {
+        times_.emplace(std::pair(id, done.call), done.times);
         changes_.emplace(std::pair(id, done.call), std::move(done.answer));
+      }
       for (ReadReady& ready : out.reads)
         reads_.emplace(std::pair(id, ready.call), std::move(ready.time));
       ended_streams_ += out.end_streams ? 1 : 0;
@@ -189,6 +193,8 @@ class EngineCluster {
       return std::nullopt;
     return it->second;
   }
+  ChangeTimes TimesOf(uint32_t id, CallId call) { return times_.at({NodeId(id), call}); }
+  int64_t turn() const { return turn_; }
   std::optional<Result<ClusterTime>> ReadAnswer(uint32_t id, CallId call) {
     const auto it = reads_.find({NodeId(id), call});
     if (it == reads_.end())
@@ -298,9 +304,11 @@ class EngineCluster {
   std::deque<std::pair<NodeId, Frame>> wire_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::map<std::pair<NodeId, CallId>, Result<machine::Answer>> changes_;
+  std::map<std::pair<NodeId, CallId>, ChangeTimes> times_;
   std::map<std::pair<NodeId, CallId>, Result<ClusterTime>> reads_;
   std::map<NodeId, uint64_t> largest_apply_;
   int64_t now_ = 1000;
+  int64_t turn_ = 0;
 };
 
 }  // namespace synod::node

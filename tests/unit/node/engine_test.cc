@@ -45,6 +45,62 @@ TEST(EngineTest, AClusterOfOneAnswersAChange) {
   EXPECT_EQ(ValueAt(cluster.node(1), "/a"), "x");
 }
 
+TEST(EngineTest, TellsTheTurnsInWhichALeadersChangeWentOn) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  cluster.Settle();
+  const int64_t before = cluster.turn();
+  const Result<CallId> call =
+      cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  const ChangeTimes times = cluster.TimesOf(leader, *call);
+  EXPECT_EQ(times.sent_us, before + 1);
+  EXPECT_EQ(times.proposed_us, before + 1);
+  EXPECT_EQ(times.synced_us, before + 2);
+  EXPECT_EQ(times.waits_us, 0);
+}
+
+TEST(EngineTest, OfAChangeThatItForwardedANodeTellsWhenItDid) {
+  EngineCluster cluster(3);
+  const uint32_t follower = OtherThan(cluster.Elect());
+  cluster.Settle();
+  const int64_t before = cluster.turn();
+  const Result<CallId> call =
+      cluster.node(follower).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  ASSERT_TRUE(call);
+  cluster.Settle();
+  const ChangeTimes times = cluster.TimesOf(follower, *call);
+  EXPECT_EQ(times.sent_us, before + 1);
+  EXPECT_EQ(times.proposed_us, 0);
+  EXPECT_EQ(times.synced_us, 0);
+}
+
+TEST(EngineTest, TellsSinceWhenAChangeWaitsInTheQueueOfALock) {
+  EngineCluster cluster(1);
+  ASSERT_EQ(cluster.Elect(), 1U);
+  const auto acquire = [&](int64_t wait_ms) {
+    machine::Command command;
+    machine::Acquire operation;
+    operation.path = "/l";
+    operation.ttl_ms = 60'000;
+    operation.wait_ms = wait_ms;
+    command.operation = std::move(operation);
+    const CallId call = cluster.node(1).Change(std::move(command), 60'000).value();
+    cluster.Settle();
+    return call;
+  };
+  acquire(0);
+  const CallId waits = acquire(1000);
+  EXPECT_FALSE(cluster.Answer(1, waits)) << "held";
+  const int64_t asked = cluster.turn();
+  cluster.Run(3000);
+  ASSERT_TRUE(cluster.Answer(1, waits));
+  const ChangeTimes times = cluster.TimesOf(1, waits);
+  EXPECT_GT(times.waits_us, times.sent_us);
+  EXPECT_LT(times.waits_us, asked);
+}
+
 TEST(EngineTest, WhatAnEarlierProcessLeasedEndsAlsoWhereLeasesAreOff) {
   EngineCluster::Options options;
   options.lease_before_ms = 3000;
