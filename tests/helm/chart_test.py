@@ -14,21 +14,36 @@ import yaml
 
 from chart import (CHART, HERE, ROOT, alert_rules, dashboard_expressions, documented_metrics,
                    documented_settings, find, manifests, metric_names, pod_specs, read, value_sets)
+from pods import Pods
 
 SYNODD = os.path.join(sys.argv.pop(1), "synodd")
-NOT_OF_THE_CHART = {  # what the chart itself sets, what is for measuring, and what takes secrets
+NOT_OF_THE_CHART = {
+    # Arguments of the pods.
     "data_dir", "id", "name", "client", "peer", "advertise_client", "advertise_peer",
-    "initial_cluster", "join", "join_as", "cluster_token", "insecure_open", "debug_no_checkpoints",
-    "debug_clock_permille", "auth.bootstrap_token_file", "auth.join_token_file", "auth.required",
-    "metrics.open", "tls.client.cert_file", "tls.client.key_file", "tls.client.ca_file",
-    "tls.client.require_certificate", "tls.peer.cert_file", "tls.peer.key_file",
-    "tls.peer.ca_file"}
+    # For measuring.
+    "debug_no_checkpoints", "debug_clock_permille",
+    # It follows from the file of the bootstrap token.
+    "auth.required",
+    # The kubelet's probes have no certificate to show.
+    "tls.client.require_certificate"}
 
 
 def merged(values, changes):
     if not isinstance(values, dict) or not isinstance(changes, dict):
         return changes
     return {**values, **{k: merged(values.get(k), v) for k, v in changes.items()}}
+
+
+def node_settings(documents):
+    """Name -> value of what the file of the nodes sets."""
+    def flat(content, prefix=""):
+        for key, value in content.items():
+            if isinstance(value, dict):
+                yield from flat(value, f"{prefix}{key}.")
+            else:
+                yield prefix + key, value
+    name = find(documents, "StatefulSet")["metadata"]["name"]
+    return dict(flat(yaml.safe_load(find(documents, "ConfigMap", name)["data"]["synod.yaml"])))
 
 
 class ValuesTest(unittest.TestCase):
@@ -72,8 +87,9 @@ class ValuesTest(unittest.TestCase):
                     yield from names(of, f"{prefix}{key}.")
                 else:
                     yield prefix + key
-        self.assertEqual(set(names(self.schema["properties"]["settings"])),
-                         documented_settings() - NOT_OF_THE_CHART)
+        set_by_values = set(names(self.schema["properties"]["settings"]))
+        set_by_the_chart = {name for values in value_sets() for name in node_settings(manifests(values))}
+        self.assertEqual(set_by_values | set_by_the_chart, documented_settings() - NOT_OF_THE_CHART)
 
 
 class ManifestsTest(unittest.TestCase):
@@ -191,17 +207,82 @@ class ManifestsTest(unittest.TestCase):
 
     def test_the_file_of_the_nodes_is_valid(self):
         for name, documents in self.each():
-            text = find(documents, "ConfigMap", find(documents, "StatefulSet")["metadata"]["name"])
             with tempfile.TemporaryDirectory() as directory:
-                path = f"{directory}/synod.yaml"
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text["data"]["synod.yaml"])
+                pods = Pods(documents, ".", directory)
+                path = pods.mount(pods.spec, pods.container, directory)["/etc/synod"] + "/synod.yaml"
                 for ordinal in range(1, self.nodes(documents)["replicas"] + 1):
                     check = subprocess.run(
                         [SYNODD, "--check-config", f"--config={path}", "--data-dir=/x",
                          f"--id={ordinal}", "--client=0.0.0.0:7301", "--peer=0.0.0.0:7302"],
                         env={}, capture_output=True, text=True, check=False)
                     self.assertEqual(check.returncode, 0, f"{name}: {check.stderr}")
+
+    def test_what_is_open_is_said_to_be(self):
+        for name, documents in self.each():
+            with self.subTest(name):
+                settings = node_settings(documents)
+                closed = "auth.bootstrap_token_file" in settings and "tls.peer.ca_file" in settings
+                self.assertEqual(settings.get("insecure_open", False), not closed)
+
+    def test_with_tls_nothing_goes_in_the_clear(self):
+        found = 0
+        for name, documents in self.each():
+            settings = node_settings(documents)
+            if "tls.client.cert_file" not in settings:
+                continue
+            found += 1
+            with self.subTest(name):
+                self.assertNotIn("http://", json.dumps(documents))
+                pod = self.nodes(documents)["template"]["spec"]
+                for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                    self.assertEqual(pod["containers"][0][probe]["httpGet"]["scheme"], "HTTPS")
+                files = {f for f in settings.values() if str(f).startswith("/etc/synod-")}
+                mounted = [m["mountPath"] for m in pod["containers"][0]["volumeMounts"]]
+                self.assertTrue(all(os.path.dirname(f) in mounted for f in files), files)
+                for document in documents:
+                    if document["kind"] == "ServiceMonitor":
+                        endpoint, = document["spec"]["endpoints"]
+                        self.assertEqual(endpoint["scheme"], "https")
+                        self.assertEqual(endpoint["tlsConfig"]["serverName"],
+                                         "synod.default.svc.cluster.local")
+        self.assertEqual(found, 2)
+
+    def test_who_asks_a_node_shows_a_token_that_no_manifest_holds(self):
+        for name in ("secure", "certmanager", "token"):
+            documents = manifests(name)
+            with self.subTest(name):
+                self.assertNotIn("Secret", [d["kind"] for d in documents])
+                for owner, metadata, spec in pod_specs(documents):
+                    if metadata["labels"]["app.kubernetes.io/component"] == "node":
+                        continue
+                    token, = [v for v in spec["containers"][0]["env"] if v["name"] == "SYNOD_AUTH_TOKEN"]
+                    self.assertIn("secretKeyRef", token["valueFrom"], owner)
+        endpoint, = find(manifests("secure"), "ServiceMonitor")["spec"]["endpoints"]
+        self.assertEqual(endpoint["authorization"]["credentials"]["name"], "synod-prometheus")
+        self.assertNotIn("authorization",
+                         find(manifests("certmanager"), "ServiceMonitor")["spec"]["endpoints"][0])
+
+    def test_certificates_name_the_nodes_and_the_services(self):
+        documents = manifests("certmanager")
+        def certificate(name):
+            return find(documents, "Certificate", name)["spec"]
+        pods = "*.synod-peers.default.svc.cluster.local"
+        self.assertEqual(certificate("synod-peer")["dnsNames"], [pods])
+        self.assertLessEqual({"server auth", "client auth"}, set(certificate("synod-peer")["usages"]))
+        self.assertLessEqual({pods, "synod.default.svc.cluster.local", "synod", "synod.example.com",
+                              "synod-reads.default.svc.cluster.local"},
+                             set(certificate("synod-client")["dnsNames"]))
+        self.assertEqual(certificate("synod-client")["issuerRef"],
+                         {"kind": "ClusterIssuer", "name": "internal"})
+        # The authority that nodes believe of each other signs what the chart asks for, and is
+        # nobody's besides.
+        self.assertEqual(certificate("synod-peer")["issuerRef"], {"kind": "Issuer", "name": "synod"})
+        self.assertEqual(find(documents, "Issuer", "synod")["spec"],
+                         {"ca": {"secretName": certificate("synod-authority")["secretName"]}})
+        # What is made is what is mounted.
+        volumes = self.nodes(documents)["template"]["spec"]["volumes"]
+        secrets = {v["secret"]["secretName"] for v in volumes if "secret" in v}
+        self.assertEqual(secrets, {certificate(n)["secretName"] for n in ("synod-peer", "synod-client")})
 
     def test_only_settings_restart_nodes(self):
         def template(name):

@@ -4,11 +4,13 @@ files that Kubernetes would give them, with addresses of 127.0.0.0/8 in the plac
 import os
 import re
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
+import chart_secrets
 from chart import find
 
 START_SECONDS = 60
@@ -22,10 +24,13 @@ def eventually(what, condition, seconds=START_SECONDS):
         time.sleep(0.05)
 
 
-def get(url):
+def get(url, token=None, context=None):
     """Status and text of an answer; None and "" if there is none."""
+    request = urllib.request.Request(url)
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -42,6 +47,8 @@ class Pods:
         self.processes = {}
         self.served_by = 1  # the pod to which the clients' Service leads
         self.upgrade(documents)
+        self.secrets = chart_secrets.make(
+            self.spec["volumes"], [self.address(n) for n in range(1, 8)], f"{directory}/authorities")
 
     def upgrade(self, documents):
         """What the next starts are made of."""
@@ -51,12 +58,26 @@ class Pods:
         self.spec = self.node["spec"]["template"]["spec"]
         self.container, = self.spec["containers"]
         self.ports = {p["name"]: p["containerPort"] for p in self.container["ports"]}
+        self.scheme = self.container["livenessProbe"]["httpGet"].get("scheme", "HTTP").lower()
+        names = {v["name"] for v in self.spec["volumes"]}
+        self.has_auth = "tokens" in names
 
     def address(self, ordinal):
         return self.network + str(ordinal)
 
     def url(self, ordinal, path=""):
-        return f"http://{self.address(ordinal)}:{self.ports['http']}{path}"
+        return f"{self.scheme}://{self.address(ordinal)}:{self.ports['http']}{path}"
+
+    def context(self):
+        """Believes the authority that the clients of the chart believe, and no other."""
+        if self.scheme == "http":
+            return None
+        volume, = [v for v in self.spec["volumes"] if v["name"] == "client-tls"]
+        authority = self.secrets[volume["secret"]["secretName"]]["ca.crt"]
+        return ssl.create_default_context(cadata=authority)
+
+    def get(self, ordinal, path, token=chart_secrets.BOOTSTRAP):
+        return get(self.url(ordinal, path), token if self.has_auth else None, self.context())
 
     def in_place(self, text):
         """Names of pods and of the clients' Service become addresses."""
@@ -66,14 +87,21 @@ class Pods:
         return re.sub(rf"\b{self.name}\.default\.svc\.[a-z0-9.]+[a-z]",
                       lambda m: self.address(self.served_by), text)
 
+    def value(self, variable, fields):
+        if "value" in variable:
+            return variable["value"]
+        source = variable["valueFrom"]
+        if "fieldRef" in source:
+            return fields[source["fieldRef"]["fieldPath"]]
+        return self.secrets[source["secretKeyRef"]["name"]][source["secretKeyRef"]["key"]]
+
     def environment(self, container, ordinal=None):
         fields = {"metadata.name": f"{self.name}-{ordinal}",
                   "metadata.labels['apps.kubernetes.io/pod-index']": str(ordinal)}
         variables = {"PATH": f"{self.programs}:/usr/bin:/bin"}
         for variable in container.get("env", []):
-            value = variable["value"] if "value" in variable else \
-                fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
-            variables[variable["name"]] = self.in_place(value)
+            variables[variable["name"]] = self.in_place(
+                re.sub(r"\$\((\w+)\)", lambda m: variables[m[1]], self.value(variable, fields)))
         return variables
 
     def command(self, container, variables):
@@ -90,16 +118,41 @@ class Pods:
     def data(self, ordinal):
         return f"{self.directory}/volume-{ordinal}"
 
-    def start(self, ordinal):
-        files = find(self.documents, "ConfigMap", self.name)["data"]
-        config = f"{self.directory}/config-{ordinal}"
-        for directory in (config, self.data(ordinal)):
+    def files(self, volume):
+        """Name -> text of what Kubernetes would put there."""
+        if "configMap" in volume:
+            return find(self.documents, "ConfigMap", volume["configMap"]["name"])["data"]
+        if "secret" in volume:
+            content = self.secrets[volume["secret"]["secretName"]]
+            items = volume["secret"].get("items", [{"key": k, "path": k} for k in content])
+            return {item["path"]: content[item["key"]] for item in items}
+        return {item["path"]: self.secrets[source["secret"]["name"]][item["key"]]
+                for source in volume["projected"]["sources"] for item in source["secret"]["items"]}
+
+    def mount(self, spec, container, place):
+        """Where each path of the container is here, the longest first."""
+        volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        mounts = {}
+        for mount in container.get("volumeMounts", []):
+            name = mount["name"]
+            if name in ("data", "backup"):
+                continue
+            directory = f"{place}/{name}"
             os.makedirs(directory, exist_ok=True)
-        for name, text in files.items():
-            with open(f"{config}/{name}", "w", encoding="utf-8") as file:
-                file.write(self.in_place(text))
-        mounts = {"/etc/synod": config, "/var/lib/synod": self.data(ordinal),
-                  "0.0.0.0": self.address(ordinal)}
+            mounts[mount["mountPath"]] = directory
+        mounts = dict(sorted(mounts.items(), key=lambda m: -len(m[0])))
+        for mount in container.get("volumeMounts", []):
+            if mount["mountPath"] not in mounts:
+                continue
+            for name, text in self.files(volumes[mount["name"]]).items():
+                with open(f"{mounts[mount['mountPath']]}/{name}", "w", encoding="utf-8") as file:
+                    file.write(self.place(self.in_place(text), mounts))
+        return mounts
+
+    def start(self, ordinal):
+        os.makedirs(self.data(ordinal), exist_ok=True)
+        mounts = self.mount(self.spec, self.container, f"{self.directory}/pod-{ordinal}")
+        mounts.update({"/var/lib/synod": self.data(ordinal), "0.0.0.0": self.address(ordinal)})
         assert {m["mountPath"] for m in self.container["volumeMounts"]} < set(mounts)
         variables = self.environment(self.container, ordinal)
         arguments = [self.place(a, mounts) for a in self.command(self.container, variables)]
@@ -115,7 +168,10 @@ class Pods:
         """The status that the kubelet's probe would see."""
         request = self.container[kind]["httpGet"]
         address = f"{self.address(ordinal)}:{self.ports[request['port']]}"
-        return get(f"http://{address}{request['path']}")[0]
+        scheme = request.get("scheme", "HTTP").lower()
+        # The kubelet shows no token and looks at no certificate.
+        context = ssl._create_unverified_context() if scheme == "https" else None
+        return get(f"{scheme}://{address}{request['path']}", context=context)[0]
 
     def await_ready(self, *ordinals):
         for ordinal in ordinals:
@@ -141,6 +197,8 @@ class Pods:
         """A pod of the chart that comes to its end; its exit code and what it said."""
         container, = spec["containers"]
         variables = self.environment(container)
+        mounts = self.mount(spec, container, f"{self.directory}/client")
+        variables = {name: self.place(value, mounts) for name, value in variables.items()}
         done = subprocess.run(self.command(container, variables), env=variables, cwd=directory,
                               capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout + done.stderr

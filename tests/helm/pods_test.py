@@ -4,6 +4,8 @@ cluster, grow, are upgraded and backed up, and lose a volume."""
 import json
 import os
 import shutil
+import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -11,6 +13,7 @@ import unittest
 from chart import (alert_rules, dashboard_expressions, documented_metrics, find, manifests,
                    metric_names)
 from pods import Pods, eventually, get
+from chart_secrets import BOOTSTRAP
 
 PROGRAMS = sys.argv.pop(1)
 
@@ -33,26 +36,51 @@ class PodsTest(unittest.TestCase):
         self.pods.await_ready(*range(1, replicas + 1))
 
     def members(self, at=1):
-        status, text = get(self.pods.url(at, "/v1/cluster"))
+        status, text = self.pods.get(at, "/v1/cluster")
         return json.loads(text)["members"] if status == 200 else []
 
     def voters(self, at=1):
         return {m["id"] for m in self.members(at) if m["voter"]}
 
     def status(self, ordinal):
-        return json.loads(get(self.pods.url(ordinal, "/v1/status"))[1])
+        return json.loads(self.pods.get(ordinal, "/v1/status")[1])
 
     def membership_version(self, ordinal):
-        for line in get(self.pods.url(ordinal, "/metrics"))[1].splitlines():
+        for line in self.pods.get(ordinal, "/metrics")[1].splitlines():
             if line.startswith("synod_membership_version "):
                 return float(line.split()[1])
         raise AssertionError("no synod_membership_version")
 
-    def put(self, ordinal, key, value):
-        done = self.pods.run_client({"containers": [{
-            "command": ["synod", "put", key, value],
+    def synod(self, ordinal, *arguments):
+        code, said = self.pods.run_client({"containers": [{
+            "command": ["synod", *arguments],
             "env": [{"name": "SYNOD_ENDPOINTS", "value": self.pods.url(ordinal)}]}]}, self.directory)
-        self.assertEqual(done[0], 0, done[1])
+        self.assertEqual(code, 0, said)
+        return said
+
+    def put(self, ordinal, key, value):
+        self.synod(ordinal, "put", key, value)
+
+    def run_hook(self, kind, name=None):
+        """A pod of the chart that has to succeed; what it said."""
+        spec = find(self.pods.documents, kind, name)["spec"]
+        spec = spec.get("jobTemplate", {"spec": spec})["spec"]
+        spec = spec.get("template", {"spec": spec})["spec"]
+        code, said = self.pods.run_client(spec, self.directory)
+        self.assertEqual(code, 0, said)
+        return said
+
+    def in_pod(self, ordinal, script):
+        """What kubectl exec -- sh -c would do; what it said."""
+        container = {**self.pods.container, "command": ["sh", "-ec", script], "args": []}
+        container["volumeMounts"] = [m for m in container["volumeMounts"] if m["name"] != "data"]
+        variables = self.pods.environment(container, ordinal)
+        mounts = self.pods.mount(self.pods.spec, container, f"{self.directory}/exec")
+        variables = {n: self.pods.place(v, mounts) for n, v in variables.items()}
+        done = subprocess.run(["sh", "-ec", self.pods.place(script, mounts)], env=variables,
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
 
     def test_three_pods_found_a_cluster_under_their_own_names(self):
         self.install("default")
@@ -133,7 +161,7 @@ class PodsTest(unittest.TestCase):
             "env": [{"name": "SYNOD_ENDPOINTS", "value": self.pods.url(1)}]}]}, self.directory)
         self.assertEqual(code, 0, said)
         self.assertEqual(self.voters(), {1, 3, 4})
-        self.assertEqual(json.loads(get(self.pods.url(2, "/v1/kv/kept"))[1])["value"], "yes")
+        self.assertEqual(json.loads(self.pods.get(2, "/v1/kv/kept")[1])["value"], "yes")
 
     def test_backups_are_verified_and_old_ones_go(self):
         self.install("five")
@@ -155,13 +183,68 @@ class PodsTest(unittest.TestCase):
         self.assertNotEqual(code, 0)
         self.assertEqual(sorted(os.listdir(place)), left)
 
+    def test_with_tls_and_authentication_everything_of_the_chart_works(self):
+        self.install("secure")
+        expected = {f"synod-{n}": (n, True) for n in (1, 2, 3)}
+        eventually("all have told their names", lambda: expected == {
+            m["name"]: (m["id"], m["voter"]) for m in self.members()})
+        for ordinal in (1, 2, 3):
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                self.assertEqual(self.pods.probe(ordinal, probe), 200)
+            for path in ("/v1/status", "/v1/kv/a", "/metrics"):
+                self.assertEqual(self.pods.get(ordinal, path, token=None)[0], 401)
+        # Neither without TLS nor for whoever believes another authority.
+        url = self.pods.url(1, "/livez")
+        self.assertEqual(get(url.replace("https", "http"))[0], None)
+        self.assertEqual(get(url, context=ssl.create_default_context())[0], None)
+        self.assertIn("the cluster serves", self.run_hook("Pod", "synod-test"))
+        self.run_hook("Job", "synod-leader-last")
+        eventually("pod 1 leads", lambda: self.status(1)["role"] == "leader")
+        self.run_hook("CronJob")
+        self.assertEqual(len([f for f in os.listdir(self.directory) if f.endswith(".snap")]), 1)
+        # As the notes have it.
+        listed = self.in_pod(2, "SYNOD_AUTH_TOKEN=$(cat /etc/synod-auth/admin) synod member list")
+        self.assertIn("synod-3", listed)
+
+    def test_the_bootstrap_token_is_replaced_and_revoked(self):
+        self.install("secure")
+        def as_root(*arguments):
+            return self.in_pod(1, "export SYNOD_AUTH_TOKEN=$(cat /etc/synod-auth/bootstrap); synod "
+                               + " ".join(arguments))
+        as_root("auth", "user", "set", "operator", "--role", "root")
+        made = json.loads(as_root("auth", "token", "make", "operator", "-o", "json"))
+        self.pods.secrets["synod-operator"]["secret"] = made["token"]
+        tokens = json.loads(as_root("auth", "token", "list", "-o", "json"))["tokens"]
+        first, = [t["id"] for t in tokens if t["user"] == "root"]
+        self.in_pod(1, "SYNOD_AUTH_TOKEN=$(cat /etc/synod-auth/admin) synod auth token rm "
+                    f"{first}")
+        self.assertEqual(self.pods.get(1, "/v1/status", BOOTSTRAP)[0], 401)
+        self.assertEqual(self.pods.get(1, "/v1/status", made["token"])[0], 200)
+        self.assertIn("the cluster serves", self.run_hook("Pod", "synod-test"))
+        # The nodes come back all the same: the file is there for the first start.
+        for ordinal in (3, 2, 1):
+            self.assertEqual(self.pods.stop(ordinal), 0)
+            self.pods.start(ordinal)
+            self.pods.await_ready(ordinal)
+
+    def test_pods_join_by_tls_and_token(self):
+        self.install("certmanager")
+        eventually("five voters", lambda: self.voters() == {1, 2, 3, 4, 5})
+        self.assertEqual(self.pods.get(1, "/metrics", token=None)[0], 200)
+        self.assertEqual(self.pods.get(1, "/v1/status", token=None)[0], 401)
+
+    def test_a_token_without_tls(self):
+        self.install("token")
+        self.assertIn("the cluster serves", self.run_hook("Pod", "synod-test"))
+        self.assertEqual(self.pods.get(1, "/v1/kv/a", token=None)[0], 401)
+
     def test_a_live_node_has_every_metric_of_docs_alerts_and_dashboard(self):
         self.install("default")
         self.put(1, "/a", "b")
         eventually("all have told their names",
                    lambda: {m["name"] for m in self.members()} == {"synod-1", "synod-2", "synod-3"})
         exposed = set()
-        for line in get(self.pods.url(1, "/metrics"))[1].splitlines():
+        for line in self.pods.get(1, "/metrics")[1].splitlines():
             if line.startswith("# TYPE "):
                 exposed.add(line.split()[2])
         self.assertEqual(exposed, documented_metrics())

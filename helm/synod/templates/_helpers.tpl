@@ -49,8 +49,45 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "synod.fullname" . }}-peers.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
 {{- end -}}
 
+{{- define "synod.scheme" -}}
+{{- if .Values.tls.enabled -}} https {{- else -}} http {{- end -}}
+{{- end -}}
+
 {{- define "synod.clientUrl" -}}
-http://{{ include "synod.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.clientPort }}
+{{ include "synod.scheme" . }}://{{ include "synod.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.clientPort }}
+{{- end -}}
+
+{{/* The Secrets of certificates, each with tls.crt, tls.key and ca.crt. */}}
+{{- define "synod.clientSecret" -}}
+{{- if .Values.tls.certManager.enabled -}}
+{{ include "synod.fullname" . }}-client-tls
+{{- else -}}
+{{ required "tls.clientSecret names the Secret of the certificate that clients are shown (or tls.certManager.enabled)" .Values.tls.clientSecret }}
+{{- end -}}
+{{- end -}}
+
+{{- define "synod.peerSecret" -}}
+{{- if .Values.tls.certManager.enabled -}}
+{{ include "synod.fullname" . }}-peer-tls
+{{- else -}}
+{{ required "tls.peerSecret names the Secret of the certificate that nodes show each other (or tls.certManager.enabled)" .Values.tls.peerSecret }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where a token is: a Secret's name and a key in it. What the chart's own pods show is the first
+     administrator's, until there is another. */}}
+{{- define "synod.bootstrapToken" -}}
+name: {{ required "auth.bootstrapSecret.name names the Secret with the first administrator's token" .Values.auth.bootstrapSecret.name }}
+key: {{ .Values.auth.bootstrapSecret.key }}
+{{- end -}}
+
+{{- define "synod.adminToken" -}}
+{{- if .Values.auth.adminSecret.name -}}
+name: {{ .Values.auth.adminSecret.name }}
+key: {{ .Values.auth.adminSecret.key }}
+{{- else -}}
+{{ include "synod.bootstrapToken" . }}
+{{- end -}}
 {{- end -}}
 
 {{/* 1=synod-1.DOMAIN:7302 for each founder that still has its volume. */}}
@@ -116,4 +153,34 @@ securityContext:
 env:
   - name: SYNOD_ENDPOINTS
     value: {{ include "synod.clientUrl" . }}
+  {{- if .Values.tls.enabled }}
+  - name: SYNOD_CACERT
+    value: /etc/synod-client/ca.crt
+  {{- end }}
+  {{- if .Values.auth.enabled }}
+  - name: SYNOD_AUTH_TOKEN
+    valueFrom:
+      secretKeyRef:
+        {{- include "synod.adminToken" . | nindent 8 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Where a client pod finds whom to believe; empty without TLS. */}}
+{{- define "synod.clientMounts" -}}
+{{- if .Values.tls.enabled -}}
+- name: authority
+  mountPath: /etc/synod-client
+  readOnly: true
+{{- end -}}
+{{- end -}}
+
+{{- define "synod.clientVolumes" -}}
+{{- if .Values.tls.enabled -}}
+- name: authority
+  secret:
+    secretName: {{ include "synod.clientSecret" . }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end -}}
 {{- end -}}
