@@ -195,7 +195,7 @@ class Machine::Core {
   AnswerBody CommitDirectory(Call* call, auth::Directory after, AnswerBody answer);
   void SaveDirectory(auth::Directory after);
   void DropExpiredTokens();
-  void EndForbiddenWaits(Move* move);
+  void EndForbiddenWaits(Move* move, bool switched_on);
   void ForEachDirectoryRecord(
       const std::function<void(std::string_view key, std::string_view value)>& each) const;
   Status LoadDirectoryRecord(std::string_view key, std::string_view value);

@@ -71,9 +71,11 @@ AnswerBody Machine::Core::CommitDirectory(Call* call, auth::Directory after, Ans
   if (call->keyed() &&
       Encode(machine::Answer{revision + 1, time, false, answer}).size() > kRecordedAnswerMax)
     return TooLarge(kRecordedAnswerMax, "the answer is too large to be recorded");
+  // Authentication needs an administrator: where nobody was known it begins here, if it is on.
+  const bool switched_on = directory.empty();
   Move move(this);
   SaveDirectory(std::move(after));
-  EndForbiddenWaits(&move);
+  EndForbiddenWaits(&move, switched_on);
   return Commit(call, &move, std::move(answer));
 }
 
@@ -165,8 +167,10 @@ void Machine::Core::DropExpiredTokens() {
   SaveDirectory(std::move(after));
 }
 
-// Who waits for a lock that is not his any more is told so, and never gets it.
-void Machine::Core::EndForbiddenWaits(Move* move) {
+// Who waits for a lock that is not his any more is told so, and never gets it. A lease of nobody is
+// everybody's: who waited on it without a name goes when authentication begins, and who waits on it
+// from then on was permitted to.
+void Machine::Core::EndForbiddenWaits(Move* move, bool switched_on) {
   if (settings.auth_enabled == 0)
     return;
   std::vector<lock::Place> forbidden;
@@ -174,7 +178,10 @@ void Machine::Core::EndForbiddenWaits(Move* move) {
     for (const auto& [number, waiter] : lock.waiters) {
       const session::Lease* lease = leases.Find(waiter.lease);
       SYNOD_CHECK(lease != nullptr);
-      if (!directory.Allows(lease->user, {auth::Verb::kLock, path}))
+      const bool is_forbidden = lease->user.empty()
+                                    ? switched_on
+                                    : !directory.Allows(lease->user, {auth::Verb::kLock, path});
+      if (is_forbidden)
         forbidden.push_back({path, number});
     }
   }

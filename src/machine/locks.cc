@@ -48,14 +48,7 @@ AnswerBody Machine::Core::Run(Call* call, LeaseKeepAlive* op) {
     const session::Lease* lease = leases.FindLive(id, time);
     if (lease == nullptr)
       return Error{Errc::kLeaseNotFound};
-    // While a request waits, its lease is renewed by the node that serves it.
-    const auto is_waiting_here = [&](const lock::Place& place) {
-      const lock::Contender* waiter = locks.Find(place);
-      return call->command->principal.node && !waiter->holds() &&
-             waiter->owner.node == call->command->id.node &&
-             waiter->owner.boot == call->command->id.boot;
-    };
-    if (!MayUse(*lease, *call) && !std::ranges::any_of(locks.PlacesOf(id), is_waiting_here))
+    if (!MayUse(*lease, *call))
       return Error{Errc::kPermissionDenied, Outcome::kNotApplied, "another user's lease"};
     return ViewOf(leases.Renew(id, time));
   };

@@ -278,7 +278,7 @@ AnswerBody Machine::Core::Run(Call* call, ChangeSettings* op) {
   settings_dirty_ = true;
   if (switched) {
     ++permission_changes;
-    EndForbiddenWaits(&move);
+    EndForbiddenWaits(&move, true);
   }
   AnswerBody body = Commit(call, &move, std::move(answer));
   Retain();

@@ -1,6 +1,8 @@
 // Authentication and authorization on three nodes, against clients that try what is not theirs.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/integration/cluster.h"
 #include "tests/support/websocket_client.h"
 
@@ -273,6 +275,24 @@ TEST_F(AuthTest, TheLogTellsWhoWasRefusedAndNoToken) {
     for (const std::string& secret : {*ann_, std::string(kRootToken), std::string("hidden-value")})
       EXPECT_EQ(log.find(secret), std::string::npos) << id;
   }
+}
+
+// Users are there, and the hashes of their tokens.
+TEST_F(AuthTest, NoTokenIsOnADisk) {
+  Node& node = cluster_->node(3);
+  ASSERT_EQ(node.Stop(), 0);
+  bool users = false;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(node.data_dir())) {
+    if (!entry.is_regular_file())
+      continue;
+    const std::string bytes = ReadFile(entry.path());
+    users |= bytes.find("ann") != std::string::npos;
+    for (const std::string& token : {*ann_, std::string(kRootToken)})
+      EXPECT_EQ(bytes.find(token), std::string::npos) << entry.path();
+  }
+  EXPECT_TRUE(users);
+  node.StartAgain();
+  cluster_->AwaitAllReady();
 }
 
 TEST_F(AuthTest, TheCommandLineManagesAndShowsATokenOnce) {
