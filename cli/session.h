@@ -41,9 +41,15 @@ class Session {
           client::Credentials credentials,
           Format format,
           std::chrono::milliseconds timeout)
-      : client_(std::move(endpoints), std::move(credentials)), format_(format), timeout_(timeout) {}
+      : endpoints_(std::move(endpoints)),
+        credentials_(std::move(credentials)),
+        client_(endpoints_, credentials_),
+        format_(format),
+        timeout_(timeout) {}
 
   client::Client& client() { return client_; }
+  const std::vector<client::Endpoint>& endpoints() const { return endpoints_; }
+  const client::Credentials& credentials() const { return credentials_; }
   bool json() const { return format_ == Format::kJson; }
   std::chrono::milliseconds timeout() const { return timeout_; }
 
@@ -65,6 +71,8 @@ class Session {
   int Explain(const Error& error) const;
 
  private:
+  const std::vector<client::Endpoint> endpoints_;
+  const client::Credentials credentials_;
   client::Client client_;
   Format format_;
   std::chrono::milliseconds timeout_;
