@@ -17,9 +17,9 @@ namespace synod::sim {
 
 // What is known of the guest's role.
 struct GuestRole {
+  bool known = false;      // his token's making is acknowledged
   bool withdrawn = false;  // acknowledged, and not asked for again since
   uint64_t epoch = 0;      // rises with every change that is asked for
-  uint64_t allowed = 0, denied = 0;
 };
 
 class Administrator final : public Client {
@@ -43,7 +43,8 @@ class Guest final : public Client {
       : Client(shared, number, random), role_(role) {}
 
  private:
-  bool MayBegin() const override;
+  // A read may still be of the time before the token, as long as its making is not acknowledged.
+  bool MayBegin() const override { return role_->known; }
   auth::Principal Who() const override;
   void Next() override;
   void TryChange(bool inside);
