@@ -59,37 +59,41 @@ std::optional<net::HttpResponse> AnswerStreamHead(const Call& call, const Contex
   return std::nullopt;
 }
 
-// The call, or an answer that needs no call; errors are left to the caller.
-Result<std::variant<Call, net::HttpResponse>> Judge(Request& request,
-                                                    const HttpPolicy& policy,
-                                                    const Context& context) {
-  using Judged = std::variant<Call, net::HttpResponse>;
+using Judged = std::variant<Call, net::HttpResponse>;
+
+// Makes it the call, or an answer that needs no call; errors are left to the caller.
+Status Judge(Request& request, const HttpPolicy& policy, const Context& context, Judged* judged) {
   if (Status s = request.Open(); !s)
-    return s.error();
+    return s;
   // Browsers first: a page that is not let in learns nothing more.
   if (request.headers.origin) {
     if (Status s = CheckOrigin(policy, *request.headers.origin); !s)
-      return s.error();
+      return s;
     request.render.origin = *request.headers.origin;
   }
   const Result<Route> route = FindRoute(&request);
   if (!route || !route->health)
     if (Status s = CheckHost(policy, request.headers.host); !s)
-      return s.error();
-  if (request.http.method == "OPTIONS" && (route || request.path == "*"))
-    return Judged(AnswerOptions(
-        request, route ? *route : Route{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}, context));
+      return s;
+  if (request.http.method == "OPTIONS" && (route || request.path == "*")) {
+    *judged = AnswerOptions(
+        request, route ? *route : Route{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}, context);
+    return Done();
+  }
   if (!route)
     return route.error();
   if (Status s = CheckMethod(request, *route); !s)
-    return s.error();
+    return s;
   Result<Call> call = route->parse(request);
   if (!call)
     return call.error();
   if (request.http.method == "HEAD")
-    if (std::optional<net::HttpResponse> head = AnswerStreamHead(*call, context))
-      return Judged(std::move(*head));
-  return Judged(std::move(*call));
+    if (std::optional<net::HttpResponse> head = AnswerStreamHead(*call, context)) {
+      *judged = std::move(*head);
+      return Done();
+    }
+  judged->emplace<Call>(std::move(*call));
+  return Done();
 }
 
 }  // namespace
@@ -100,18 +104,21 @@ std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& http,
                                                 const Context& context) {
   Request request(http, limits);
   request.render.could_change = CouldChange(http.method);
-  Result<std::variant<Call, net::HttpResponse>> judged = Judge(request, policy, context);
-  if (judged)
-    return std::move(*judged);
+  Judged judged(std::in_place_type<net::HttpResponse>);
+  const Status status = Judge(request, policy, context, &judged);
+  if (status)
+    return judged;
   machine::Refusal refusal;
-  refusal.error = judged.error();
+  refusal.error = status.error();
   refusal.limit = request.limit;
-  net::HttpResponse response = RenderRefusal(request.render, context, refusal);
+  judged = RenderRefusal(request.render, context, refusal);
+  std::vector<std::pair<std::string, std::string>>& headers =
+      std::get<net::HttpResponse>(judged).headers;
   if (!request.allow.empty())
-    response.headers.emplace_back("Allow", request.allow);
+    headers.emplace_back("Allow", request.allow);
   if (request.other_socket_version)
-    response.headers.emplace_back("Sec-WebSocket-Version", "13");
-  return response;
+    headers.emplace_back("Sec-WebSocket-Version", "13");
+  return judged;
 }
 
 }  // namespace synod::api

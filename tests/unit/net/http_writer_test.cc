@@ -35,6 +35,22 @@ TEST(HttpWriterTest, AnswersWithoutABodyStillSayTheirLengthUnlessTheyNeverHaveOn
         << status;
 }
 
+TEST(HttpWriterTest, NoValueBreaksOutOfItsLine) {
+  for (size_t length = 1; length <= 20; ++length)
+    for (size_t at = 0; at < length; ++at)
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string value(length, 'v');
+        value[at] = static_cast<char>(byte);
+        std::string written = value;
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+          written[at] = ' ';
+        const std::string head =
+            HeadOf({204, "", "", {{"X", value}}}, Framing::kLength, AfterAnswer::kKeep);
+        ASSERT_NE(head.find("\r\nX: " + written + "\r\n"), std::string::npos)
+            << byte << " at " << at << " of " << length;
+      }
+}
+
 TEST(HttpWriterTest, SaysWhatBecomesOfTheConnection) {
   const HttpResponse ok{200, "", "", {}};
   EXPECT_EQ(HeadOf(ok, Framing::kChunked, AfterAnswer::kKeep).find("Connection"),
