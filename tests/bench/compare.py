@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -49,10 +50,11 @@ def clusters(args, nodes):
 def load(args, cluster, operation, clients, endpoints=None, more=()):
     command = [os.path.join(args.bin, "load"), operation, endpoints or cluster.endpoints(),
                "--server", cluster.name, "--clients", str(clients), "--seconds", str(args.seconds),
-               "--pids", ",".join(map(str, cluster.pids())), *more]
+               "--warm-up-ms", str(100 * args.seconds), "--pids", ",".join(map(str, cluster.pids())), *more]
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     if result["errors"] or result["lost"] or result["unanswered"]:
         print(f"{cluster.name} {operation}: {result}", file=sys.stderr)
+        args.failed.add(cluster.name)
     return result
 
 
@@ -189,6 +191,9 @@ def main():
     parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="of synodd and load")
     parser.add_argument("--scratch", default="/var/tmp", help="a directory on a real disk (default /var/tmp)")
     args = parser.parse_args()
+    args.failed = set()
+    # Whoever ends it wants the clusters ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     table = {}
     measure_loads(args, table)
     measure_failover(args, table)
@@ -196,6 +201,8 @@ def main():
     print("\n" + render(args, table))
     if args.write:
         write(args, table)
+    if args.failed:
+        sys.exit(f"requests of {', '.join(sorted(args.failed))} failed, see above")
 
 
 if __name__ == "__main__":
