@@ -5,6 +5,7 @@
 
 #include "src/base/check.h"
 #include "src/base/path.h"
+#include "src/machine/administration.h"
 #include "src/machine/core.h"
 
 namespace synod::machine {
@@ -31,10 +32,14 @@ Error DeniedBesides(const char* what) {
 // out on the way.
 struct NeedsOf {
   std::vector<Need> needs;
+  bool administers = false;
 
   void OnNode(Verb verb, const std::string& path) { needs.push_back(NeedOf(verb, path)); }
   void OnLock(const std::string& path) { needs.push_back({Verb::kLock, path}); }
-  void Administer() { needs.push_back(kAdministration); }
+  void Administer(Need need = kAdministration) {
+    administers = true;
+    needs.push_back(std::move(need));
+  }
   // The number in the name is the parent's, whose count it tells and moves on.
   void OnSequence(const std::string& prefix) {
     OnNode(Verb::kWrite, std::string(ParentOf(prefix)));
@@ -49,7 +54,7 @@ struct NeedsOf {
   void operator()(const CreateSequential& op) { OnSequence(op.prefix); }
   void operator()(const Delete& op) {
     if (op.force)
-      OnNode(Verb::kAdmin, op.path);
+      Administer(NeedOf(Verb::kAdmin, op.path));
     else
       OnChange(op.path, op.want_prev);
   }
@@ -85,7 +90,7 @@ struct NeedsOf {
   void operator()(const Proclaim& op) { OnLock(op.path); }
   void operator()(const Transfer& op) { OnLock(op.path); }
   void operator()(const RaiseFence& op) { OnLock(op.path); }
-  void operator()(const ForgetFence& op) { needs.push_back({Verb::kAdmin, op.path}); }
+  void operator()(const ForgetFence& op) { Administer({Verb::kAdmin, op.path}); }
   template <typename T>
   requires(std::is_same_v<T, Compact> || std::is_same_v<T, ChangeSettings> ||
            std::is_same_v<T, ChangeMembers> || std::is_same_v<T, UpdateMember> ||
@@ -117,13 +122,20 @@ struct NeedsOf {
 };
 
 template <typename Variant>
-std::vector<Need> NeededFor(const Variant& what) {
+NeedsOf Judged(const Variant& what) {
   NeedsOf visitor;
   std::visit([&](const auto& w) { visitor(w); }, what);
-  return std::move(visitor.needs);
+  return visitor;
+}
+
+template <typename Variant>
+std::vector<Need> NeededFor(const Variant& what) {
+  return Judged(what).needs;
 }
 
 }  // namespace
+
+bool IsAdministration(const Operation& operation) { return Judged(operation).administers; }
 
 Result<std::string> Machine::Core::UserOf(const auth::Principal& who, ClusterTime now) const {
   if (!IsLimited(who))

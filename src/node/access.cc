@@ -1,6 +1,6 @@
 #include "src/node/access.h"
 
-#include <type_traits>
+#include "src/machine/administration.h"
 
 namespace synod::node {
 namespace {
@@ -20,15 +20,6 @@ bool NeedsNothing(const AccessRules& rules, const api::Call& call) {
       return false;
   }
 }
-
-template <typename T>
-constexpr bool kAdministers =
-    std::is_same_v<T, machine::Compact> || std::is_same_v<T, machine::ChangeSettings> ||
-    std::is_same_v<T, machine::ChangeMembers> || std::is_same_v<T, machine::UpdateMember> ||
-    std::is_same_v<T, machine::ForgetFence> || std::is_same_v<T, machine::SetRole> ||
-    std::is_same_v<T, machine::DropRole> || std::is_same_v<T, machine::SetUser> ||
-    std::is_same_v<T, machine::DropUser> || std::is_same_v<T, machine::MakeToken> ||
-    std::is_same_v<T, machine::RevokeToken>;
 
 }  // namespace
 
@@ -71,12 +62,7 @@ bool IsAudited(const api::Call& call) {
       std::holds_alternative<api::SnapshotCall>(call))
     return true;
   const auto* change = std::get_if<api::ChangeCall>(&call);
-  if (change == nullptr)
-    return false;
-  if (const auto* erase = std::get_if<machine::Delete>(&change->command.operation))
-    return erase->force;
-  return std::visit([](const auto& op) { return kAdministers<std::decay_t<decltype(op)>>; },
-                    change->command.operation);
+  return change != nullptr && machine::IsAdministration(change->command.operation);
 }
 
 }  // namespace synod::node

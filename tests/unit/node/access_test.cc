@@ -75,6 +75,29 @@ TEST(CredentialsTest, TokensAreLongRandomAndKnownByTheirHash) {
   EXPECT_EQ(HashOfToken("abc").substr(0, 4), "\xba\x78\x16\xbf") << "SHA-256";
 }
 
+TEST(AuditTest, WhatAnAdministratorDoesIsAudited) {
+  const auto audited = [](machine::Operation operation) {
+    api::ChangeCall call;
+    call.command.operation = std::move(operation);
+    return IsAudited(call);
+  };
+  EXPECT_TRUE(audited(machine::Compact{Revision(1)}));
+  EXPECT_TRUE(audited(machine::ChangeSettings{}));
+  EXPECT_TRUE(audited(machine::UpdateMember{}));
+  EXPECT_TRUE(audited(machine::ForgetFence{"/f"}));
+  EXPECT_TRUE(audited(machine::SetRole{}));
+  EXPECT_TRUE(audited(machine::RevokeToken{}));
+  machine::Delete broken;
+  broken.path = "/.synod/locks/l/@1";
+  EXPECT_FALSE(audited(broken));
+  broken.force = true;
+  EXPECT_TRUE(audited(broken)) << "a lock that is broken";
+  EXPECT_FALSE(audited(machine::Put{}));
+  EXPECT_FALSE(audited(machine::RaiseFence{"/f", FenceToken(1)}));
+  EXPECT_FALSE(IsAudited(api::ReadCall()));
+  EXPECT_TRUE(IsAudited(api::MoveLeaderCall()));
+}
+
 TEST(CredentialsTest, OnlyABearerTokenIsTaken) {
   const auto hash = [](const std::string& value) {
     net::HttpRequest request;
