@@ -454,9 +454,11 @@ void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
   } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
     ServeRead(waiting, *read, *ready);
   } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
+    waiting.decided_us = 0;  // the answer is made once leadership has moved
     const api::MoveLeaderCall call = *move;
     BeginMove(std::move(waiting), call);
   } else if (std::holds_alternative<api::SnapshotCall>(waiting.call)) {
+    waiting.decided_us = 0;  // ... once there is a checkpoint
     BeginBackup(std::move(waiting), *ready);
   } else {
     BeginStream(std::move(waiting));

@@ -205,6 +205,9 @@ class PodsTest(unittest.TestCase):
         # As the notes have it.
         listed = self.in_pod(2, "SYNOD_AUTH_TOKEN=$(cat /etc/synod-auth/admin) synod member list")
         self.assertIn("synod-3", listed)
+        # Which asks every member where it tells clients to.
+        shown = self.in_pod(2, "SYNOD_AUTH_TOKEN=$(cat /etc/synod-auth/admin) synod top --once")
+        self.assertIn("3 of 3 nodes answer", shown)
 
     def test_the_bootstrap_token_is_replaced_and_revoked(self):
         self.install("secure")
