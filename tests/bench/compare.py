@@ -3,7 +3,7 @@
 
 One table, CPU seconds of all nodes for 1000 requests first, since they depend least on what else the
 machine does. Needs synodd and load (./dev bench builds them). Peers come from Debian's packages
-etcd-server and zookeeper; etcd is asked through its JSON gateway, ZooKeeper in its own protocol, and its
+etcd-server and zookeeper; etcd is asked by gRPC, ZooKeeper in its own protocol, and its
 linearizable read is a sync and a get. The load runs on the same processors as the nodes.
 """
 

@@ -1,24 +1,85 @@
-// etcd's JSON gateway as the load generator speaks it (etcd 3.4, /v3).
+// etcd's gRPC (etcd 3.4, /etcdserverpb) as the load generator speaks it: HTTP/2 (RFC 9113) with one
+// stream at a time, headers that are never indexed (RFC 7541, section 6.2.2), and the few fields of
+// its messages that are needed.
 #include <cstdio>
+#include <utility>
 
-#include "tests/bench/load.h"
 #include "tests/bench/protocol.h"
 
 namespace synod::bench {
 namespace {
 
-std::string Base64(std::string_view bytes) {
-  static constexpr char kAlphabet[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (size_t k = 0; k < 4; ++k)
-      text.push_back(i + k > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * k) & 63]);
-  }
-  return text;
+constexpr uint8_t kData = 0;
+constexpr uint8_t kHeaders = 1;
+constexpr uint8_t kReset = 3;
+constexpr uint8_t kSettings = 4;
+constexpr uint8_t kPing = 6;
+constexpr uint8_t kGoAway = 7;
+constexpr uint8_t kWindowUpdate = 8;
+
+constexpr uint8_t kAck = 1;
+constexpr uint8_t kEndStream = 1;
+constexpr uint8_t kEndHeaders = 4;
+
+constexpr size_t kFrameHead = 9;
+// What the server may send before it hears of more: enough for any run.
+constexpr uint32_t kWindow = 0x7fff0000;
+constexpr uint8_t kInitialWindowSize = 4;
+
+void AppendBigEndian(uint64_t value, size_t bytes, std::string* out) {
+  for (size_t i = bytes; i-- > 0;) out->push_back(static_cast<char>(value >> (8 * i) & 255));
+}
+
+void AppendFrame(
+    uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload, std::string* out) {
+  AppendBigEndian(payload.size(), 3, out);
+  out->push_back(static_cast<char>(type));
+  out->push_back(static_cast<char>(flags));
+  AppendBigEndian(stream, 4, out);
+  out->append(payload);
+}
+
+struct Frame {
+  uint8_t type = 0;
+  uint8_t flags = 0;
+  uint32_t stream = 0;
+  std::string_view payload;
+};
+
+uint64_t BigEndianAt(std::string_view bytes, size_t at, size_t count) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < count; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+  return value;
+}
+
+// The next frame, if it has come whole; moves `at` behind it.
+std::optional<Frame> NextFrame(std::string_view in, size_t* at) {
+  if (in.size() - *at < kFrameHead)
+    return std::nullopt;
+  const size_t size = BigEndianAt(in, *at, 3);
+  if (in.size() - *at - kFrameHead < size)
+    return std::nullopt;
+  const Frame frame{static_cast<uint8_t>(in[*at + 3]), static_cast<uint8_t>(in[*at + 4]),
+                    static_cast<uint32_t>(BigEndianAt(in, *at + 5, 4)),
+                    in.substr(*at + kFrameHead, size)};
+  *at += kFrameHead + size;
+  return frame;
+}
+
+void AppendVarint(uint64_t value, std::string* out) {
+  for (; value >= 128; value >>= 7) out->push_back(static_cast<char>(value | 128));
+  out->push_back(static_cast<char>(value));
+}
+
+// A field of protocol buffers: bytes, or a number.
+void AppendField(uint32_t field, std::string_view bytes, std::string* out) {
+  AppendVarint(field << 3 | 2, out);
+  AppendVarint(bytes.size(), out);
+  out->append(bytes);
+}
+void AppendField(uint32_t field, uint64_t number, std::string* out) {
+  AppendVarint(field << 3, out);
+  AppendVarint(number, out);
 }
 
 class EtcdClient final : public Protocol {
@@ -29,44 +90,102 @@ class EtcdClient final : public Protocol {
   Answer Take(std::string_view in) override;
 
  private:
-  static void Post(std::string* out, std::string_view target, const std::string& body) {
-    out->append("POST ").append(target).append(" HTTP/1.1\r\nHost: localhost\r\nContent-Length: ");
-    out->append(std::to_string(body.size())).append("\r\n\r\n").append(body);
-  }
   static std::string Key(uint64_t key) {
     char text[32];
     std::snprintf(text, sizeof text, "/k/%08llu", static_cast<unsigned long long>(key));
-    return "{\"key\":\"" + Base64(text) + "\"";
+    std::string message;
+    AppendField(1, text, &message);
+    return message;
   }
-  void Put(std::string* out, uint64_t key) {
-    Post(out, "/v3/kv/put", Key(key) + ",\"value\":\"" + Base64(draws_.Value()) + "\"}");
+  std::string Put(uint64_t key) {
+    std::string message = Key(key);
+    AppendField(2, draws_.Value(), &message);
+    return message;
   }
+  static std::string Hello();
+  void Call(std::string_view method, const std::string& message, std::string* out);
 
   const Work work_;
   Draws draws_;
+  uint32_t stream_ = 0;  // of the last request; 0: there was none
+  std::string replies_;  // acknowledgements that are due
 };
+
+std::string EtcdClient::Hello() {
+  std::string settings;
+  AppendBigEndian(kInitialWindowSize, 2, &settings);
+  AppendBigEndian(kWindow, 4, &settings);
+  std::string more;
+  AppendBigEndian(kWindow - 65535, 4, &more);
+  std::string hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  AppendFrame(kSettings, 0, 0, settings, &hello);
+  AppendFrame(kWindowUpdate, 0, 0, more, &hello);
+  return hello;
+}
+
+void EtcdClient::Call(std::string_view method, const std::string& message, std::string* out) {
+  if (stream_ == 0)
+    out->append(Hello());
+  out->append(std::exchange(replies_, {}));
+  stream_ = stream_ == 0 ? 1 : stream_ + 2;
+  // ":method: POST" and ":scheme: http" are 3 and 6 of the static table; ":path" is 4 there,
+  // ":authority" 1 and "content-type" 31.
+  std::string headers = "\x83\x86";
+  const auto field = [&](std::string_view name, std::string_view value) {
+    headers.append(name);
+    headers.push_back(static_cast<char>(value.size()));
+    headers.append(value);
+  };
+  field("\x04", method);
+  field("\x01", "localhost");
+  field("\x0f\x10", "application/grpc");
+  field(std::string_view("\x00\x02te", 4), "trailers");
+  AppendFrame(kHeaders, kEndHeaders, stream_, headers, out);
+  std::string body(1, '\0');
+  AppendBigEndian(message.size(), 4, &body);
+  AppendFrame(kData, kEndStream, stream_, body + message, out);
+}
 
 void EtcdClient::Next(std::string* out) {
   const std::string& operation = work_.operation;
   if (operation == "fill") {
     if (const std::optional<uint64_t> key = draws_.NextOfAll())
-      Put(out, *key);
+      Call("/etcdserverpb.KV/Put", Put(*key), out);
   } else if (operation == "get" || (operation == "mix" && draws_.Read())) {
-    Post(out, "/v3/kv/range", Key(draws_.Key()) + "}");
+    Call("/etcdserverpb.KV/Range", Key(draws_.Key()), out);
   } else if (operation == "local") {
-    Post(out, "/v3/kv/range", Key(draws_.Key()) + ",\"serializable\":true}");
+    std::string message = Key(draws_.Key());
+    AppendField(7, 1, &message);
+    Call("/etcdserverpb.KV/Range", message, out);
   } else if (operation == "put" || operation == "mix") {
-    Put(out, draws_.Key());
+    Call("/etcdserverpb.KV/Put", Put(draws_.Key()), out);
   } else {
-    Post(out, "/v3/lease/grant", R"({"TTL":"60"})");
+    std::string message;
+    AppendField(1, 60, &message);
+    Call("/etcdserverpb.Lease/LeaseGrant", message, out);
   }
 }
 
+// Trailers are not decoded: an answer without a message is a refusal.
 Protocol::Answer EtcdClient::Take(std::string_view in) {
-  const HttpAnswer answer = ParseHttp(in);
-  if (answer.bytes == 0)
-    return {};
-  return {answer.bytes, answer.status == 200};
+  std::string replies;
+  bool message = false;
+  size_t at = 0;
+  while (const std::optional<Frame> frame = NextFrame(in, &at)) {
+    const bool asks = (frame->flags & kAck) == 0;
+    if (frame->type == kSettings && asks)
+      AppendFrame(kSettings, kAck, 0, {}, &replies);
+    if (frame->type == kPing && asks)
+      AppendFrame(kPing, kAck, 0, frame->payload, &replies);
+    const bool ours = frame->stream == stream_;
+    message = message || (ours && frame->type == kData && !frame->payload.empty());
+    const bool refused = frame->type == kGoAway || (ours && frame->type == kReset);
+    if (refused || (ours && frame->type == kHeaders && (frame->flags & kEndStream) != 0)) {
+      replies_ = std::move(replies);
+      return {at, message && !refused};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -75,7 +194,6 @@ std::unique_ptr<Protocol> MakeEtcdClient(const Work& work, uint64_t number) {
   return std::make_unique<EtcdClient>(work, number);
 }
 
-// A renewal is a stream of its own in the gateway, which ends each with a chunked answer: left out.
 const std::vector<std::string>& EtcdOperations() {
   static const std::vector<std::string> operations = {"fill",  "put", "get",
                                                       "local", "mix", "grant"};
