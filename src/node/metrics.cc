@@ -173,6 +173,14 @@ void AddConsensus(const Engine& engine, Families* f) {
   }
 }
 
+void AddPeerQueues(const Engine& engine, const net::PeerTransport& peers, Families* f) {
+  for (const machine::MemberView& member : engine.machine().members())
+    f->Gauge("synod_peer_queued_bytes", "Bytes of frames that the member has not taken yet.",
+             D(peers.QueuedBytes(member.id)), {{"member", std::to_string(member.id.value)}});
+  f->Gauge("synod_peer_queued_limit_bytes", "Past it, for one member, frames are dropped.",
+           D(net::PeerOptions().queue_bytes_max));
+}
+
 void AddSnapshots(const Engine& engine, Families* f) {
   const SnapshotCounters& c = engine.snapshot_counters();
   f->Gauge("synod_snapshot_received_percent",
@@ -323,6 +331,8 @@ std::string Metrics::Render(const Sources& sources) const {
     AddSockets(sources.http->counters(), sources.peers->counters(), &f);
   if (sources.engine != nullptr) {
     AddConsensus(*sources.engine, &f);
+    if (sources.peers != nullptr)
+      AddPeerQueues(*sources.engine, *sources.peers, &f);
     AddSnapshots(*sources.engine, &f);
     AddState(*sources.engine, &f);
     AddDigests(*sources.engine, &f);
