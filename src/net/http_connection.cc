@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -15,6 +16,12 @@ constexpr size_t kScratchBytes = size_t{64} << 10;
 constexpr size_t kReadAheadBytes = size_t{64} << 10;
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 4;
+
+int64_t SteadyUs() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 RequestLimits LimitsOf(const HttpOptions& options) {
   return {options.body_bytes_max, options.header_bytes_max, options.target_bytes_max};
@@ -43,6 +50,42 @@ void HttpShared::FlushDirty() {
   flush_posted = false;
   const auto batch = std::exchange(dirty, {});
   for (const auto& connection : batch) connection->Flush();
+}
+
+void HttpShared::StandInLine(const std::shared_ptr<HttpConnection>& connection) {
+  line_.push_back({connection, SteadyUs()});
+  counters.in_line = line_.size();
+  PostTurns();
+}
+
+void HttpShared::Drop() {
+  dirty.clear();
+  line_.clear();
+  counters.in_line = 0;
+}
+
+void HttpShared::PostTurns() {
+  if (std::exchange(turns_posted_, true))
+    return;
+  asio::post(io, [weak = self] {
+    if (const auto shared = weak.lock())
+      shared->TakeTurns();
+  });
+}
+
+void HttpShared::TakeTurns() {
+  turns_posted_ = false;
+  const int64_t begin_us = SteadyUs();
+  for (int64_t now_us = begin_us; !line_.empty(); now_us = SteadyUs()) {
+    if (now_us - begin_us >= options.turn_max.count() && now_us != begin_us)
+      break;
+    const InLine place = std::move(line_.front());
+    line_.pop_front();
+    counters.in_line = line_.size();
+    place.connection->TakeTurn(now_us - place.since_us);
+  }
+  if (!line_.empty())
+    PostTurns();
 }
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared, Wire wire, Tcp::endpoint remote)
@@ -91,16 +134,38 @@ void HttpConnection::ArmRead() {
   if (read_armed_ || !WantsInput())
     return;
   read_armed_ = true;
-  wire_.socket().async_wait(Socket::wait_read,
-                            [self = shared_from_this()](error_code ec) { self->OnReadable(ec); });
+  wire_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code ec) {
+    self->OnReady(ec, &self->read_ready_);
+  });
 }
 
-void HttpConnection::OnReadable(error_code ec) {
+void HttpConnection::OnReady(error_code ec, bool* ready) {
   shared_->thread.Enter();
-  read_armed_ = false;
   if (phase_ == Phase::kClosed || ec == asio::error::operation_aborted)
     return;
+  *ready = true;
+  if (!std::exchange(in_line_, true))
+    shared_->StandInLine(shared_from_this());
+}
+
+void HttpConnection::TakeTurn(int64_t waited_us) {
   const auto self = shared_from_this();
+  in_line_ = false;
+  waited_us_ = waited_us;
+  if (std::exchange(write_ready_, false)) {
+    write_armed_ = false;
+    Flush();
+  }
+  if (std::exchange(read_ready_, false)) {
+    read_armed_ = false;
+    ReadSome();
+  }
+  waited_us_ = 0;
+}
+
+void HttpConnection::ReadSome() {
+  if (phase_ == Phase::kClosed)
+    return;
   processing_ = true;
   std::vector<char>& scratch = shared_->scratch;
   for (int round = 0; round < kReadsPerTurn && WantsInput(); ++round) {
@@ -227,8 +292,10 @@ void HttpConnection::Dispatch() {
     last_request_taken_ = true;
   ++shared_->counters.requests;
   const uint64_t sequence = first_sequence_ + slots_.size();
+  HttpRequest request = parser_.Take();
+  request.waited_us = waited_us_;
   auto exchange =
-      std::make_shared<HttpExchange>(shared_from_this(), parser_.Take(), sequence, held);
+      std::make_shared<HttpExchange>(shared_from_this(), std::move(request), sequence, held);
   slots_.push_back({exchange.get(), {}, false});
   try {
     shared_->handler.OnRequest(std::move(exchange));
@@ -352,9 +419,7 @@ void HttpConnection::Flush() {
 void HttpConnection::ArmWrite() {
   write_armed_ = true;
   wire_.socket().async_wait(Socket::wait_write, [self = shared_from_this()](error_code ec) {
-    self->write_armed_ = false;
-    if (ec != asio::error::operation_aborted)
-      self->Flush();
+    self->OnReady(ec, &self->write_ready_);
   });
 }
 

@@ -43,6 +43,10 @@ struct HttpShared {
 
   // Called by a connection: it has output, or room again; it is to be flushed this turn.
   void MarkDirty(const std::shared_ptr<HttpConnection>& connection);
+  // Called by a connection whose socket is ready: it is to have a turn, behind those before it.
+  void StandInLine(const std::shared_ptr<HttpConnection>& connection);
+  // Forgets who is dirty or in line: they hold what holds them.
+  void Drop();
   uint64_t MemoryUsed() const { return counters.request_bytes + counters.output_bytes; }
 
   LoopThread thread;
@@ -59,7 +63,17 @@ struct HttpShared {
   std::weak_ptr<HttpShared> self;  // for what is posted
 
  private:
+  struct InLine {
+    std::shared_ptr<HttpConnection> connection;
+    int64_t since_us;
+  };
+
   void FlushDirty();
+  void PostTurns();
+  void TakeTurns();
+
+  std::deque<InLine> line_;
+  bool turns_posted_ = false;
 };
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
@@ -70,6 +84,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
 
   void Start(std::list<std::shared_ptr<HttpConnection>>::iterator place);
   void Flush();
+  // What its socket is ready for, after it has waited for so long.
+  void TakeTurn(int64_t waited_us);
   void Sweep();
   // Ends the connection once what it owes is answered; at once if it owes nothing.
   void CloseWhenIdle();
@@ -94,7 +110,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
 
   // Input.
   void ArmRead();
-  void OnReadable(error_code ec);
+  void OnReady(error_code ec, bool* ready);
+  void ReadSome();
   void OnInput(std::string_view in);
   size_t Parse(std::string_view in);
   void Dispatch();
@@ -129,8 +146,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
     return last_request_taken_ && sequence + 1 == first_sequence_ + slots_.size();
   }
   void AccountOutput(size_t before, size_t after);
-  bool IsOver(int64_t since_ms, std::chrono::seconds limit) const {
-    return shared_->now_ms - since_ms >= std::chrono::milliseconds(limit).count();
+  bool IsOver(int64_t since_ms, std::chrono::milliseconds limit) const {
+    return shared_->now_ms - since_ms >= limit.count();
   }
   void CompleteSlot(uint64_t sequence);
   void PopComplete();
@@ -152,6 +169,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   size_t input_held_ = 0;  // bytes of the parser and of unparsed_, as accounted
   size_t dropped_bytes_ = 0;
   bool read_armed_ = false;
+  bool read_ready_ = false;  // armed no more, and waits for its turn
   bool input_ended_ = false;
   bool discard_input_ = false;       // after a refusal
   bool last_request_taken_ = false;  // nothing after it is a request
@@ -165,6 +183,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   OutputQueue output_;
   size_t output_held_ = 0;
   bool write_armed_ = false;
+  bool write_ready_ = false;
+  bool in_line_ = false;
+  int64_t waited_us_ = 0;  // for the present turn
   bool dirty_ = false;
   bool abandoned_ = false;
 

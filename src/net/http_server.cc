@@ -19,6 +19,9 @@ constexpr uint32_t kConnectionsMax = 20'000;
 constexpr uint64_t kDescriptorsKept = 1000;
 // Connections over the limit that are told so; those beyond are closed without a word.
 constexpr uint64_t kRejectedAtOnce = 100;
+// Connections taken before the loop sees to everything else. One at a time, each would wait for
+// that: thousands that come at once under load would wait for seconds.
+constexpr int kAcceptedPerTurn = 32;
 
 uint32_t DefaultConnectionsMax() {
   rlimit limit{};
@@ -59,6 +62,8 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
     Result<Acceptor> listening = ListenOn(shared_->io, host, port);
     if (listening.has_error())
       return listening.error();
+    error_code ec;
+    listening->non_blocking(true, ec);
     acceptors_.push_back(std::make_unique<Acceptor>(std::move(*listening)));
     Accept(acceptors_.size() - 1);
     return Done();
@@ -84,7 +89,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
     timer_.cancel();
     closed_ = true;
     for (const auto& connection : Snapshot()) connection->Close();
-    shared_->dirty.clear();  // its entries hold what holds it
+    shared_->Drop();
   }
 
   void Sweep(int64_t now_ms) {
@@ -123,20 +128,31 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
   void Accept(size_t index) {
     if (!acceptors_[index]->is_open())
       return;
-    acceptors_[index]->async_accept(
-        [self = shared_from_this(), index](error_code ec, Socket socket) {
-          if (ec == asio::error::operation_aborted || self->closed_)
-            return;
-          if (ec && ec != asio::error::connection_aborted) {
-            // Out of descriptors or memory: the listener stays readable, so asking at once would
-            // spin.
-            self->paused_acceptors_.push_back(index);
-            return;
-          }
-          if (!ec)
-            self->Adopt(std::move(socket));
-          self->Accept(index);
-        });
+    acceptors_[index]->async_wait(Acceptor::wait_read,
+                                  [self = shared_from_this(), index](error_code ec) {
+                                    if (ec == asio::error::operation_aborted || self->closed_)
+                                      return;
+                                    // Out of descriptors or memory: the listener stays readable, so asking at once would spin.
+                                    if (self->AcceptSome(*self->acceptors_[index]))
+                                      self->Accept(index);
+                                    else
+                                      self->paused_acceptors_.push_back(index);
+                                  });
+  }
+
+  // False if no connection can be taken now.
+  bool AcceptSome(Acceptor& acceptor) {
+    for (int i = 0; i < kAcceptedPerTurn; ++i) {
+      error_code ec;
+      Socket socket = acceptor.accept(ec);
+      if (ec == asio::error::would_block)
+        return true;
+      if (ec && ec != asio::error::connection_aborted)
+        return false;
+      if (!ec)
+        Adopt(std::move(socket));
+    }
+    return true;
   }
 
   void Adopt(Socket socket) {

@@ -5,6 +5,9 @@
 //               Answers leave in the order of the requests, whenever each is given; all answers of
 //               one turn of the loop leave in one system call. While a request waits the connection
 //               is watched: a client that goes is reported (Exchange::OnGone).
+// Turns         What connections bring waits in line and is taken in turns of `turn_max`, between which
+//               the loop sees to everything else that is ready: other ports, timers, what is posted.
+//               So however many clients there are, nobody else on the loop waits for all of them.
 // Bounds        Of a connection: `pipeline_max` unanswered requests, one more being read, unsent
 //               answers (reading stops above `output_high_water`). Of the server: connections, and
 //               `memory_bytes_max` of requests and unsent answers (above it requests get 429).
@@ -89,13 +92,15 @@ struct HttpOptions {
   size_t stream_low_water = size_t{64} << 10;
   size_t socket_message_bytes_max = size_t{64} << 10;  // that a WebSocket takes
   size_t memory_bytes_max = size_t{256} << 20;
+  std::chrono::microseconds turn_max{2000};
   uint32_t connections_max = 0;  // 0: 20 000, or the descriptor limit less 1000 if that is less
-  std::chrono::seconds header_timeout{10};
-  std::chrono::seconds body_timeout{60};
-  std::chrono::seconds idle_timeout{300};  // also for a client that does not take its answer
-  std::chrono::seconds drain_timeout{5};
-  std::chrono::seconds socket_ping_after{10};  // of silence of a WebSocket's peer
-  std::chrono::seconds socket_silence_max{30};
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds body_timeout{60'000};
+  std::chrono::milliseconds idle_timeout{
+      300'000};  // also for a client that does not take its answer
+  std::chrono::milliseconds drain_timeout{5'000};
+  std::chrono::milliseconds socket_ping_after{10'000};  // of silence of a WebSocket's peer
+  std::chrono::milliseconds socket_silence_max{30'000};
   std::shared_ptr<const Tls> tls;  // null: in the clear
   bool own_clock = true;           // false: only the caller's Sweep() moves time (tests)
 };
@@ -114,6 +119,7 @@ struct HttpCounters {
   uint64_t sent_bytes = 0;
   uint64_t request_bytes = 0;  // held now: requests that are being read or answered
   uint64_t output_bytes = 0;   // held now: answers and streams not yet taken by the kernel
+  uint64_t in_line = 0;        // connections that wait for their turn
 };
 
 class HttpServer {

@@ -22,6 +22,7 @@ struct HttpRequest {
   std::string body;
   bool head = false;      // method is HEAD: the body of the answer is left out
   bool http_1_0 = false;  // the client knows neither chunks nor upgrades
+  int64_t waited_us = 0;  // from when the loop saw that there was something until it was read
 
   // First value of a header (lower-case name), or empty.
   std::string_view Header(std::string_view name) const {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,6 +40,9 @@ class Recorder : public HttpHandler {
       exchange->Reply({200, "text/plain", r.method + " " + r.target + " " + r.body, {}});
       return;
     }
+    const auto until = std::chrono::steady_clock::now() + spend;
+    while (std::chrono::steady_clock::now() < until) {
+    }
     waiting.push_back(std::move(exchange));
   }
   HttpResponse Refuse(Errc code, std::string detail) override {
@@ -46,6 +50,7 @@ class Recorder : public HttpHandler {
   }
 
   bool echo = false;
+  std::chrono::milliseconds spend{0};  // of work a request
   std::vector<std::shared_ptr<Exchange>> waiting;
 };
 
@@ -521,6 +526,42 @@ TEST_F(HttpServerTest, ClientThatNeverTakesItsAnswerIsClosed) {
   server->Sweep(300'000);
   EXPECT_EQ(server->counters().connections, 0u);
   EXPECT_EQ(server->counters().output_bytes, 0u);
+}
+
+// Ten clients at once, a turn for each: what others have posted runs between them.
+TEST_F(HttpServerTest, TheLoopSeesToOthersBetweenTheTurnsOfMany) {
+  HttpOptions options;
+  options.turn_max = std::chrono::microseconds(0);
+  StartEcho(options);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(Connect());
+  ASSERT_TRUE(Pump([&] { return server->counters().connections == 10; }));
+  for (const auto& client : clients) client->Send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  std::vector<uint64_t> answered_by;  // as every round of the loop sees it
+  std::function<void()> look = [&] {
+    answered_by.push_back(server->counters().requests);
+    if (answered_by.back() < 10)
+      asio::post(io, look);
+  };
+  asio::post(io, look);
+  ASSERT_TRUE(Pump([&] { return !answered_by.empty() && answered_by.back() == 10; }));
+  for (size_t i = 1; i < answered_by.size(); ++i)
+    EXPECT_LE(answered_by[i] - answered_by[i - 1], 1u);
+  EXPECT_EQ(server->counters().in_line, 0u);
+}
+
+TEST_F(HttpServerTest, ARequestKnowsHowLongItWaitedForItsTurn) {
+  HttpOptions options;
+  options.turn_max = std::chrono::microseconds(0);
+  Start(options);
+  auto first = Connect();
+  auto second = Connect();
+  ASSERT_TRUE(Pump([&] { return server->counters().connections == 2; }));
+  handler.spend = std::chrono::milliseconds(5);
+  first->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  second->Send("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+  EXPECT_GE(handler.waiting[1]->request().waited_us, 5000);
 }
 
 TEST_F(HttpServerTest, LingersOnlySoLongForAClientThatDoesNotClose) {
