@@ -1,4 +1,6 @@
 // /v1/txn and /v1/compact.
+#include <algorithm>
+
 #include "src/api/encoding.h"
 #include "src/api/request.h"
 
@@ -157,7 +159,7 @@ Result<machine::TxnOp> ParseList(Request& request, Fields& fields) {
     list.scope = store::ListScope::kSubtree;
   else if (scope != "children")
     return fields.Wrong("scope", "must be children or subtree");
-  uint64_t limit = list.limit;
+  uint64_t limit = std::min<uint64_t>(list.limit, request.limits.list_nodes);
   if (Status s = fields.Integer("limit", 1, request.limits.list_nodes, Need::kOptional, &limit); !s)
     return s.error();
   list.limit = static_cast<uint32_t>(limit);

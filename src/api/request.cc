@@ -150,6 +150,7 @@ Status Request::TakeConsistency(bool history, ReadCall* call) {
 }
 
 Status Request::TakePage(size_t* page_limit, std::optional<std::string_view>* after) {
+  *page_limit = std::min<size_t>(*page_limit, limits.list_nodes);
   if (Status s = params.Integer("limit", 1, limits.list_nodes, page_limit); !s)
     return s;
   *after = params.Take("after");

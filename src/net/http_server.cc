@@ -132,7 +132,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
                                   [self = shared_from_this(), index](error_code ec) {
                                     if (ec == asio::error::operation_aborted || self->closed_)
                                       return;
-                                    // Out of descriptors or memory: the listener stays readable, so asking at once would spin.
+                                    // Out of descriptors or memory: asking at once would spin.
                                     if (self->AcceptSome(*self->acceptors_[index]))
                                       self->Accept(index);
                                     else

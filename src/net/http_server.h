@@ -5,8 +5,8 @@
 //               Answers leave in the order of the requests, whenever each is given; all answers of
 //               one turn of the loop leave in one system call. While a request waits the connection
 //               is watched: a client that goes is reported (Exchange::OnGone).
-// Turns         What connections bring waits in line and is taken in turns of `turn_max`, between which
-//               the loop sees to everything else that is ready: other ports, timers, what is posted.
+// Turns         What connections bring waits in line and is taken in turns of `turn_max`, between
+//               which the loop sees to all else that is ready: other ports, timers, what is posted.
 //               So however many clients there are, nobody else on the loop waits for all of them.
 // Bounds        Of a connection: `pipeline_max` unanswered requests, one more being read, unsent
 //               answers (reading stops above `output_high_water`). Of the server: connections, and

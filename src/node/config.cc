@@ -192,10 +192,39 @@ std::map<std::string, Setter> NodeSetters() {
          c->allowed_origins = SplitCommas(v);
          return Done();
        }},
-      {"http.connections_max",
-       [](NodeConfig* c, const std::string& v) {
-         return SetNumber<uint32_t>(v, 1, 1'000'000, &c->connections_max);
-       }},
+  };
+}
+
+template <typename T>
+Setter NumberSetter(T low, T high, T NodeConfig::*member) {
+  return [low, high, member](NodeConfig* c, const std::string& v) {
+    return SetNumber<T>(v, low, high, &(c->*member));
+  };
+}
+
+// What a node takes from its clients, and how much of it. The limits of single requests are at
+// their highest by default: entries, frames and buffers are made for those.
+std::map<std::string, Setter> LimitSetters() {
+  using C = NodeConfig;
+  constexpr uint64_t kKiB = 1024;
+  constexpr int64_t kDayMs = 86'400'000;
+  return {
+      {"http.connections_max", NumberSetter<uint32_t>(1, 1'000'000, &C::connections_max)},
+      {"http.body_bytes_max", NumberSetter<uint64_t>(kKiB, 2048 * kKiB, &C::body_bytes_max)},
+      {"http.header_bytes_max", NumberSetter<uint64_t>(kKiB, 64 * kKiB, &C::header_bytes_max)},
+      {"http.header_timeout_ms", NumberSetter<int64_t>(1000, kDayMs, &C::header_timeout_ms)},
+      {"http.body_timeout_ms", NumberSetter<int64_t>(1000, kDayMs, &C::body_timeout_ms)},
+      {"http.idle_timeout_ms", NumberSetter<int64_t>(1000, kDayMs, &C::idle_timeout_ms)},
+      {"http.memory_bytes_max",
+       NumberSetter<uint64_t>(16 * kKiB * kKiB, kKiB * kKiB * kKiB * kKiB, &C::memory_bytes_max)},
+      {"http.rate_per_second", NumberSetter<uint32_t>(0, 1'000'000, &C::rate_per_second)},
+      {"http.rate_burst", NumberSetter<uint32_t>(0, 1'000'000, &C::rate_burst)},
+      {"overload.calls_max", NumberSetter<uint64_t>(1, 1'000'000, &C::overload_calls_max)},
+      {"overload.delay_ms", NumberSetter<int64_t>(1, 60'000, &C::overload_delay_ms)},
+      {"txn.comparisons_max", NumberSetter<uint64_t>(1, 128, &C::txn_comparisons_max)},
+      {"txn.operations_max", NumberSetter<uint64_t>(1, 128, &C::txn_operations_max)},
+      {"list.nodes_max", NumberSetter<uint64_t>(1, 10'000, &C::list_nodes_max)},
+      {"watch.per_socket_max", NumberSetter<uint64_t>(1, 10'000, &C::socket_watches_max)},
   };
 }
 
@@ -269,6 +298,7 @@ std::map<std::string, Setter> DiskAndLogSetters() {
 // Also those of settings that are replicated.
 std::map<std::string, Setter> AllSetters() {
   std::map<std::string, Setter> setters = NodeSetters();
+  setters.merge(LimitSetters());
   setters.merge(DiskAndLogSetters());
   setters.merge(TlsSetters());
   for (const auth::SettingField& field : auth::SettingFields()) {

@@ -55,6 +55,20 @@ struct NodeConfig {
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
   uint32_t connections_max = 0;  // 0: as many as the descriptor limit allows, at most 20 000
+  uint64_t body_bytes_max = uint64_t{2} << 20;
+  uint64_t header_bytes_max = uint64_t{16} << 10;
+  int64_t header_timeout_ms = 10'000;
+  int64_t body_timeout_ms = 60'000;
+  int64_t idle_timeout_ms = 300'000;
+  uint64_t memory_bytes_max = uint64_t{256} << 20;  // of requests and answers
+  uint32_t rate_per_second = 0;                     // requests of one client; 0: no limit
+  uint32_t rate_burst = 0;                          // 0: what comes in a second
+  uint64_t overload_calls_max = 10'000;             // that wait at this node, of each class
+  int64_t overload_delay_ms = 100;
+  uint64_t txn_comparisons_max = 128;
+  uint64_t txn_operations_max = 128;
+  uint64_t list_nodes_max = 10'000;
+  uint64_t socket_watches_max = 10'000;
   uint64_t acceptor_log_keep_bytes = uint64_t{1} << 30;
   uint64_t acceptor_log_segment_bytes = uint64_t{64} << 20;
   DiskLimits disk;

@@ -49,8 +49,11 @@ struct EngineConfig {
   int64_t checkpoint_ms = 1000;
   // Less means shorter turns in which it is taken; more, that less is written twice.
   uint64_t checkpoint_bytes = uint64_t{1} << 20;
-  uint64_t pending_bytes_max = uint64_t{64} << 20;  // calls of this node, and forwarded ones
-  Bytes cluster_id;                                 // whose members the witness table is of
+  // Of calls of this node, and of what is handed to it as the leader. Renewals of leases get a
+  // quarter more bytes, and are not counted.
+  uint64_t pending_bytes_max = uint64_t{64} << 20;
+  uint64_t pending_changes_max = 10'000;
+  Bytes cluster_id;  // whose members the witness table is of
   Bytes witness;     // the table of the last checkpoint (CheckpointJob::witness)
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;

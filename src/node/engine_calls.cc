@@ -16,6 +16,7 @@ Lane LaneOf(const machine::Operation& operation) {
 
 PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
   bytes_ += change.internal ? 0 : change.command.size();
+  outstanding_ += change.internal ? 0 : 1;
   const auto [it, fresh] = changes_.emplace(seq, std::move(change));
   SYNOD_CHECK(fresh);
   queue_.push_back(seq);
@@ -32,6 +33,7 @@ void PendingChanges::Erase(uint64_t seq) {
   if (it == changes_.end())
     return;
   bytes_ -= it->second.internal ? 0 : it->second.command.size();
+  outstanding_ -= it->second.internal || it->second.waiting ? 0 : 1;
   if (it->second.sent && it->second.ballot == numbered_ballot_)
     by_number_.erase(it->second.number);
   changes_.erase(it);  // SendQueued skips it in the queue
@@ -85,6 +87,7 @@ void PendingChanges::Waits(uint64_t seq, int64_t now_us) {
   PendingChange* c = Find(seq);
   if (c == nullptr)
     return;
+  outstanding_ -= c->internal || c->waiting ? 0 : 1;
   c->waiting = true;
   c->waits_us = now_us;
   if (c->sent && c->ballot == numbered_ballot_)

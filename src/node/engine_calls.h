@@ -71,6 +71,8 @@ class PendingChanges {
   size_t size() const { return changes_.size(); }
   // Of clients' changes: what the node itself has to say must not keep theirs out.
   uint64_t bytes() const { return bytes_; }
+  // Of clients, and not known to be applied: a wait for a lock does not count.
+  uint64_t outstanding() const { return outstanding_; }
 
  private:
   std::map<uint64_t, PendingChange> changes_;
@@ -79,6 +81,7 @@ class PendingChanges {
   Ballot numbered_ballot_;
   uint64_t last_number_ = 0;
   uint64_t bytes_ = 0;
+  uint64_t outstanding_ = 0;
 };
 
 }  // namespace synod::node

@@ -1,5 +1,6 @@
 // The way of a change: queued here, proposed here or handed to the leader, answered when applied.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "src/base/check.h"
@@ -46,13 +47,14 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
                  "taken until there is room again"};
   if (!machine.digest_check().agreed)
     return Ready().error();
-  if (changes.bytes() >= config.pending_bytes_max)
+  const Lane lane = LaneOf(command.operation);
+  if (IsFull(lane, changes.bytes(), changes.outstanding()))
     return Error{Errc::kOverloaded, Outcome::kNotApplied, "too many changes wait at this node"};
   const CallId call = ++last_call;
   command.id = {config.self.id, config.boot, call};
   PendingChange change;
   change.deadline_ms = now_ms + timeout_ms;
-  change.lane = LaneOf(command.operation);
+  change.lane = lane;
   change.acquire = std::holds_alternative<machine::Acquire>(command.operation) ||
                    std::holds_alternative<machine::AcquireAll>(command.operation);
   change.command = machine::Encode(command);
@@ -147,6 +149,12 @@ void Engine::Core::EnterInbox(Bytes command, Lane lane) {
   queue.push_back(std::move(command));
 }
 
+bool Engine::Core::IsFull(Lane lane, uint64_t bytes, uint64_t changes_waiting) const {
+  if (lane == Lane::kKeepAlives)
+    return bytes >= config.pending_bytes_max + config.pending_bytes_max / 4;
+  return bytes >= config.pending_bytes_max || changes_waiting >= config.pending_changes_max;
+}
+
 void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   Reject reject{forward.ballot, forward.boot, Reject::Reason::kNotLeader, {}};
   // Taken also before this node has begun to lead, while it fetches what it lacks; if it never
@@ -170,13 +178,14 @@ void Engine::Core::OnForward(NodeId from, const Forward& forward) {
         out.events.push_back({"malformed_command", from.value});
         return;
       }
-      const bool full = inbox_bytes_ >= config.pending_bytes_max;
+      const Lane lane = LaneOf(command->operation);
+      const bool full = IsFull(lane, inbox_bytes_, inbox_.size());
       if (item.number < known.base || !known.seen.insert(item.number).second)
         continue;
       if (full)
         reject.numbers.push_back(item.number);
       else
-        EnterInbox(Bytes(item.command), LaneOf(command->operation));
+        EnterInbox(Bytes(item.command), lane);
     }
   }
   if (reject.numbers.empty())
@@ -207,7 +216,9 @@ void Engine::Core::Propose() {
   }
   if (!keepalives_.empty() && now_ms - keepalives_flushed_ms_ >= kKeepAliveEveryMs) {
     keepalives_flushed_ms_ = now_ms;
-    std::move(keepalives_.begin(), keepalives_.end(), std::back_inserter(inbox_));
+    // Before the changes that wait: those can be late.
+    inbox_.insert(inbox_.begin(), std::make_move_iterator(keepalives_.begin()),
+                  std::make_move_iterator(keepalives_.end()));
     keepalives_.clear();
   }
   bool syncing = last_persist_ > persisted_;

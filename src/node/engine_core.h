@@ -135,6 +135,8 @@ class Engine::Core {
   uint32_t Version() const { return std::max(machine.version(), version_to_raise_); }
   void OpenInbox();
   void EnterInbox(Bytes command, Lane lane);
+  // Whether one more of this lane is refused where so much waits.
+  bool IsFull(Lane lane, uint64_t bytes, uint64_t changes_waiting) const;
   ClusterTime ProposalTime() const { return std::max(clock.time(), machine.time()); }
 
   bool IsConnected(NodeId member) const;

@@ -95,6 +95,23 @@ void AddRequests(const RequestStats& stats, Families* f) {
                        {{"stage", std::string(kStageNames[i])}}));
 }
 
+void AddAdmission(const Service& service, Families* f) {
+  const Admission& admission = service.admission();
+  for (size_t i = 0; i < kWorkClassNames.size(); ++i) {
+    const auto work = static_cast<WorkClass>(i);
+    const Labels labels = {{"class", std::string(kWorkClassNames[i])}};
+    f->Gauge("synod_calls_in_flight", "Requests taken and not yet answered, by class.",
+             D(admission.in_flight(work)), labels);
+    f->Counter("synod_overload_refusals_total", "Requests refused for lack of room, by class.",
+               D(admission.refused(work)), labels);
+  }
+  f->Gauge("synod_http_standing_wait_seconds",
+           "What every request waits at least before it is read; 0 without a standing queue.",
+           static_cast<double>(admission.standing_us(MonotonicUs())) * 1e-6);
+  f->Counter("synod_http_rate_limited_total",
+             "Requests refused because their client made too many.", D(service.rate_limited()));
+}
+
 void AddWatches(const Service& service, Families* f) {
   const Streams* streams = service.streams();
   f->Gauge("synod_watches", "Watches of this node.", D(streams != nullptr ? streams->size() : 0));
@@ -326,6 +343,7 @@ std::string Metrics::Render(const Sources& sources) const {
   AddRequests(sources.service->stats(), &f);
   f.Counter("synod_slow_requests_total", "Requests that took longer than log.slow_request_ms.",
             D(sources.service->slow_requests()));
+  AddAdmission(*sources.service, &f);
   AddWatches(*sources.service, &f);
   if (sources.http != nullptr && sources.peers != nullptr)
     AddSockets(sources.http->counters(), sources.peers->counters(), &f);

@@ -48,6 +48,33 @@ api::HttpPolicy MakePolicy(const NodeConfig& config) {
   return policy;
 }
 
+Service::Bounds MakeBounds(const NodeConfig& config) {
+  Service::Bounds bounds;
+  bounds.request.body_bytes = config.body_bytes_max;
+  bounds.request.txn_comparisons = config.txn_comparisons_max;
+  bounds.request.txn_operations = config.txn_operations_max;
+  bounds.request.list_nodes = config.list_nodes_max;
+  bounds.socket_watches = config.socket_watches_max;
+  bounds.admission.delay_us = config.overload_delay_ms * 1000;
+  bounds.admission.calls_max = config.overload_calls_max;
+  bounds.admission.memory_bytes_max = config.memory_bytes_max;
+  bounds.rate_per_second = config.rate_per_second;
+  bounds.rate_burst = config.rate_burst;
+  return bounds;
+}
+
+net::HttpOptions MakeHttpOptions(const NodeConfig& config) {
+  net::HttpOptions options;
+  options.connections_max = config.connections_max;
+  options.body_bytes_max = config.body_bytes_max;
+  options.header_bytes_max = config.header_bytes_max;
+  options.memory_bytes_max = config.memory_bytes_max;
+  options.header_timeout = std::chrono::milliseconds(config.header_timeout_ms);
+  options.body_timeout = std::chrono::milliseconds(config.body_timeout_ms);
+  options.idle_timeout = std::chrono::milliseconds(config.idle_timeout_ms);
+  return options;
+}
+
 }  // namespace
 
 Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(std::string)> fatal)
@@ -61,6 +88,7 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
           MakePolicy(config_),
           {config_.auth_required, config_.metrics_open},
           config_.slow_request_ms,
+          MakeBounds(config_),
           {[this] { Touch(); }, [this] { return Info(); }, [this] { return MetricsText(); },
            [this](api::StatusView* status) {
              if (!disk_)
@@ -76,6 +104,7 @@ Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(
              const auto address = addresses_.find(member);
              return address == addresses_.end() ? "" : address->second.ToString();
            },
+           [this] { return http_->counters(); },
            [this](Slot at_least, StateTaker taker) { TakeState(at_least, std::move(taker)); }}),
       tick_timer_(io) {}
 
@@ -86,9 +115,8 @@ Status Server::Start() {
     return s;
   if (Status s = LoadTls(); !s)
     return s;
-  net::HttpOptions options;
+  net::HttpOptions options = MakeHttpOptions(config_);
   options.tls = client_tls_;
-  options.connections_max = config_.connections_max;
   http_ = std::make_unique<net::HttpServer>(io_, service_, options);
   if (Status s = http_->Listen(config_.client.host, config_.client.port); !s)
     return Error{Errc::kInternal, Outcome::kNotApplied,
@@ -294,6 +322,7 @@ void Server::BeginCluster() {
   config.consensus.lease_before_ms = data_dir_->identity().lease_ms;
   SaveIdentity();  // before a longer lease is given
   config.tick_ms = kTickMs;
+  config.pending_changes_max = config_.overload_calls_max;
   if (config_.debug_clock_permille != 1000)
     LogWarn("debug_clock_permille is set: this node's clock is slow");
   if (config_.debug_no_checkpoints) {

@@ -7,93 +7,13 @@
 #include "src/base/check.h"
 #include "src/node/credentials.h"
 #include "src/node/process.h"
+#include "src/node/work.h"
 
 namespace synod::node {
 namespace {
 
 // What a learner may lag and still be promoted.
 constexpr uint64_t kLearnerLagMax = 1000;
-
-Route RouteOf(const machine::Operation& operation) {
-  struct Visitor {
-    Route operator()(const machine::Put&) { return Route::kPut; }
-    Route operator()(const machine::CreateSequential&) { return Route::kCreate; }
-    Route operator()(const machine::Delete&) { return Route::kDelete; }
-    Route operator()(const machine::Txn&) { return Route::kTxn; }
-    Route operator()(const machine::LeaseGrant&) { return Route::kLease; }
-    Route operator()(const machine::LeaseKeepAlive&) { return Route::kLease; }
-    Route operator()(const machine::LeaseRevoke&) { return Route::kLease; }
-    Route operator()(const machine::Acquire& a) { return OfKind(a.kind); }
-    Route operator()(const machine::AcquireAll&) { return Route::kLock; }
-    Route operator()(const machine::Release& r) { return OfKind(r.kind); }
-    Route operator()(const machine::Proclaim&) { return Route::kElection; }
-    Route operator()(const machine::Transfer&) { return Route::kElection; }
-    Route operator()(const machine::Compact&) { return Route::kOther; }
-    Route operator()(const machine::Disown&) { return Route::kOther; }
-    Route operator()(const machine::NodeGone&) { return Route::kOther; }
-    Route operator()(const machine::Adopt&) { return Route::kOther; }
-    Route operator()(const machine::SetMember&) { return Route::kOther; }
-    Route operator()(const machine::ChangeMembers&) { return Route::kOther; }
-    Route operator()(const machine::UpdateMember&) { return Route::kOther; }
-    Route operator()(const machine::CheckDigests&) { return Route::kOther; }
-    Route operator()(const machine::ChangeSettings&) { return Route::kOther; }
-    Route operator()(const machine::RaiseFence&) { return Route::kFence; }
-    Route operator()(const machine::ForgetFence&) { return Route::kFence; }
-    Route operator()(const machine::SetRole&) { return Route::kAuth; }
-    Route operator()(const machine::DropRole&) { return Route::kAuth; }
-    Route operator()(const machine::SetUser&) { return Route::kAuth; }
-    Route operator()(const machine::DropUser&) { return Route::kAuth; }
-    Route operator()(const machine::MakeToken&) { return Route::kAuth; }
-    Route operator()(const machine::RevokeToken&) { return Route::kAuth; }
-    Route operator()(const machine::SetUpAuth&) { return Route::kAuth; }
-    static Route OfKind(machine::LockKind kind) {
-      return kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
-    }
-  };
-  return std::visit(Visitor{}, operation);
-}
-
-Route RouteOf(const machine::Query& query) {
-  struct Visitor {
-    Route operator()(const machine::GetNode&) { return Route::kGet; }
-    Route operator()(const machine::ListNodes&) { return Route::kList; }
-    Route operator()(const machine::GetLease&) { return Route::kLease; }
-    Route operator()(const machine::ListLeases&) { return Route::kLease; }
-    Route operator()(const machine::GetLock& q) {
-      return q.kind == machine::LockKind::kLock ? Route::kLock : Route::kElection;
-    }
-    Route operator()(const machine::ListLocks&) { return Route::kLock; }
-    Route operator()(const machine::GetSettings&) { return Route::kOther; }
-    Route operator()(const machine::GetFence&) { return Route::kFence; }
-    Route operator()(const machine::GetRoles&) { return Route::kAuth; }
-    Route operator()(const machine::GetUsers&) { return Route::kAuth; }
-    Route operator()(const machine::GetTokens&) { return Route::kAuth; }
-  };
-  return std::visit(Visitor{}, query);
-}
-
-Route RouteOf(const api::Call& call) {
-  if (const auto* change = std::get_if<api::ChangeCall>(&call))
-    return RouteOf(change->command.operation);
-  if (const auto* read = std::get_if<api::ReadCall>(&call))
-    return RouteOf(read->query);
-  if (const auto* plain = std::get_if<api::PlainCall>(&call)) {
-    switch (plain->kind) {
-      case api::PlainCall::Kind::kStatus:
-      case api::PlainCall::Kind::kCluster:
-        return Route::kStatus;
-      case api::PlainCall::Kind::kMetrics:
-        return Route::kMetrics;
-      case api::PlainCall::Kind::kVersion:
-        return Route::kOther;
-      case api::PlainCall::Kind::kLivez:
-      case api::PlainCall::Kind::kReadyz:
-      case api::PlainCall::Kind::kHealthz:
-        return Route::kHealth;
-    }
-  }
-  return Route::kWatch;
-}
 
 // The leader tries for one maximal election timeout, by default a second; then once more.
 constexpr int64_t kMoveMs = 2500;
@@ -109,11 +29,17 @@ Service::Service(net::asio::io_context& io,
                  api::HttpPolicy policy,
                  AccessRules rules,
                  int64_t slow_ms,
+                 const Bounds& bounds,
                  Hooks hooks)
     : io_(io),
+      limits_(bounds.request),
+      socket_watches_max_(bounds.socket_watches),
       policy_(std::move(policy)),
       rules_(rules),
       hooks_(std::move(hooks)),
+      admission_(bounds.admission),
+      rates_(bounds.rate_per_second, bounds.rate_burst),
+      catch_ups_(io, MonotonicUs, [this] { return hooks_.load().in_line != 0; }),
       request_log_(slow_ms),
       started_ms_(MonotonicMs()) {}
 Service::~Service() = default;
@@ -121,7 +47,8 @@ Service::~Service() = default;
 void Service::SetEngine(Engine* engine) {
   engine_ = engine;
   streams_ = std::make_unique<Streams>(&engine->machine(), [this] { return MakeContext(); });
-  sockets_ = std::make_unique<WatchSockets>(engine, streams_.get(), hooks_.touch);
+  sockets_ =
+      std::make_unique<WatchSockets>(engine, streams_.get(), socket_watches_max_, hooks_.touch);
 }
 
 api::Context Service::MakeContext() const {
@@ -138,8 +65,11 @@ api::Context Service::MakeContext() const {
 net::HttpResponse Service::Refuse(Errc code, std::string detail) {
   api::RenderOptions options;
   options.could_change = true;
-  net::HttpResponse response =
-      api::RenderError(options, MakeContext(), {code, Outcome::kNotApplied, std::move(detail)});
+  machine::Refusal refusal;
+  refusal.error = {code, Outcome::kNotApplied, std::move(detail)};
+  if (code == Errc::kTooLarge)
+    refusal.limit = limits_.body_bytes;  // the transport refuses nothing else so
+  net::HttpResponse response = api::RenderRefusal(options, MakeContext(), refusal);
   stats_.Count(Route::kOther, response.status, 0);
   return response;
 }
@@ -155,11 +85,16 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   waiting.who = PrincipalOf(exchange->request());
   waiting.started_us = MonotonicUs();
   waiting.request_bytes = exchange->request().body.size();
+  admission_.Waited(waiting.started_us, exchange->request().waited_us);
   std::variant<api::Call, net::HttpResponse> parsed =
       api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
   const bool options = exchange->request().method == "OPTIONS";
   waiting.exchange = std::move(exchange);
   if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
+    if (const Status may = CountRequest(waiting); !may) {
+      Refuse(waiting, may.error());
+      return;
+    }
     // Who is not let in does not learn either what is wrong with the request.
     const Result<Entrance> entrance =
         JudgeEntrance(rules_, machine(), waiting.call, waiting.who, Now());
@@ -176,7 +111,43 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   waiting.audited = IsAudited(waiting.call);
   if (++requests_ % RequestStats::kParseSampling == 0)
     stats_.Count(Stage::kParse, MonotonicUs() - waiting.started_us);
-  Enter(std::move(waiting));
+  if (const Status may = Admit(&waiting); !may)
+    Refuse(waiting, may.error());
+  else
+    Enter(std::move(waiting));
+}
+
+Status Service::CountRequest(const Waiting& waiting) {
+  if (!rates_.on())
+    return Done();
+  // Of nobody that is known here the address counts: also of one who tries tokens.
+  std::string client = machine() == nullptr ? "" : machine()->UserName(waiting.who, Now());
+  if (client.empty()) {
+    client = waiting.exchange->remote();
+    client.resize(client.rfind(':'));
+  }
+  if (rates_.Take(client, waiting.started_us))
+    return Done();
+  ++rate_limited_;
+  return Error{Errc::kRateLimited, Outcome::kNotApplied,
+               client + " makes more requests a second than http.rate_per_second allows"};
+}
+
+Status Service::Admit(Waiting* waiting) {
+  const WorkClass work = WorkOf(waiting->call);
+  waiting->work = work;
+  // A renewal that is refused would end a lease, and with it more than its client's own work.
+  const bool renewal = work == WorkClass::kVital && waiting->route == Route::kLease;
+  if (rates_.on() && !IsHealth(waiting->call))
+    if (Status may = CountRequest(*waiting); !may && !renewal)
+      return may;
+  const net::HttpCounters load = hooks_.load();
+  Result<Admission::Ticket> ticket =
+      admission_.Take(work, waiting->started_us, load.request_bytes + load.output_bytes);
+  if (!ticket)
+    return ticket.error();
+  waiting->ticket = *std::move(ticket);
+  return Done();
 }
 
 void Service::Enter(Waiting waiting) {
@@ -446,6 +417,33 @@ void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
       Refuse(waiting, ready.error());
     return;
   }
+  if (!ready || waiting.work != WorkClass::kCatchUp) {
+    ServeReady(waiting, ready);
+    return;
+  }
+  auto shared = std::make_shared<Waiting>(std::move(waiting));
+  catch_ups_.Add([this, shared, time = *ready, since_us = MonotonicUs()] {
+    ServeCatchUp(std::move(*shared), time, since_us);
+  });
+}
+
+// At a later time than was asked for, which is as good: the replica only goes forward.
+void Service::ServeCatchUp(Waiting waiting, ClusterTime ready, int64_t since_us) {
+  const int64_t begin_us = MonotonicUs();
+  const net::HttpCounters load = hooks_.load();
+  Status may = admission_.MayAnswer(WorkClass::kCatchUp, begin_us - since_us,
+                                    load.request_bytes + load.output_bytes);
+  if (engine_->IsDiverged())
+    may = NotReady("this node's state is not that of the majority");
+  if (!may) {
+    Refuse(waiting, may.error());
+    return;
+  }
+  ServeReady(waiting, ready);
+  admission_.Served(MonotonicUs() - begin_us);
+}
+
+void Service::ServeReady(Waiting& waiting, const Result<ClusterTime>& ready) {
   Status permitted = ready ? Done() : Status(ready.error());
   if (const std::optional<auth::Need> need = NeedHere(waiting.call); ready && need)
     permitted = machine()->Permits(waiting.who, *need, *ready);
@@ -522,6 +520,7 @@ void Service::EndStreams() {
     Reply(move.waiting,
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
+  catch_ups_.Flush();
   backup_.reset();
   if (streams_) {
     streams_->EndAll(std::nullopt);

@@ -19,11 +19,15 @@
 
 #include "src/api/call.h"
 #include "src/api/render.h"
+#include "src/api/watch_socket.h"
 #include "src/net/http_server.h"
 #include "src/node/access.h"
+#include "src/node/admission.h"
 #include "src/node/audit.h"
 #include "src/node/backup.h"
+#include "src/node/catch_ups.h"
 #include "src/node/engine.h"
+#include "src/node/rate_limiter.h"
 #include "src/node/request_log.h"
 #include "src/node/request_stats.h"
 #include "src/node/streams.h"
@@ -57,14 +61,23 @@ class Service : public net::HttpHandler {
     std::function<std::string()> metrics;  // text of /metrics
     std::function<void(api::StatusView*)> storage_status;
     std::function<std::string(NodeId)> peer_address;  // of a member the log has not told of yet
+    std::function<net::HttpCounters()> load;          // of the server that gives the requests
     // Hands out the state of a checkpoint at that slot or a later one, as soon as there is one.
     std::function<void(Slot at_least, StateTaker taker)> take_state;
+  };
+  struct Bounds {
+    api::Limits request;
+    uint64_t socket_watches = api::kSocketWatchesMax;
+    AdmissionLimits admission;
+    uint32_t rate_per_second = 0;  // of one client; 0: none
+    uint32_t rate_burst = 0;
   };
   // A request is slow after `slow_ms`; 0: none is.
   Service(net::asio::io_context& io,
           api::HttpPolicy policy,
           AccessRules rules,
           int64_t slow_ms,
+          const Bounds& bounds,
           Hooks hooks);
   ~Service() override;
 
@@ -89,6 +102,8 @@ class Service : public net::HttpHandler {
 
   const RequestStats& stats() const { return stats_; }
   uint64_t slow_requests() const { return request_log_.slow(); }
+  const Admission& admission() const { return admission_; }
+  uint64_t rate_limited() const { return rate_limited_; }
   const Streams* streams() const { return streams_.get(); }  // null while there is no engine
   size_t watch_sockets() const { return sockets_ ? sockets_->size() : 0; }
   double uptime_seconds() const;
@@ -107,6 +122,8 @@ class Service : public net::HttpHandler {
     // begins.
     bool at_the_door = false;
     bool audited = false;
+    WorkClass work = WorkClass::kVital;
+    Admission::Ticket ticket;
   };
   // A hand-over of leadership that somebody asked for.
   struct Move {
@@ -122,6 +139,9 @@ class Service : public net::HttpHandler {
   api::Context MakeContext() const;
   const machine::Machine* machine() const;
   ClusterTime Now() const;
+  // Whether the node has room for the call, and its client may make one more.
+  Status Admit(Waiting* waiting);
+  Status CountRequest(const Waiting& waiting);
   // Lets the call in, asks the others whether it may come in, or refuses it.
   void Enter(Waiting waiting);
   void Start(Waiting waiting);
@@ -131,6 +151,9 @@ class Service : public net::HttpHandler {
   // Begins by a quorum round.
   void StartRound(Waiting waiting, int64_t timeout_ms);
   void OnReadReady(Waiting waiting, const Result<ClusterTime>& ready);
+  // Leaves `waiting` as what was moved from.
+  void ServeReady(Waiting& waiting, const Result<ClusterTime>& ready);
+  void ServeCatchUp(Waiting waiting, ClusterTime ready, int64_t since_us);
   void BeginStream(Waiting waiting);
   void AnswerPlain(const Waiting& waiting);
   void BeginMove(Waiting waiting, const api::MoveLeaderCall& call);
@@ -152,6 +175,7 @@ class Service : public net::HttpHandler {
 
   net::asio::io_context& io_;
   const api::Limits limits_;
+  const uint64_t socket_watches_max_;
   const api::HttpPolicy policy_;
   const AccessRules rules_;
   Audit audit_;
@@ -159,7 +183,11 @@ class Service : public net::HttpHandler {
   Engine* engine_ = nullptr;
   std::unique_ptr<Streams> streams_;
   std::unique_ptr<WatchSockets> sockets_;
+  Admission admission_;
+  RateLimiter rates_;
+  uint64_t rate_limited_ = 0;
   std::unordered_map<CallId, Waiting> calls_;
+  CatchUps catch_ups_;
   std::vector<Move> moves_;
   std::unique_ptr<Backup> backup_;
   bool backup_busy_ = false;  // one at a time

@@ -63,8 +63,11 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
   std::shared_ptr<net::Exchange> exchange_;
 };
 
-WatchSockets::WatchSockets(Engine* engine, Streams* streams, std::function<void()> touch)
-    : engine_(engine), streams_(streams), touch_(std::move(touch)) {}
+WatchSockets::WatchSockets(Engine* engine,
+                           Streams* streams,
+                           uint64_t watches_max,
+                           std::function<void()> touch)
+    : engine_(engine), streams_(streams), watches_max_(watches_max), touch_(std::move(touch)) {}
 WatchSockets::~WatchSockets() = default;
 
 void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange,
@@ -101,9 +104,9 @@ Status WatchSockets::StartWatch(const std::shared_ptr<Socket>& socket,
   if (socket->watches.contains(id))
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
                  "id " + std::to_string(id) + " is that of another watch of this connection"};
-  if (socket->watches.size() >= api::kSocketWatchesMax)
+  if (socket->watches.size() >= watches_max_)
     return Error{Errc::kTooLarge, Outcome::kNotApplied,
-                 "a WebSocket has at most " + std::to_string(api::kSocketWatchesMax) + " watches"};
+                 "a WebSocket has at most " + std::to_string(watches_max_) + " watches"};
   ReadRequest read;
   read.timeout_ms = call.timeout_ms;
   const CallId round = engine_->Read(read);
@@ -125,7 +128,7 @@ Status WatchSockets::Cancel(Socket* socket, uint64_t id) {
 }
 
 void WatchSockets::Refuse(Socket* socket, std::optional<uint64_t> id, const Error& error) {
-  socket->Send(api::RenderSocketError(id, error, streams_->compact_revision()));
+  socket->Send(api::RenderSocketError(id, error, streams_->compact_revision(), watches_max_));
 }
 
 void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms) {

@@ -25,8 +25,8 @@ namespace synod::node {
 
 class WatchSockets {
  public:
-  // `touch`: the engine has input. All outlive this.
-  WatchSockets(Engine* engine, Streams* streams, std::function<void()> touch);
+  // `watches_max`: of one socket. `touch`: the engine has input. All outlive this.
+  WatchSockets(Engine* engine, Streams* streams, uint64_t watches_max, std::function<void()> touch);
   ~WatchSockets();
 
   // Each watch is judged by what `who` may see.
@@ -57,6 +57,7 @@ class WatchSockets {
 
   Engine* engine_;
   Streams* streams_;
+  const uint64_t watches_max_;
   const std::function<void()> touch_;
   std::unordered_set<std::shared_ptr<Socket>> sockets_;
   std::unordered_map<CallId, Pending> calls_;

@@ -60,7 +60,8 @@ class OneNode::Core {
  public:
   Core()
       : engine_(ConfigOfOne(), machine::Machine(auth::Settings()), consensus::Recovered(), now_ms_),
-        service_(io_, api::HttpPolicy(), node::AccessRules(), kSlowMs, Hooks()),
+        service_(
+            io_, api::HttpPolicy(), node::AccessRules(), kSlowMs, node::Service::Bounds(), Hooks()),
         parser_({2 * kMiB, 16 << 10, 8 << 10}) {
     engine_.SnapshotsRecovered({}, std::nullopt);
     service_.SetEngine(&engine_);
@@ -77,6 +78,11 @@ class OneNode::Core {
     SYNOD_CHECK(parser_.state() == net::RequestParser::State::kDone);
     service_.OnRequest(std::make_shared<MemoryExchange>(parser_.Take(), &answer_));
     while (engine_.HasOutput()) Turn();
+    // Of lists: they are made in an event of their own.
+    if (answer_.empty()) {
+      io_.restart();
+      io_.poll();
+    }
     return answer_;
   }
 
@@ -94,6 +100,7 @@ class OneNode::Core {
     hooks.metrics = [] { return std::string(); };
     hooks.storage_status = [](api::StatusView*) {};
     hooks.peer_address = [](NodeId) { return std::string(); };
+    hooks.load = [] { return net::HttpCounters(); };
     hooks.take_state = [](Slot, const node::StateTaker&) {};
     return hooks;
   }

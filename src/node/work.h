@@ -1,0 +1,21 @@
+// What kind of work a call is: for the counters, and for who goes first under load.
+//
+// Contract      Plain functions of the call.
+// Thread        Any.
+#ifndef SYNOD_NODE_WORK_H_
+#define SYNOD_NODE_WORK_H_
+
+#include "src/api/call.h"
+#include "src/node/admission.h"
+#include "src/node/request_stats.h"
+
+namespace synod::node {
+
+Route RouteOf(const api::Call& call);
+WorkClass WorkOf(const api::Call& call);
+// Asked for by those who would restart the node.
+bool IsHealth(const api::Call& call);
+
+}  // namespace synod::node
+
+#endif  // SYNOD_NODE_WORK_H_

@@ -1,0 +1,204 @@
+// The limits that a node's settings set, at their edge and one past it (docs/operations.md).
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/integration/cluster_test_base.h"
+#include "tests/support/websocket_client.h"
+
+namespace synod::integration {
+namespace {
+
+constexpr const char* kSettings = R"(
+http:
+  body_bytes_max: 4096
+  header_bytes_max: 2048
+  header_timeout_ms: 1000
+  body_timeout_ms: 1000
+  idle_timeout_ms: 2000
+  connections_max: 40
+txn: {comparisons_max: 2, operations_max: 3}
+list: {nodes_max: 5}
+watch: {per_socket_max: 2}
+value: {bytes_max: 2000}
+change: {nodes_max: 10}
+)";
+
+// One node with its own settings for each test.
+class LimitsTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    if (HasFailure())
+      PrintLogs(cluster_);
+  }
+  void Start(const std::string& settings) {
+    WriteFile(dir_.path() + "/config.yaml", settings);
+    cluster_.node(1).Start({"--config", dir_.path() + "/config.yaml"});
+    cluster_.AwaitAllReady();
+  }
+  uint16_t port() { return cluster_.port(1); }
+  Answer Do(const std::string& method, const std::string& target, const Call& call = {}) {
+    return Http(port(), method, target, call);
+  }
+  static void ExpectTooLarge(const Answer& answer, int64_t limit) {
+    EXPECT_EQ(answer.status, 413) << answer.body;
+    EXPECT_EQ(answer.Code(), "too_large");
+    EXPECT_EQ(answer.Number("limit"), limit);
+  }
+  // A transaction with so many of these.
+  static std::string Many(const std::string& list, const std::string& item, int n) {
+    std::string items;
+    for (int i = 0; i < n; ++i) items += (items.empty() ? "" : ",") + item;
+    return "{\"" + list + "\":[" + items + "]}";
+  }
+
+  TempDir dir_;
+  Cluster cluster_{1};
+};
+
+TEST_F(LimitsTest, OfBodiesAndValues) {
+  Start(kSettings);
+  EXPECT_EQ(Do("PUT", "/v1/kv/a", {.body = std::string(2000, 'v')}).status, 201);
+  ExpectTooLarge(Do("PUT", "/v1/kv/a", {.body = std::string(2001, 'v')}), 2000);
+  const std::string compare = R"({"if":[{"path":"/a","target":"value","op":"==","value":"x"}]})";
+  const std::string at_edge = compare + std::string(4096 - compare.size(), ' ');
+  EXPECT_EQ(Do("POST", "/v1/txn", {.body = at_edge}).status, 200);
+  ExpectTooLarge(Do("POST", "/v1/txn", {.body = at_edge + " "}), 4096);
+}
+
+TEST_F(LimitsTest, OfHeaders) {
+  Start(kSettings);
+  // A field counts with ": " and its line end.
+  const auto get = [&](size_t field_bytes) {
+    Connection connection(port());
+    const std::string host = "Host: localhost\r\n";
+    const std::string pad = std::string(field_bytes - host.size() - 5, 'p');
+    connection.Send("GET /v1/kv/ HTTP/1.1\r\n" + host + "X: " + pad + "\r\n\r\n");
+    return connection.Read();
+  };
+  EXPECT_EQ(get(2048).status, 200);
+  const Answer refused = get(2049);
+  EXPECT_EQ(refused.status, 431);
+  EXPECT_EQ(refused.Code(), "request_header_fields_too_large");
+}
+
+TEST_F(LimitsTest, OfTransactionsListsAndChanges) {
+  Start(kSettings);
+  const std::string put = R"({"put":{"path":"/a","value":"x"}})";
+  EXPECT_EQ(Do("POST", "/v1/txn", {.body = Many("then", put, 3)}).status, 200);
+  ExpectTooLarge(Do("POST", "/v1/txn", {.body = Many("then", put, 4)}), 3);
+  ExpectTooLarge(Do("POST", "/v1/txn", {.body = Many("else", put, 4)}), 3);
+  const std::string exists = R"({"path":"/a","target":"exists","op":"==","value":true})";
+  EXPECT_EQ(Do("POST", "/v1/txn", {.body = Many("if", exists, 2)}).status, 200);
+  ExpectTooLarge(Do("POST", "/v1/txn", {.body = Many("if", exists, 3)}), 2);
+  EXPECT_EQ(Do("GET", "/v1/kv/?list=children&limit=5").status, 200);
+  EXPECT_EQ(Do("GET", "/v1/kv/?list=children&limit=6").status, 400);
+  const std::string create = R"({"create":{"path":"/t/n-","sequential":true}})";
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(Do("POST", "/v1/txn", {.body = Many("then", create, 3)}).status, 200);
+  // /t and nine below it are ten.
+  ASSERT_EQ(Do("PUT", "/v1/kv/t/one-more").status, 201);
+  ExpectTooLarge(Do("DELETE", "/v1/kv/t?recursive=true"), 10);
+  ASSERT_EQ(Do("DELETE", "/v1/kv/t/one-more").status, 200);
+  EXPECT_EQ(Do("DELETE", "/v1/kv/t?recursive=true").Number("deleted"), 10);
+}
+
+TEST_F(LimitsTest, AListWithoutALimitIsNoLongerThanThat) {
+  Start(kSettings);
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(Do("PUT", "/v1/kv/n" + std::to_string(i)).status, 201);
+  const Answer page = Do("GET", "/v1/kv/?list=children");
+  EXPECT_EQ(page.Json().at("nodes").as_array().size(), 5U);
+  EXPECT_TRUE(page.Json().at("more").as_bool());
+}
+
+TEST_F(LimitsTest, OfWatchesOnAWebSocket) {
+  Start(kSettings);
+  WebSocketClient socket(port(), "/v1/watch");
+  const auto watch = [&](int id) {
+    socket.Send(R"({"op":"watch","path":"/a","id":)" + std::to_string(id) + "}");
+    return socket.Next().value_or("");
+  };
+  EXPECT_NE(watch(1).find("\"created\""), std::string::npos);
+  EXPECT_NE(watch(2).find("\"created\""), std::string::npos);
+  const std::string third = watch(3);
+  EXPECT_NE(third.find("\"too_large\""), std::string::npos) << third;
+  EXPECT_NE(third.find("\"limit\":2}"), std::string::npos) << third;
+}
+
+TEST_F(LimitsTest, OfConnections) {
+  Start(kSettings);
+  std::vector<std::unique_ptr<Connection>> open;
+  for (int i = 0; i < 40; ++i) {
+    open.push_back(std::make_unique<Connection>(port()));
+    open.back()->Request("GET", "/version");
+    ASSERT_EQ(open.back()->Read().status, 200) << i;
+  }
+  const Answer refused = Connection(port()).Read();
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Code(), "overloaded");
+  EXPECT_EQ(refused.Header("retry-after"), "1");
+  open.pop_back();
+  EXPECT_TRUE(Eventually(Milliseconds(10'000), [&] {
+    const auto answer = TryHttp(port(), "GET", "/version");
+    return answer && answer->status == 200;
+  }));
+}
+
+TEST_F(LimitsTest, OfTime) {
+  Start(kSettings);
+  Connection idle(port());
+  Connection slow_header(port());
+  ASSERT_TRUE(slow_header.Send("GET /v1/kv/a HTTP/1.1\r\nHost: loc"));
+  Connection slow_body(port());
+  ASSERT_TRUE(
+      slow_body.Send("PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx"));
+  // One that waits is not idle, however long that takes.
+  Connection waits(port());
+  waits.Request("GET", "/v1/watch/a?wait_ms=5000", {}, {{"Accept", "application/json"}});
+  for (Connection* slow : {&slow_header, &slow_body}) {
+    const Answer refused = slow->Read();
+    EXPECT_EQ(refused.status, 408);
+    EXPECT_EQ(refused.Code(), "request_timeout");
+  }
+  EXPECT_TRUE(idle.AwaitClose(Milliseconds(10'000)));
+  EXPECT_EQ(waits.Read().status, 200);
+}
+
+// --- requests a second ---
+
+TEST_F(LimitsTest, OfRequestsASecondOfAnAddress) {
+  Start("http: {rate_per_second: 1, rate_burst: 5}\n");
+  // The start took some of the first.
+  std::vector<int> statuses;
+  Answer refused;
+  for (int i = 0; i < 50 && refused.status != 429; ++i) refused = Do("PUT", "/v1/kv/a");
+  ASSERT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Code(), "rate_limited");
+  EXPECT_EQ(refused.Header("retry-after"), "1");
+  EXPECT_EQ(refused.Text("outcome"), "not_applied");
+  // Whoever asks for health is not counted.
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Do("GET", "/readyz").status, 200);
+  // Retry-After is enough.
+  EXPECT_TRUE(
+      Eventually(Milliseconds(10'000), [&] { return Do("PUT", "/v1/kv/a").status / 100 == 2; }));
+}
+
+TEST_F(LimitsTest, ARenewalIsNeverOneTooMany) {
+  Start("http: {rate_per_second: 1, rate_burst: 5}\n");
+  Answer lease;
+  ASSERT_TRUE(Eventually(Milliseconds(10'000), [&] {
+    lease = Do("POST", "/v1/leases", {.body = R"({"ttl_ms":60000})"});
+    return lease.status == 201;
+  }));
+  const std::string renew = "/v1/leases/" + std::to_string(lease.Number("id")) + "/keepalive";
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Do("POST", renew).status, 200);
+  // They are counted: hardly anything of the burst is left.
+  int served = 0;
+  while (Do("PUT", "/v1/kv/a").status != 429) ++served;
+  EXPECT_LT(served, 4);
+}
+
+}  // namespace
+}  // namespace synod::integration

@@ -1,0 +1,115 @@
+// More changes than a node can propose: who is refused, and who goes first.
+#include <gtest/gtest.h>
+
+#include "src/node/engine_frames.h"
+#include "tests/unit/node/engine_cluster.h"
+
+namespace synod::node {
+namespace {
+
+class EngineOverloadTest : public testing::Test {
+ protected:
+  const uint64_t kMax = EngineConfig().pending_changes_max;
+
+  void SetUp() override { leader_ = cluster_.Elect(); }
+  Engine& leader() { return cluster_.node(leader_); }
+
+  static machine::Command Of(machine::Operation operation) {
+    machine::Command command;
+    command.operation = std::move(operation);
+    return command;
+  }
+  static machine::Command Put() { return EngineCluster::PutCommand("/a", "x"); }
+  static machine::Command Renewal(LeaseId id) { return Of(machine::LeaseKeepAlive{{id}}); }
+  static machine::Command Acquire(int64_t wait_ms) {
+    machine::Acquire acquire;
+    acquire.path = "/l";
+    acquire.ttl_ms = 60'000;
+    acquire.wait_ms = wait_ms;
+    return Of(std::move(acquire));
+  }
+  // Submits it to the leader.
+  CallId Submit(machine::Command command) {
+    const Result<CallId> call = leader().Change(std::move(command), 60'000);
+    EXPECT_TRUE(call.has_value());
+    return call ? *call : 0;
+  }
+  LeaseId Grant() {
+    const CallId call = Submit(Of(machine::LeaseGrant{60'000, "l"}));
+    cluster_.Settle();
+    return std::get<machine::LeaseAnswer>((*cluster_.Answer(leader_, call))->body).lease.id;
+  }
+  void Fill() {
+    for (uint64_t i = 0; i < kMax; ++i) Submit(Put());
+  }
+  bool IsTaken(machine::Command command) {
+    const Result<CallId> call = leader().Change(std::move(command), 60'000);
+    if (!call) {
+      EXPECT_EQ(call.error().code, Errc::kOverloaded);
+      EXPECT_EQ(call.error().outcome, Outcome::kNotApplied);
+    }
+    return call.has_value();
+  }
+
+  EngineCluster cluster_{3};
+  uint32_t leader_ = 0;
+};
+
+TEST_F(EngineOverloadTest, TakesSoManyChangesAndOneMoreOnceTheyAreAnswered) {
+  const LeaseId lease = Grant();
+  Fill();
+  EXPECT_FALSE(IsTaken(Put()));
+  EXPECT_TRUE(IsTaken(Renewal(lease)));
+  cluster_.Run(1000);
+  EXPECT_TRUE(IsTaken(Put()));
+}
+
+TEST_F(EngineOverloadTest, AWaitForALockIsNoChangeThatWaits) {
+  Submit(Acquire(0));
+  for (uint64_t i = 1; i < kMax; ++i) Submit(Acquire(60'000));
+  EXPECT_FALSE(IsTaken(Put()));
+  cluster_.Run(1000);
+  EXPECT_EQ(leader().machine().counts().waiters, kMax - 1);
+  Fill();
+  EXPECT_FALSE(IsTaken(Put()));
+}
+
+TEST_F(EngineOverloadTest, TheLeaderTakesSoManyFromOthersAndRefusesTheRest) {
+  Bytes frame;
+  const Bytes put = machine::Encode(Put());
+  const Bytes renewal = machine::Encode(Renewal(LeaseId(1)));
+  Forward forward{leader().replica().ballot(), 77, 1, {}};
+  for (uint64_t number = 1; number <= kMax + 2; ++number) forward.items.push_back({number, put});
+  forward.items.push_back({kMax + 3, renewal});
+  AppendItem(forward, &frame);
+  leader().Receive(NodeId(leader_ % 3 + 1), frame);
+  std::vector<uint64_t> refused;
+  const EngineOutput out = leader().Take();
+  for (const Frame& sent : out.frames) {
+    const Result<std::vector<FrameItem>> items = ParseFrame(sent.body);
+    ASSERT_TRUE(items.has_value());
+    for (const FrameItem& item : *items)
+      if (const auto* reject = std::get_if<Reject>(&item)) {
+        EXPECT_EQ(reject->reason, Reject::Reason::kOverloaded);
+        refused.insert(refused.end(), reject->numbers.begin(), reject->numbers.end());
+      }
+  }
+  EXPECT_EQ(refused, (std::vector<uint64_t>{kMax + 1, kMax + 2}));
+}
+
+// Submitted behind the end of its lease, in the same turn: it is proposed before, and finds it.
+TEST_F(EngineOverloadTest, RenewalsGoBeforeTheChangesThatWait) {
+  const LeaseId lease = Grant();
+  cluster_.Run(1000);
+  const CallId end = Submit(Of(machine::LeaseRevoke{lease}));
+  const CallId renewal = Submit(Renewal(lease));
+  cluster_.Run(1000);
+  const auto of_renewal = cluster_.Answer(leader_, renewal);
+  ASSERT_TRUE(of_renewal && *of_renewal);
+  EXPECT_EQ(std::get_if<machine::Refusal>(&(*of_renewal)->body), nullptr);
+  ASSERT_TRUE(cluster_.Answer(leader_, end));
+  EXPECT_EQ(leader().machine().counts().leases, 0U);
+}
+
+}  // namespace
+}  // namespace synod::node
