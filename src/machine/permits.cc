@@ -28,18 +28,39 @@ Error DeniedBesides(const char* what) {
           std::string(what) + " outside of what is permitted"};
 }
 
+template <typename T, typename... Of>
+constexpr bool kIsOneOf = (std::is_same_v<T, Of> || ...);
+// Needs the verb admin on everything; the last six are said by nodes alone, which are not asked
+// (RunCommand).
+template <typename T>
+concept Administrative = kIsOneOf<T,
+                                  Compact,
+                                  ChangeSettings,
+                                  ChangeMembers,
+                                  UpdateMember,
+                                  SetRole,
+                                  DropRole,
+                                  SetUser,
+                                  DropUser,
+                                  MakeToken,
+                                  RevokeToken,
+                                  GetRoles,
+                                  GetUsers,
+                                  GetTokens,
+                                  Disown,
+                                  NodeGone,
+                                  Adopt,
+                                  SetMember,
+                                  CheckDigests,
+                                  SetUpAuth>;
+
 // What a command or a read names and must be permitted for it. The rest (parents, leases) is found
 // out on the way.
 struct NeedsOf {
   std::vector<Need> needs;
-  bool administers = false;
 
   void OnNode(Verb verb, const std::string& path) { needs.push_back(NeedOf(verb, path)); }
   void OnLock(const std::string& path) { needs.push_back({Verb::kLock, path}); }
-  void Administer(Need need = kAdministration) {
-    administers = true;
-    needs.push_back(std::move(need));
-  }
   // The number in the name is the parent's, whose count it tells and moves on.
   void OnSequence(const std::string& prefix) {
     OnNode(Verb::kWrite, std::string(ParentOf(prefix)));
@@ -54,7 +75,7 @@ struct NeedsOf {
   void operator()(const CreateSequential& op) { OnSequence(op.prefix); }
   void operator()(const Delete& op) {
     if (op.force)
-      Administer(NeedOf(Verb::kAdmin, op.path));
+      OnNode(Verb::kAdmin, op.path);
     else
       OnChange(op.path, op.want_prev);
   }
@@ -90,25 +111,10 @@ struct NeedsOf {
   void operator()(const Proclaim& op) { OnLock(op.path); }
   void operator()(const Transfer& op) { OnLock(op.path); }
   void operator()(const RaiseFence& op) { OnLock(op.path); }
-  void operator()(const ForgetFence& op) { Administer({Verb::kAdmin, op.path}); }
-  template <typename T>
-  requires(std::is_same_v<T, Compact> || std::is_same_v<T, ChangeSettings> ||
-           std::is_same_v<T, ChangeMembers> || std::is_same_v<T, UpdateMember> ||
-           std::is_same_v<T, SetRole> || std::is_same_v<T, DropRole> ||
-           std::is_same_v<T, SetUser> || std::is_same_v<T, DropUser> ||
-           std::is_same_v<T, MakeToken> || std::is_same_v<T, RevokeToken> ||
-           std::is_same_v<T, GetRoles> || std::is_same_v<T, GetUsers> ||
-           std::is_same_v<T, GetTokens>) void
-  operator()(const T&) {
-    Administer();
-  }
-  // Only nodes say these, and they are not asked (RunCommand).
-  template <typename T>
-  requires(std::is_same_v<T, Disown> || std::is_same_v<T, NodeGone> || std::is_same_v<T, Adopt> ||
-           std::is_same_v<T, SetMember> || std::is_same_v<T, CheckDigests> ||
-           std::is_same_v<T, SetUpAuth>) void
-  operator()(const T&) {
-    Administer();
+  void operator()(const ForgetFence& op) { needs.push_back({Verb::kAdmin, op.path}); }
+  template <Administrative T>
+  void operator()(const T&) {
+    needs.push_back(kAdministration);
   }
 
   void operator()(const GetNode& q) { OnNode(Verb::kRead, q.path); }
@@ -122,20 +128,25 @@ struct NeedsOf {
 };
 
 template <typename Variant>
-NeedsOf Judged(const Variant& what) {
+std::vector<Need> NeededFor(const Variant& what) {
   NeedsOf visitor;
   std::visit([&](const auto& w) { visitor(w); }, what);
-  return visitor;
-}
-
-template <typename Variant>
-std::vector<Need> NeededFor(const Variant& what) {
-  return Judged(what).needs;
+  return std::move(visitor.needs);
 }
 
 }  // namespace
 
-bool IsAdministration(const Operation& operation) { return Judged(operation).administers; }
+// Asked of every change, so it lists no needs.
+bool IsAdministration(const Operation& operation) {
+  return std::visit(
+      []<typename T>(const T& op) {
+        if constexpr (std::is_same_v<T, Delete>)
+          return op.force;
+        else
+          return Administrative<T> || std::is_same_v<T, ForgetFence>;
+      },
+      operation);
+}
 
 Result<std::string> Machine::Core::UserOf(const auth::Principal& who, ClusterTime now) const {
   if (!IsLimited(who))

@@ -52,13 +52,20 @@ class Cluster:
         self.processes = [None] * nodes
 
     def __enter__(self):
-        for i in range(self.nodes):
-            self.start(i)
-        for i in range(self.nodes):
-            self.wait_for(i)
+        try:
+            for i in range(self.nodes):
+                self.start(i)
+            for i in range(self.nodes):
+                self.wait_for(i)
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(self, *_):
+        self.end()
+
+    def end(self):
         for process in self.processes:
             if process is not None:
                 process.kill()
@@ -76,6 +83,12 @@ class Cluster:
         self.processes[i].send_signal(signal.SIGKILL)
         self.processes[i].wait()
 
+    def check(self):
+        """Another cluster may have the ports."""
+        for i, process in enumerate(self.processes):
+            if process.poll() is not None:
+                raise RuntimeError(f"node {i} of {self.name} has ended: see {self.root}/{i}.log")
+
     def pids(self):
         return [process.pid for process in self.processes]
 
@@ -90,7 +103,10 @@ class Cluster:
         return ",".join(f"127.0.0.1:{self.port(i)}" for i in range(self.nodes))
 
     def wait_for(self, i):
-        eventually(f"node {i} of {self.name}", lambda: self.read(i))
+        def ask():
+            self.check()
+            return self.read(i)
+        eventually(f"node {i} of {self.name}", ask)
 
     def leader(self):
         def ask():

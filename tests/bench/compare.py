@@ -29,7 +29,7 @@ LOADS = [
     ("linearizable read, 64 clients", "get", 64, False),
     ("linearizable read, 256 clients", "get", 256, False),
     ("sequential (local) read, 64 clients", "local", 64, False),
-    ("90/10 mix, 256 clients", "mix", 256, False),
+    ("90/10 mix, 256 clients (ZooKeeper's reads are local)", "mix", 256, False),
     ("lease grants, 256 clients", "grant", 256, False),
     ("compare-and-swap of 8 keys, 64 clients", "cas", 64, False),
     ("lock and release, 64 clients", "lock", 64, False),
@@ -48,11 +48,12 @@ def clusters(args, nodes):
 
 
 def load(args, cluster, operation, clients, endpoints=None, more=()):
+    cluster.check()
     command = [os.path.join(args.bin, "load"), operation, endpoints or cluster.endpoints(),
                "--server", cluster.name, "--clients", str(clients), "--seconds", str(args.seconds),
-               "--warm-up-ms", str(100 * args.seconds), "--pids", ",".join(map(str, cluster.pids())), *more]
+ "--pids", ",".join(map(str, cluster.pids())), *more]
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    if result["errors"] or result["lost"] or result["unanswered"]:
+    if result["errors"] or result["lost"] or result["unanswered"] or not result["requests"]:
         print(f"{cluster.name} {operation}: {result}", file=sys.stderr)
         args.failed.add(cluster.name)
     return result
@@ -62,21 +63,36 @@ def wanted(args, name):
     return not args.only or any(part in name for part in args.only.split(","))
 
 
+def of_each(args, nodes, measure):
+    """measure(cluster) of one system after the other; who fails is left out, and remembered."""
+    for system, make in clusters(args, nodes).items():
+        try:
+            with make() as cluster:
+                measure(cluster)
+        except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+            print(f"{system}: {error}", file=sys.stderr)
+            args.failed.add(system)
+
+
 def measure_loads(args, table):
     rows = [row for row in LOADS if wanted(args, row[0])]
-    for system, make in clusters(args, args.nodes).items() if rows else ():
-        with make() as cluster:
-            leader = f"127.0.0.1:{cluster.port(cluster.leader())}"
-            load(args, cluster, "fill", 64)
-            for name, operation, clients, at_leader in rows:
-                peers_too = operation in OF_PEERS or (operation == "grant" and system == "etcd")
-                if system != "synod" and not peers_too:
-                    continue
-                result = load(args, cluster, operation, clients, leader if at_leader else None)
-                table.setdefault(name, {})[system] = result
-                print(f"{system:10} {name:40} {result['per_second']:7} /s  p50 {result['p50_ms']:7.2f}  "
-                      f"p99 {result['p99_ms']:7.2f}  p99.9 {result['p999_ms']:7.2f} ms  "
-                      f"{result['cpu_s_per_1000']:.4f} CPU-s/1000", flush=True)
+
+    def measure(cluster):
+        leader = f"127.0.0.1:{cluster.port(cluster.leader())}"
+        load(args, cluster, "fill", 64)
+        for operation in ("put", "get"):  # for those that compile while they run
+            load(args, cluster, operation, 64)
+        for name, operation, clients, at_leader in rows:
+            peers_too = operation in OF_PEERS or (operation == "grant" and cluster.name == "etcd")
+            if cluster.name != "synod" and not peers_too:
+                continue
+            result = load(args, cluster, operation, clients, leader if at_leader else None)
+            table.setdefault(name, {})[cluster.name] = result
+            print(f"{cluster.name:10} {name:52} {result['per_second']:7} /s  p50 {result['p50_ms']:7.2f}  "
+                  f"p99 {result['p99_ms']:7.2f}  p99.9 {result['p999_ms']:7.2f} ms  "
+                  f"{result['cpu_s_per_1000']:.4f} CPU-s/1000", flush=True)
+    if rows:
+        of_each(args, args.nodes, measure)
 
 
 def failover(cluster):
@@ -84,8 +100,8 @@ def failover(cluster):
     dead = cluster.leader()
     others = [i for i in range(cluster.nodes) if i != dead]
     eventually("a write", lambda: cluster.write(others[0]))
-    cluster.kill(dead)
     start = time.monotonic()
+    cluster.kill(dead)
     eventually("a write after the leader's end", lambda: any(tries(cluster, i) for i in others))
     took = (time.monotonic() - start) * 1000
     cluster.start(dead)
@@ -101,31 +117,35 @@ def tries(cluster, i):
 
 
 def measure_failover(args, table):
-    name = "leader killed, to the next write"
-    for system, make in clusters(args, args.nodes).items() if wanted(args, name) else ():
-        with make() as cluster:
-            took = [failover(cluster) for _ in range(args.kills)]
-        table.setdefault(name, {})[system] = took
-        print(f"{system:10} {name:40} median {statistics.median(took):.0f}, "
+    name = "leader killed"
+
+    def measure(cluster):
+        took = [failover(cluster) for _ in range(args.kills)]
+        table.setdefault(name, {})[cluster.name] = took
+        print(f"{cluster.name:10} leader killed, to the next write: median {statistics.median(took):.0f}, "
               f"{', '.join(f'{ms:.0f}' for ms in sorted(took))} ms", flush=True)
+    if args.nodes > 1 and wanted(args, name):
+        of_each(args, args.nodes, measure)
 
 
 def measure_restart(args, table):
     name = "restart"
-    for system, make in clusters(args, 1).items() if wanted(args, name) else ():
-        with make() as cluster:
-            load(args, cluster, "fill", 256, more=("--keys", str(args.restart_keys)))
-            before = cluster.resident_mib(0)
-            cluster.compact()
-            time.sleep(5)  # What it writes behind its answers is part of the load, not of the restart.
-            cluster.kill(0)
-            start = time.monotonic()
-            cluster.start(0)
-            cluster.wait_for(0)
-            row = {"s": time.monotonic() - start, "mib": cluster.resident_mib(0), "before_mib": before}
-        table.setdefault(name, {})[system] = row
-        print(f"{system:10} restart with {args.restart_keys} keys: {row['s']:.2f} s, "
+
+    def measure(cluster):
+        load(args, cluster, "fill", 256, more=("--keys", str(args.restart_keys)))
+        before = cluster.resident_mib(0)
+        cluster.compact()
+        time.sleep(5)  # What it writes behind its answers is part of the load, not of the restart.
+        cluster.kill(0)
+        start = time.monotonic()
+        cluster.start(0)
+        cluster.wait_for(0)
+        row = {"s": time.monotonic() - start, "mib": cluster.resident_mib(0)}
+        table.setdefault(name, {})[cluster.name] = row
+        print(f"{cluster.name:10} restart with {args.restart_keys} keys: {row['s']:.2f} s, "
               f"{row['mib']} MiB (before {before})", flush=True)
+    if wanted(args, name):
+        of_each(args, 1, measure)
 
 
 def ratio(ours, theirs):
@@ -147,12 +167,13 @@ def render(args, table):
         rate = max((p["per_second"] for p in peers), default=0)
         lines.append(f"| {name} | {' | '.join(cells)} | {ratio(row['synod']['cpu_s_per_1000'], cpu)} | "
                      f"{ratio(row['synod']['per_second'], rate)} |")
-    for name, show in (("leader killed, to the next write", lambda r: f"median {statistics.median(r):.0f} ms, "
+    for name, show in (("leader killed", lambda r: f"median {statistics.median(r):.0f} ms, "
                         f"{min(r):.0f} to {max(r):.0f}"),
                        ("restart", lambda r: f"{r['s']:.2f} s, {r['mib']} MiB")):
         if name in table:
             cells = [show(table[name][s]) if s in table[name] else "-" for s in systems]
-            lines.append(f"| {name} | {' | '.join(cells)} | - | - |")
+            what = f"{name}, {args.restart_keys} keys" if name == "restart" else f"{name}, to the next write"
+            lines.append(f"| {what} | {' | '.join(cells)} | - | - |")
     return "\n".join(lines)
 
 
@@ -191,6 +212,8 @@ def main():
     parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="of synodd and load")
     parser.add_argument("--scratch", default="/var/tmp", help="a directory on a real disk (default /var/tmp)")
     args = parser.parse_args()
+    if args.write and args.only:
+        parser.error("--write takes the whole table: not with --only")
     args.failed = set()
     # Whoever ends it wants the clusters ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -199,10 +222,10 @@ def main():
     measure_failover(args, table)
     measure_restart(args, table)
     print("\n" + render(args, table))
+    if args.failed:
+        sys.exit(f"requests of {', '.join(sorted(args.failed))} failed, see above; nothing is written")
     if args.write:
         write(args, table)
-    if args.failed:
-        sys.exit(f"requests of {', '.join(sorted(args.failed))} failed, see above")
 
 
 if __name__ == "__main__":

@@ -259,7 +259,8 @@ void Load::Print() const {
       static_cast<long long>(options_.rate), static_cast<unsigned long long>(latency_.count()),
       static_cast<unsigned long long>(errors_), busy_ + waiting_.size(),
       static_cast<unsigned long long>(lost_), count / seconds, latency_.MsAt(0.5),
-      latency_.MsAt(0.99), latency_.MsAt(0.999), latency_.MaxMs(), cpu_ / count * 1000);
+      latency_.MsAt(0.99), latency_.MsAt(0.999), latency_.MaxMs(),
+      count > 0 ? cpu_ / count * 1000 : 0.0);
   bool first = true;
   for (size_t s = 0; s < worst_.size(); ++s)
     if (worst_[s] > kStallMicros)

@@ -91,9 +91,11 @@ void ZooKeeperClient::Next(std::string* out) {
         .Text("anyone")
         .Int(0)
         .AppendTo(out);
-  } else if (operation == "get" && last_type_ != kSync) {
+  } else if (operation == "get") {
+    // One behind the other, and done in that order.
     Request(kSync, "/").AppendTo(out);
-  } else if (operation == "get" || operation == "local" || (operation == "mix" && draws_.Read())) {
+    Get(out);
+  } else if (operation == "local" || (operation == "mix" && draws_.Read())) {
     Get(out);
   } else {
     Request(kSetData, Path(draws_.Key()))
@@ -104,16 +106,19 @@ void ZooKeeperClient::Next(std::string* out) {
 }
 
 Protocol::Answer ZooKeeperClient::Take(std::string_view in) {
-  if (in.size() < 4 || in.size() < 4 + IntAt(in, 0))
-    return {};
-  const size_t bytes = 4 + IntAt(in, 0);
-  if (!connected_) {
-    connected_ = true;
-    return {bytes, true, false};
+  Answer answer{.counts = connected_};
+  for (size_t replies = connected_ && work_.operation == "get" ? 2 : 1; replies > 0; --replies) {
+    const std::string_view rest = in.substr(answer.bytes);
+    if (rest.size() < 4 || rest.size() < 4 + IntAt(rest, 0))
+      return {};
+    answer.bytes += 4 + IntAt(rest, 0);
+    if (!connected_)
+      continue;
+    const uint32_t error = IntAt(rest, 16);
+    answer.ok = answer.ok && (error == 0 || (last_type_ == kCreate && error == kNodeExists));
   }
-  const uint32_t error = IntAt(in, 16);
-  const bool ok = error == 0 || (last_type_ == kCreate && error == kNodeExists);
-  return {bytes, ok, last_type_ != kSync};
+  connected_ = true;
+  return answer;
 }
 
 }  // namespace
