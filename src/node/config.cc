@@ -406,7 +406,10 @@ std::vector<std::string> OptionNames() {
 Status LoadConfigFile(const std::string& path, NodeConfig* config) {
   std::ifstream in(path);
   std::ostringstream text;
-  if (!in || !(text << in.rdbuf()))
+  // To copy nothing counts as a failure, and an empty file is none. A directory fails at peek().
+  if (in.peek() != std::ifstream::traits_type::eof())
+    text << in.rdbuf();
+  if (!in.is_open() || in.bad() || !text)
     return Bad(path + ": cannot be read");
   return LoadConfigText(text.str(), path, config);
 }

@@ -23,6 +23,12 @@ Error NotReady(std::string detail) {
   return {Errc::kNotReady, Outcome::kNotApplied, std::move(detail)};
 }
 
+// A sequential read asks nobody, unless it has to prove its age.
+bool NeedsRound(const api::Call& call) {
+  const auto* read = std::get_if<api::ReadCall>(&call);
+  return read == nullptr || read->consistency != api::Consistency::kSequential || read->max_age_ms;
+}
+
 }  // namespace
 
 Service::Service(net::asio::io_context& io,
@@ -367,7 +373,8 @@ std::string Service::UserOf(const Waiting& waiting) const {
 }
 
 // Of what was answered in this turn. What gave up on the way was in its last stage until then.
-void Service::Measure(Waiting* waiting, const ChangeTimes& times, const TurnTimes& turn) const {
+void Service::Measure(Waiting* waiting, const ChangeDone& done, const TurnTimes& turn) const {
+  const ChangeTimes& times = done.times;
   Stages& stages = waiting->stages;
   const int64_t left_us = times.proposed_us != 0 ? times.proposed_us : times.sent_us;
   stages.Set(Stage::kQueue, waiting->started_us, left_us != 0 ? left_us : turn.began_us);
@@ -377,7 +384,8 @@ void Service::Measure(Waiting* waiting, const ChangeTimes& times, const TurnTime
     stages.Set(Stage::kSync, times.proposed_us, times.synced_us);
   if (times.waits_us != 0)
     stages.Set(Stage::kWait, times.waits_us, turn.began_us);
-  stages.Set(Stage::kApply, turn.began_us, turn.decided_us);
+  if (done.answer)
+    stages.Set(Stage::kApply, turn.began_us, turn.decided_us);
   waiting->decided_us = turn.decided_us;
 }
 
@@ -387,7 +395,7 @@ void Service::OnChangesDone(std::vector<ChangeDone> changes, const TurnTimes& tu
     if (node.empty())
       continue;
     Waiting& waiting = node.mapped();
-    Measure(&waiting, done.times, turn);
+    Measure(&waiting, done, turn);
     const api::RenderOptions& render = std::get<api::ChangeCall>(waiting.call).render;
     Reply(waiting, done.answer ? api::RenderAnswer(render, MakeContext(), *done.answer)
                                : api::RenderError(render, MakeContext(), done.answer.error()));
@@ -403,7 +411,8 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
       continue;
     }
     Waiting& waiting = node.mapped();
-    waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
+    if (waiting.at_the_door || NeedsRound(waiting.call))
+      waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
     waiting.decided_us = turn.decided_us;
     OnReadReady(std::move(waiting), ready.time);
   }

@@ -167,7 +167,7 @@ class Service : public net::HttpHandler {
   void Note(const Waiting& waiting, int status, size_t answer_bytes = 0);
   void NoteAudit(const Waiting& waiting, int status);
   std::string UserOf(const Waiting& waiting) const;
-  void Measure(Waiting* waiting, const ChangeTimes& times, const TurnTimes& turn) const;
+  void Measure(Waiting* waiting, const ChangeDone& done, const TurnTimes& turn) const;
   std::optional<api::StatusView::Leader> LeaderView() const;
   api::StatusView MakeStatus() const;
   std::vector<api::MemberStatus> MakeMembers() const;

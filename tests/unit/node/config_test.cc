@@ -43,6 +43,21 @@ TEST(ConfigTest, ReadsEverySettingOfAFile) {
   EXPECT_EQ(config.log_format, LogFormat::kJson);
 }
 
+TEST(ConfigTest, AnEmptyFileSetsNothing) {
+  EXPECT_EQ(WhyNot(""), "accepted");
+  NodeConfig config;
+  EXPECT_TRUE(LoadConfigFile("/dev/null", &config));
+}
+
+TEST(ConfigTest, WhatCannotBeReadIsRefused) {
+  NodeConfig config;
+  for (const std::string& path : {testing::TempDir(), testing::TempDir() + "/no/such.yaml"}) {
+    const Status s = LoadConfigFile(path, &config);
+    ASSERT_FALSE(s);
+    EXPECT_EQ(s.error().detail, path + ": cannot be read");
+  }
+}
+
 TEST(ConfigTest, NamesLineAndKeyOfWhatIsWrong) {
   EXPECT_EQ(WhyNot("id: 1\nidd: 2\n"), ":2: idd: there is no such setting");
   EXPECT_EQ(WhyNot("id: 1\nid: 2\n"), ":2: id: is set twice");
