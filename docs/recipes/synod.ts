@@ -43,6 +43,25 @@ export function safeUntil(sent: Moment, remainingMs: number, ttlMs: number): Mom
 }
 
 const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+
+// Ends what is waited for. The signal alone would not do: Node's fetch may forget it once garbage was
+// collected (nodejs/undici#3644), and then waits for ever.
+class Limit {
+  private abort = new AbortController();
+  private reject!: (why: Error) => void;
+  private ended = new Promise<never>((_, reject) => (this.reject = reject));
+  readonly signal = this.abort.signal;
+  constructor() {
+    this.ended.catch(() => undefined);
+  }
+  of<T>(what: Promise<T>): Promise<T> {
+    return Promise.race([what, this.ended]);
+  }
+  end() {
+    this.abort.abort();
+    this.reject(new Error("it took too long"));
+  }
+}
 // 128 bits that nobody else draws; they need not be secret.
 const uniqueKey = () =>
   Array.from({ length: 4 }, () => Math.floor(Math.random() * 2 ** 32).toString(16).padStart(8, "0")).join("");
@@ -100,13 +119,13 @@ export class Client {
   private async attempt(endpoint: number, method: string, target: string,
                         headers: Record<string, string>, body: string | undefined, ms: number) {
     const sent = new Moment();
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), Math.max(1, ms));
+    const limit = new Limit();
+    const timer = setTimeout(() => limit.end(), Math.max(1, ms));
     let response: Response, text: string;
     try {
-      response = await fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                             { method, headers: { ...headers, ...this.who }, body, signal: abort.signal });
-      text = await response.text();
+      response = await limit.of(fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
+                                      { method, headers: { ...headers, ...this.who }, body, signal: limit.signal }));
+      text = await limit.of(response.text());
     } catch (error) {
       // Refused: nothing was sent. Of all else nobody knows.
       const refused = (error as Json)?.cause?.code === "ECONNREFUSED";
@@ -266,24 +285,29 @@ export class Client {
     let wait = 20;
     while (!deadline || deadline.left() > 0) {
       const endpoint = this.first;
-      const abort = new AbortController();
+      const limit = new Limit();
+      let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+      const end = () => {
+        limit.end();
+        reader?.cancel().catch(() => undefined); // and a read that waits is done
+      };
       let timer: ReturnType<typeof setTimeout> | undefined;
       const arm = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => abort.abort(), Math.max(1, Math.min(SILENCE_MS, deadline?.left() ?? SILENCE_MS)));
+        timer = setTimeout(end, Math.max(1, Math.min(SILENCE_MS, deadline?.left() ?? SILENCE_MS)));
       };
       try {
         arm();
         const headers: Record<string, string> = { Accept: "application/x-ndjson" };
         if (seen !== undefined) headers["Last-Event-ID"] = `${seen}`;
-        const response = await fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                                     { headers: { ...headers, ...this.who }, signal: abort.signal });
+        const response = await limit.of(fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
+                                              { headers: { ...headers, ...this.who }, signal: limit.signal }));
         if (response.status !== 200) {
-          const problem = (await response.json()) as Json;
+          const problem = (await limit.of(response.json())) as Json;
           if (![408, 429, 500, 503, 504].includes(response.status))
             throw new SynodError(problem.code ?? "internal", "not_applied", problem.detail);
         } else {
-          const reader = response.body!.getReader();
+          reader = response.body!.getReader();
           const decoder = new TextDecoder();
           for (let text = ""; ; ) {
             const { done, value } = await reader.read();
@@ -312,7 +336,7 @@ export class Client {
         if (error instanceof SynodError) throw error;
       } finally {
         clearTimeout(timer);
-        abort.abort();
+        end();
       }
       this.leave(endpoint);
       await pause(wait / 2 + (Math.random() * wait) / 2);
