@@ -28,7 +28,7 @@ bool HasMajority(const std::vector<std::pair<NodeId, Digest>>& reports, size_t m
 void DigestWatch::Note(Slot slot, const Digest& digest, bool asked, int64_t now_ms) {
   Noted& noted = noted_[slot];
   noted.digest = digest;
-  noted.wanted = asked || IsNoted(slot);
+  noted.asked = asked;
   noted.at_ms = now_ms;
   if (noted_.size() > kNotedMax)
     noted_.erase(noted_.begin());
@@ -75,25 +75,37 @@ std::optional<machine::CheckDigests> DigestWatch::Next(const machine::DigestChec
   const bool pause = now_ms - logged_ms_ < (last.agreed ? kLogAgainMs : kLogAgainSoonMs);
   if (wrong && pause)
     return std::nullopt;
+  bool ask = wrong;
+  bool asking = false;
   for (auto it = noted_.rbegin(); it != noted_.rend() && it->first > last.slot; ++it) {
-    if ((!wrong && !it->second.wanted) || (it->first <= logged_ && pause))
+    const Noted& noted = it->second;
+    if ((!wrong && !noted.asked && !IsNoted(it->first)) || (it->first <= logged_ && pause))
       continue;
-    auto reports = ReportsOf(it->second, voters);
+    auto reports = ReportsOf(noted, voters);
     const bool all = reports.size() == voters.size();
+    // It is what this leader asked for.
+    const bool fresh = noted.asked && asked_ms_ >= since_ms && noted.at_ms >= asked_ms_;
     // Who has begun to lead just now has not heard everybody yet.
-    const int64_t waits_since = std::max(it->second.at_ms, since_ms);
-    if (!all && (reports.size() < majority || now_ms - waits_since < kWaitForAllMs))
+    const int64_t waits_since = std::max(noted.at_ms, since_ms);
+    if (!all && (reports.size() < majority || now_ms - waits_since < kWaitForAllMs)) {
+      asking = asking || fresh;
       continue;
-    // It is known that nobody knows: wait for those who are missing.
-    if (!all && !last.agreed && !HasMajority(reports, majority))
-      continue;
+    }
+    if (!all && !HasMajority(reports, majority)) {
+      // Who has started since does not know that slot any more: everybody is asked before the
+      // cluster is found not to agree. Once it was, wait for those who are missing.
+      ask = ask || !fresh;
+      if (!last.agreed || !fresh)
+        continue;
+    }
     logged_ = it->first;
     logged_ms_ = now_ms;
     return machine::CheckDigests{it->first, static_cast<uint32_t>(majority), std::move(reports)};
   }
-  if (!wrong)
+  if (!ask || (!wrong && (asking || pause)))
     return std::nullopt;
   // Nothing to compare, as after a restart: have everybody compute it at the next entry.
+  asked_ms_ = now_ms;
   logged_ms_ = now_ms;
   return machine::CheckDigests{};
 }

@@ -2,11 +2,13 @@
 //
 // Contract      Every node notes the digest of its state at each slot that is a multiple of
 //               `every`, and tells the leader. The leader logs what all voters said of one slot, or
-//               after a while what a majority did; the state machine judges it. While something is
-//               wrong (a node diverged, or no majority agrees) it has one logged every few seconds:
-//               each such entry is a slot to compute the digest at, too, so that a node that was
-//               mended is found right again without waiting for the next multiple. A node whose
-//               state comes from a disk asks for a comparison by an entry of its own.
+//               after a while what a majority did; the state machine judges it. If those who were
+//               heard make no majority that agrees, everybody is asked first to compute it at an
+//               entry made for that: who has started since does not know the old slot. While
+//               something is wrong (a node diverged, or no majority agrees) it has one logged every
+//               few seconds: each such entry is a slot to compute the digest at, too, so that a
+//               node that was mended is found right again without waiting for the next multiple. A
+//               node whose state comes from a disk asks for a comparison by an entry of its own.
 // Thread        Core thread only.   Errors: none.
 #ifndef SYNOD_NODE_ENGINE_DIGESTS_H_
 #define SYNOD_NODE_ENGINE_DIGESTS_H_
@@ -45,7 +47,7 @@ class DigestWatch {
  private:
   struct Noted {
     Digest digest;
-    bool wanted = false;  // in quiet times, too
+    bool asked = false;  // by an entry, of everybody
     int64_t at_ms = 0;
     std::map<NodeId, Digest> heard;  // of others
   };
@@ -58,6 +60,7 @@ class DigestWatch {
   uint64_t every_;
   std::map<Slot, Noted> noted_;
   int64_t logged_ms_ = 0;
+  int64_t asked_ms_ = -1;  // when this node last asked everybody
   Slot logged_;
 };
 

@@ -1,7 +1,8 @@
 // Digests compared, nodes that diverge, and builds of different versions in one cluster.
+#include "src/node/engine_digests.h"
+
 #include <gtest/gtest.h>
 
-#include "src/node/engine_digests.h"
 #include "tests/unit/node/engine_cluster.h"
 
 namespace synod::node {
@@ -62,6 +63,37 @@ TEST(DigestWatchTest, ANewLeaderWaitsUntilItCanHaveHeardEverybody) {
   ASSERT_TRUE(check);
   EXPECT_EQ(check->slot, Slot(10));
   EXPECT_EQ(check->reports.size(), 4U);
+}
+
+// Two of five have started since and do not know the slot any more, one has another state: that is
+// no cluster that does not agree.
+TEST(DigestWatchTest, EverybodyIsAskedBeforeNobodyIsFoundRight) {
+  const Digest good{{1, 1}};
+  const Digest other{{2, 2}};
+  const std::vector<NodeId> voters = {NodeId(1), NodeId(2), NodeId(3), NodeId(4), NodeId(5)};
+  machine::DigestCheck last;
+  last.agreed = true;
+  for (const bool enough : {true, false}) {
+    DigestWatch watch(NodeId(1), 10);
+    watch.Note(Slot(10), other, true, 10'000);  // somebody else asked
+    watch.Heard(NodeId(2), {{Slot(10), good}});
+    watch.Heard(NodeId(3), {{Slot(10), good}});
+    const auto question = watch.Next(last, voters, 1'000, 12'000);
+    ASSERT_TRUE(question);
+    EXPECT_EQ(question->slot, Slot());
+    EXPECT_FALSE(watch.Next(last, voters, 1'000, 12'100)) << "once is enough";
+
+    watch.Note(Slot(12), other, true, 12'100);
+    watch.Heard(NodeId(2), {{Slot(12), good}});
+    watch.Heard(NodeId(3), {{Slot(12), good}});
+    if (enough)
+      watch.Heard(NodeId(4), {{Slot(12), good}});
+    EXPECT_FALSE(watch.Next(last, voters, 1'000, 14'099));
+    const auto check = watch.Next(last, voters, 1'000, 14'100);
+    ASSERT_TRUE(check);
+    EXPECT_EQ(check->slot, Slot(12));
+    EXPECT_EQ(check->reports.size(), enough ? 4U : 3U);
+  }
 }
 
 TEST(EngineDigestsTest, AllVotersAreComparedAtEachMultiple) {
