@@ -51,12 +51,14 @@ def load(args, cluster, operation, clients, endpoints=None, more=()):
     cluster.check()
     command = [os.path.join(args.bin, "load"), operation, endpoints or cluster.endpoints(),
                "--server", cluster.name, "--clients", str(clients), "--seconds", str(args.seconds),
- "--pids", ",".join(map(str, cluster.pids())), *more]
+               "--pids", ",".join(map(str, cluster.pids())), *more]
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    if result["errors"] or result["lost"] or result["unanswered"] or not result["requests"]:
-        print(f"{cluster.name} {operation}: {result}", file=sys.stderr)
+    if not (result["errors"] or result["lost"] or result["unanswered"]) and result["requests"]:
+        return result
+    print(f"{cluster.name} {operation}, left out: {result}", file=sys.stderr)
+    if cluster.name == "synod":
         args.failed.add(cluster.name)
-    return result
+    return None
 
 
 def wanted(args, name):
@@ -87,6 +89,8 @@ def measure_loads(args, table):
             if cluster.name != "synod" and not peers_too:
                 continue
             result = load(args, cluster, operation, clients, leader if at_leader else None)
+            if result is None:
+                continue
             table.setdefault(name, {})[cluster.name] = result
             print(f"{cluster.name:10} {name:52} {result['per_second']:7} /s  p50 {result['p50_ms']:7.2f}  "
                   f"p99 {result['p99_ms']:7.2f}  p99.9 {result['p999_ms']:7.2f} ms  "
