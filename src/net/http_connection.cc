@@ -17,17 +17,17 @@ constexpr size_t kReadAheadBytes = size_t{64} << 10;
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 4;
 
-int64_t SteadyUs() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 RequestLimits LimitsOf(const HttpOptions& options) {
   return {options.body_bytes_max, options.header_bytes_max, options.target_bytes_max};
 }
 
 }  // namespace
+
+int64_t SteadyUs() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 HttpShared::HttpShared(asio::io_context& context,
                        HttpHandler& the_handler,

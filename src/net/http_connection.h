@@ -37,6 +37,9 @@ namespace synod::net {
 class HttpConnection;
 class HttpExchange;
 
+// A clock that never goes back, of the server and its connections.
+int64_t SteadyUs();
+
 // What the connections of a server share.
 struct HttpShared {
   HttpShared(asio::io_context& context, HttpHandler& the_handler, const HttpOptions& the_options);

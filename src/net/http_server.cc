@@ -33,12 +33,6 @@ uint32_t DefaultConnectionsMax() {
   return static_cast<uint32_t>(std::min<uint64_t>(room, kConnectionsMax));
 }
 
-int64_t SteadyMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 class HttpServer::Core : public std::enable_shared_from_this<Core> {
@@ -54,7 +48,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
       UpdateDate();
       return;
     }
-    Sweep(SteadyMs());
+    Sweep(SteadyUs() / 1000);
     ArmTimer();
   }
 
@@ -120,7 +114,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
     timer_.async_wait([self = shared_from_this()](error_code ec) {
       if (ec || self->closed_)
         return;
-      self->Sweep(SteadyMs());
+      self->Sweep(SteadyUs() / 1000);
       self->ArmTimer();
     });
   }

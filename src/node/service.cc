@@ -144,7 +144,7 @@ Status Service::Admit(Waiting* waiting) {
   waiting->work = work;
   // A renewal that is refused would end a lease, and with it more than its client's own work.
   const bool renewal = work == WorkClass::kVital && waiting->route == Route::kLease;
-  if (rates_.on() && !IsHealth(waiting->call))
+  if (!IsHealth(waiting->call))
     if (Status may = CountRequest(*waiting); !may && !renewal)
       return may;
   const net::HttpCounters load = hooks_.load();
@@ -156,7 +156,7 @@ Status Service::Admit(Waiting* waiting) {
   return Done();
 }
 
-void Service::Enter(Waiting waiting) {
+void Service::Enter(Waiting&& waiting) {
   const Result<Entrance> entrance =
       JudgeEntrance(rules_, machine(), waiting.call, waiting.who, Now());
   if (!entrance) {
@@ -171,7 +171,7 @@ void Service::Enter(Waiting waiting) {
   }
 }
 
-void Service::Start(Waiting waiting) {
+void Service::Start(Waiting&& waiting) {
   waiting.at_the_door = false;
   if (std::holds_alternative<api::PlainCall>(waiting.call)) {
     AnswerPlain(waiting);
@@ -193,7 +193,7 @@ void Service::Start(Waiting waiting) {
   hooks_.touch();
 }
 
-void Service::Wait(CallId id, Waiting waiting) {
+void Service::Wait(CallId id, Waiting&& waiting) {
   // A client that closed its sending half still reads its answer. Only what may wait for long, and
   // for others, is given up when it seems gone.
   const auto* change = std::get_if<api::ChangeCall>(&waiting.call);
@@ -207,7 +207,7 @@ void Service::Wait(CallId id, Waiting waiting) {
   calls_.emplace(id, std::move(waiting));
 }
 
-void Service::StartChange(Waiting waiting) {
+void Service::StartChange(Waiting&& waiting) {
   auto& call = std::get<api::ChangeCall>(waiting.call);
   const int64_t timeout_ms = call.timeout_ms + call.wait_ms.value_or(0);
   call.command.principal = waiting.who;
@@ -223,7 +223,7 @@ void Service::StartChange(Waiting waiting) {
   Wait(*id, std::move(waiting));
 }
 
-void Service::StartRead(Waiting waiting) {
+void Service::StartRead(Waiting&& waiting) {
   const auto& call = std::get<api::ReadCall>(waiting.call);
   ReadRequest request;
   request.timeout_ms = call.timeout_ms;
@@ -235,7 +235,7 @@ void Service::StartRead(Waiting waiting) {
   Wait(engine_->Read(request), std::move(waiting));
 }
 
-void Service::StartRound(Waiting waiting, int64_t timeout_ms) {
+void Service::StartRound(Waiting&& waiting, int64_t timeout_ms) {
   ReadRequest request;
   request.timeout_ms = timeout_ms;
   Wait(engine_->Read(request), std::move(waiting));
@@ -243,7 +243,7 @@ void Service::StartRound(Waiting waiting, int64_t timeout_ms) {
 }
 
 // Behind a quorum round: the backup covers everything that was acknowledged before.
-void Service::BeginBackup(Waiting waiting, ClusterTime time) {
+void Service::BeginBackup(Waiting&& waiting, ClusterTime time) {
   if (backup_busy_) {
     Refuse(waiting, {Errc::kOverloaded, Outcome::kNotApplied,
                      "this node sends a backup already: one at a time"});
@@ -275,7 +275,7 @@ void Service::BeginBackup(Waiting waiting, ClusterTime time) {
 }
 
 // Whom to move to is judged by the membership as it is now, after a quorum round.
-void Service::BeginMove(Waiting waiting, const api::MoveLeaderCall& call) {
+void Service::BeginMove(Waiting&& waiting, const api::MoveLeaderCall& call) {
   const Membership& membership = engine_->replica().membership();
   const std::string who = "member " + std::to_string(call.to.value);
   const bool learner = std::count(membership.learners.begin(), membership.learners.end(), call.to);
@@ -418,7 +418,7 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
   }
 }
 
-void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
+void Service::OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready) {
   if (waiting.at_the_door) {
     if (ready)
       Enter(std::move(waiting));
@@ -437,7 +437,7 @@ void Service::OnReadReady(Waiting waiting, const Result<ClusterTime>& ready) {
 }
 
 // At a later time than was asked for, which is as good: the replica only goes forward.
-void Service::ServeCatchUp(Waiting waiting, ClusterTime ready, int64_t since_us) {
+void Service::ServeCatchUp(Waiting&& waiting, ClusterTime ready, int64_t since_us) {
   const int64_t begin_us = MonotonicUs();
   const net::HttpCounters load = hooks_.load();
   Status may = admission_.MayAnswer(WorkClass::kCatchUp, begin_us - since_us,
@@ -472,7 +472,7 @@ void Service::ServeReady(Waiting& waiting, const Result<ClusterTime>& ready) {
   }
 }
 
-void Service::BeginStream(Waiting waiting) {
+void Service::BeginStream(Waiting&& waiting) {
   const int64_t now_ms = MonotonicMs();
   if (const auto* watch = std::get_if<api::WatchCall>(&waiting.call)) {
     Note(waiting, streams_->Begin(waiting.exchange, *watch, waiting.who, now_ms));

@@ -143,24 +143,24 @@ class Service : public net::HttpHandler {
   Status Admit(Waiting* waiting);
   Status CountRequest(const Waiting& waiting);
   // Lets the call in, asks the others whether it may come in, or refuses it.
-  void Enter(Waiting waiting);
-  void Start(Waiting waiting);
-  void StartChange(Waiting waiting);
-  void StartRead(Waiting waiting);
-  void BeginBackup(Waiting waiting, ClusterTime time);
+  void Enter(Waiting&& waiting);
+  void Start(Waiting&& waiting);
+  void StartChange(Waiting&& waiting);
+  void StartRead(Waiting&& waiting);
+  void BeginBackup(Waiting&& waiting, ClusterTime time);
   // Begins by a quorum round.
-  void StartRound(Waiting waiting, int64_t timeout_ms);
-  void OnReadReady(Waiting waiting, const Result<ClusterTime>& ready);
+  void StartRound(Waiting&& waiting, int64_t timeout_ms);
+  void OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready);
   // Leaves `waiting` as what was moved from.
   void ServeReady(Waiting& waiting, const Result<ClusterTime>& ready);
-  void ServeCatchUp(Waiting waiting, ClusterTime ready, int64_t since_us);
-  void BeginStream(Waiting waiting);
+  void ServeCatchUp(Waiting&& waiting, ClusterTime ready, int64_t since_us);
+  void BeginStream(Waiting&& waiting);
   void AnswerPlain(const Waiting& waiting);
-  void BeginMove(Waiting waiting, const api::MoveLeaderCall& call);
+  void BeginMove(Waiting&& waiting, const api::MoveLeaderCall& call);
   // What it ended with; nullopt: not yet.
   std::optional<net::HttpResponse> GoOn(Move* move, int64_t now_ms);
   void GoOnWithMoves(int64_t now_ms);
-  void Wait(CallId id, Waiting waiting);
+  void Wait(CallId id, Waiting&& waiting);
   void ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time);
   void Refuse(const Waiting& waiting, const Error& error);
   void Reply(const Waiting& waiting, net::HttpResponse response);

@@ -14,12 +14,12 @@ import tempfile
 
 # Instructions for one request (of a lock: for acquiring and releasing it).
 BUDGETS = {
-    "put": 49_500,
-    "get": 25_700,
-    "local": 25_000,
-    "list": 445_200,
-    "txn": 77_500,
-    "lock": 140_700,
+    "put": 47_300,
+    "get": 23_700,
+    "local": 23_000,
+    "list": 442_600,
+    "txn": 75_300,
+    "lock": 136_300,
 }
 FEW, MANY = 100, 600
 SLACK = 1.02  # what a C library of another patch level may differ by

@@ -1,9 +1,9 @@
 // etcd's gRPC (etcd 3.4, /etcdserverpb) as the load generator speaks it: HTTP/2 (RFC 9113) with one
 // stream at a time, headers that are never indexed (RFC 7541, section 6.2.2), and the few fields of
 // its messages that are needed.
-#include <cstdio>
 #include <utility>
 
+#include "src/base/codec.h"
 #include "tests/bench/protocol.h"
 
 namespace synod::bench {
@@ -66,20 +66,16 @@ std::optional<Frame> NextFrame(std::string_view in, size_t* at) {
   return frame;
 }
 
-void AppendVarint(uint64_t value, std::string* out) {
-  for (; value >= 128; value >>= 7) out->push_back(static_cast<char>(value | 128));
-  out->push_back(static_cast<char>(value));
-}
-
-// A field of protocol buffers: bytes, or a number.
+// Fields of protocol buffers, whose variable-length numbers are as ours: bytes, or a number.
 void AppendField(uint32_t field, std::string_view bytes, std::string* out) {
-  AppendVarint(field << 3 | 2, out);
-  AppendVarint(bytes.size(), out);
-  out->append(bytes);
+  Writer writer(out);
+  writer.Varint(field << 3 | 2);
+  writer.String(bytes);
 }
 void AppendField(uint32_t field, uint64_t number, std::string* out) {
-  AppendVarint(field << 3, out);
-  AppendVarint(number, out);
+  Writer writer(out);
+  writer.Varint(field << 3);
+  writer.Varint(number);
 }
 
 class EtcdClient final : public Protocol {
@@ -91,10 +87,8 @@ class EtcdClient final : public Protocol {
 
  private:
   static std::string Key(uint64_t key) {
-    char text[32];
-    std::snprintf(text, sizeof text, "/k/%08llu", static_cast<unsigned long long>(key));
     std::string message;
-    AppendField(1, text, &message);
+    AppendField(1, KeyName("/k/", key), &message);
     return message;
   }
   std::string Put(uint64_t key) {

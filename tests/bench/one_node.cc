@@ -6,6 +6,7 @@
 #include "src/node/engine.h"
 #include "src/node/process.h"
 #include "src/node/service.h"
+#include "tests/support/quiet_exchange.h"
 
 namespace synod::bench {
 namespace {
@@ -14,31 +15,18 @@ constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kValueBytes = 256;
 constexpr int64_t kSlowMs = 1000;
 
-class MemoryExchange final : public net::Exchange {
+class MemoryExchange final : public net::QuietExchange {
  public:
   MemoryExchange(net::HttpRequest request, std::string* out)
-      : request_(std::move(request)), out_(out) {}
+      : QuietExchange(std::move(request)), out_(out) {}
 
-  net::HttpRequest& request() override { return request_; }
-  std::string remote() const override { return "127.0.0.1:1"; }
   void Reply(net::HttpResponse response) override {
     net::AppendHead(response, net::Framing::kLength, net::AfterAnswer::kKeep,
                     "Sat, 21 Nov 2026 01:02:03 GMT", out_);
     out_->append(response.body);
   }
-  void StartStream(net::HttpResponse) override {}
-  void Write(SharedBytes) override {}
-  void EndStream() override {}
-  void StartSocket(net::HttpResponse, std::function<void(std::string)>) override {}
-  void Send(std::string_view, SharedBytes, std::string_view) override {}
-  void CloseSocket(uint16_t, const std::string&) override {}
-  size_t QueuedBytes() const override { return 0; }
-  void OnDrained(std::function<void()>) override {}
-  void OnGone(std::function<void()>) override {}
-  bool gone() const override { return false; }
 
  private:
-  net::HttpRequest request_;
   std::string* out_;
 };
 

@@ -1,6 +1,6 @@
 #include "tests/bench/protocol.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "tests/bench/load.h"
 
@@ -26,6 +26,11 @@ std::string_view Draws::Value() {
     bits /= 64;
   }
   return value_;
+}
+
+std::string KeyName(std::string_view prefix, uint64_t number) {
+  const std::string digits = std::to_string(number);
+  return std::string(prefix) + std::string(8 - std::min<size_t>(digits.size(), 8), '0') + digits;
 }
 
 HttpAnswer ParseHttp(std::string_view in) {

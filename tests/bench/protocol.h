@@ -70,6 +70,9 @@ class Draws {
   std::string value_;
 };
 
+// `number` in eight digits behind the prefix.
+std::string KeyName(std::string_view prefix, uint64_t number);
+
 // Of an HTTP answer with a Content-Length: its status and where it ends (0: not all has come).
 struct HttpAnswer {
   size_t bytes = 0;

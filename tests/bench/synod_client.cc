@@ -1,6 +1,4 @@
 // Synod's HTTP API as the load generator speaks it.
-#include <cstdio>
-
 #include "tests/bench/load.h"
 #include "tests/bench/protocol.h"
 
@@ -18,11 +16,7 @@ class SynodClient final : public Protocol {
   Answer Take(std::string_view in) override;
 
  private:
-  static std::string Path(uint64_t key) {
-    char text[32];
-    std::snprintf(text, sizeof text, "/v1/kv/k/%08llu", static_cast<unsigned long long>(key));
-    return text;
-  }
+  static std::string Path(uint64_t key) { return KeyName("/v1/kv/k/", key); }
   void Request(std::string* out,
                std::string_view method,
                std::string_view target,

@@ -1,7 +1,5 @@
 // ZooKeeper's wire protocol (3.8) as the load generator speaks it: frames of a length and
 // big-endian fields, requests with a number and a type.
-#include <cstdio>
-
 #include "tests/bench/protocol.h"
 
 namespace synod::bench {
@@ -51,11 +49,7 @@ class ZooKeeperClient final : public Protocol {
   Answer Take(std::string_view in) override;
 
  private:
-  static std::string Path(uint64_t key) {
-    char text[32];
-    std::snprintf(text, sizeof text, "/k%08llu", static_cast<unsigned long long>(key));
-    return text;
-  }
+  static std::string Path(uint64_t key) { return KeyName("/k", key); }
   Frame Request(uint32_t type, const std::string& path) {
     last_type_ = type;
     Frame frame;

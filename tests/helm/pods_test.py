@@ -82,14 +82,17 @@ class PodsTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
-    def test_three_pods_found_a_cluster_under_their_own_names(self):
-        self.install("default")
+    def expect_three_with_their_names(self):
         expected = {f"synod-{n}": (n, True) for n in (1, 2, 3)}
         eventually("all have told their names", lambda: expected == {
             m["name"]: (m["id"], m["voter"]) for m in self.members()})
         for ordinal in (1, 2, 3):
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 self.assertEqual(self.pods.probe(ordinal, probe), 200)
+
+    def test_three_pods_found_a_cluster_under_their_own_names(self):
+        self.install("default")
+        self.expect_three_with_their_names()
         # helm test
         test = find(self.pods.documents, "Pod", "synod-test")["spec"]
         code, said = self.pods.run_client(test, self.directory)
@@ -185,12 +188,8 @@ class PodsTest(unittest.TestCase):
 
     def test_with_tls_and_authentication_everything_of_the_chart_works(self):
         self.install("secure")
-        expected = {f"synod-{n}": (n, True) for n in (1, 2, 3)}
-        eventually("all have told their names", lambda: expected == {
-            m["name"]: (m["id"], m["voter"]) for m in self.members()})
+        self.expect_three_with_their_names()
         for ordinal in (1, 2, 3):
-            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-                self.assertEqual(self.pods.probe(ordinal, probe), 200)
             for path in ("/v1/status", "/v1/kv/a", "/metrics"):
                 self.assertEqual(self.pods.get(ordinal, path, token=None)[0], 401)
         # Neither without TLS nor for whoever believes another authority.

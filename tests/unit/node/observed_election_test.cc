@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/node/streams.h"
+#include "tests/support/quiet_exchange.h"
 #include "tests/unit/machine/machine_fixture.h"
 
 namespace synod::node {
@@ -17,28 +18,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class FakeExchange final : public net::Exchange {
+class FakeExchange final : public net::QuietExchange {
  public:
-  net::HttpRequest& request() override { return request_; }
-  std::string remote() const override { return "127.0.0.1:1"; }
   void Reply(net::HttpResponse response) override { status = response.status; }
   void StartStream(net::HttpResponse head) override { status = head.status; }
   void Write(SharedBytes chunk) override { said.push_back(*chunk); }
   void EndStream() override { ended = true; }
-  void StartSocket(net::HttpResponse, std::function<void(std::string)>) override {}
-  void Send(std::string_view, SharedBytes, std::string_view) override {}
-  void CloseSocket(uint16_t, const std::string&) override {}
-  size_t QueuedBytes() const override { return 0; }
-  void OnDrained(std::function<void()>) override {}
-  void OnGone(std::function<void()>) override {}
-  bool gone() const override { return false; }
 
   int status = 0;
   std::vector<std::string> said;
   bool ended = false;
-
- private:
-  net::HttpRequest request_;
 };
 
 class ObservedElectionTest : public machine::MachineTest {

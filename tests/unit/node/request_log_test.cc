@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "src/node/audit.h"
+#include "tests/support/quiet_exchange.h"
 
 namespace synod::node {
 namespace {
@@ -14,31 +15,15 @@ using ::testing::StartsWith;
 
 constexpr const char* kTrace = "0af7651916cd43dd8448eb211c80319c";
 
-class FakeExchange final : public net::Exchange {
+class FakeExchange final : public net::QuietExchange {
  public:
   FakeExchange() {
-    request_.method = "PUT";
-    request_.target = "/v1/kv/a%20b?lease=7";
-    request_.headers = {{"authorization", "Bearer secret"},
-                        {"traceparent", "00-" + std::string(kTrace) + "-b7ad6b7169203331-01"}};
-    request_.body = "secret";
+    request().method = "PUT";
+    request().target = "/v1/kv/a%20b?lease=7";
+    request().headers = {{"authorization", "Bearer secret"},
+                         {"traceparent", "00-" + std::string(kTrace) + "-b7ad6b7169203331-01"}};
+    request().body = "secret";
   }
-  net::HttpRequest& request() override { return request_; }
-  std::string remote() const override { return "192.0.2.1:4711"; }
-  void Reply(net::HttpResponse) override {}
-  void StartStream(net::HttpResponse) override {}
-  void Write(SharedBytes) override {}
-  void EndStream() override {}
-  void StartSocket(net::HttpResponse, std::function<void(std::string)>) override {}
-  void Send(std::string_view, SharedBytes, std::string_view) override {}
-  void CloseSocket(uint16_t, const std::string&) override {}
-  size_t QueuedBytes() const override { return 0; }
-  void OnDrained(std::function<void()>) override {}
-  void OnGone(std::function<void()>) override {}
-  bool gone() const override { return false; }
-
- private:
-  net::HttpRequest request_;
 };
 
 template <typename F>
