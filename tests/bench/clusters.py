@@ -32,8 +32,8 @@ def eventually(what, condition):
     raise TimeoutError(f"{what}: not within {WAIT_S} s")
 
 
-def http_call(port, method, path, body=None, timeout=0.25):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def http_call(address, method, path, body=None, timeout=0.25):
+    connection = http.client.HTTPConnection(address, timeout=timeout)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -45,9 +45,13 @@ def http_call(port, method, path, body=None, timeout=0.25):
 class Cluster:
     name = ""
     base = 0  # first port
+    environment = {}
 
-    def __init__(self, nodes, scratch):
+    # `hosts`: of the nodes, where they are not on 127.0.0.1; `prefixes`: words before a node's command.
+    def __init__(self, nodes, scratch, hosts=None, prefixes=None):
         self.nodes = nodes
+        self.hosts = hosts or ["127.0.0.1"] * nodes
+        self.prefixes = prefixes or [[]] * nodes
         self.root = tempfile.mkdtemp(prefix=f"bench-{self.name}.", dir=scratch)
         self.processes = [None] * nodes
 
@@ -77,11 +81,18 @@ class Cluster:
         os.makedirs(directory, exist_ok=True)
         with open(os.path.join(self.root, f"{i}.log"), "ab") as log:
             self.processes[i] = subprocess.Popen(
-                self.command(i, directory), stdout=log, stderr=log, cwd=directory)
+                self.prefixes[i] + self.command(i, directory), stdout=log, stderr=log, cwd=directory,
+                env={**os.environ, **self.environment})
 
     def kill(self, i):
         self.processes[i].send_signal(signal.SIGKILL)
         self.processes[i].wait()
+
+    def pause(self, i):
+        self.processes[i].send_signal(signal.SIGSTOP)
+
+    def resume(self, i):
+        self.processes[i].send_signal(signal.SIGCONT)
 
     def check(self):
         """Another cluster may have the ports."""
@@ -99,8 +110,11 @@ class Cluster:
     def port(self, i):
         return self.base + 10 * i
 
+    def address(self, i, offset=0):
+        return f"{self.hosts[i]}:{self.port(i) + offset}"
+
     def endpoints(self):
-        return ",".join(f"127.0.0.1:{self.port(i)}" for i in range(self.nodes))
+        return ",".join(self.address(i) for i in range(self.nodes))
 
     def wait_for(self, i):
         def ask():
@@ -128,29 +142,29 @@ class Cluster:
 class Synod(Cluster):
     name = "synod"
     base = 24301
+    # Addresses other than those of loopback are in a network that nobody else can reach.
+    environment = {"SYNOD_INSECURE_OPEN": "true"}
 
-    def __init__(self, nodes, scratch, synodd):
-        super().__init__(nodes, scratch)
+    def __init__(self, nodes, scratch, synodd, **more):
+        super().__init__(nodes, scratch, **more)
         self.synodd = synodd
 
     def command(self, i, directory):
-        members = ",".join(f"{k + 1}=127.0.0.1:{self.port(k) + 1}" for k in range(self.nodes))
-        return [self.synodd, "--data-dir", directory, "--id", str(i + 1), "--client",
-                f"127.0.0.1:{self.port(i)}", "--peer", f"127.0.0.1:{self.port(i) + 1}",
-                "--initial-cluster", members]
-
+        members = ",".join(f"{k + 1}={self.address(k, 1)}" for k in range(self.nodes))
+        return [self.synodd, "--data-dir", directory, "--id", str(i + 1), "--client", self.address(i),
+                "--peer", self.address(i, 1), "--initial-cluster", members]
     def leads(self, i):
-        return json.loads(http_call(self.port(i), "GET", "/v1/status")[1])["role"] == "leader"
+        return json.loads(http_call(self.address(i), "GET", "/v1/status")[1])["role"] == "leader"
 
     def read(self, i):
-        return http_call(self.port(i), "GET", "/v1/kv/")[0] == 200
+        return http_call(self.address(i), "GET", "/v1/kv/")[0] == 200
 
     def write(self, i):
-        return http_call(self.port(i), "PUT", "/v1/kv/probe", b"x")[0] in (200, 201)
+        return http_call(self.address(i), "PUT", "/v1/kv/probe", b"x")[0] in (200, 201)
 
     def compact(self):
-        revision = json.loads(http_call(self.port(0), "GET", "/v1/status")[1])["revision"]
-        status, body = http_call(self.port(0), "POST", "/v1/compact",
+        revision = json.loads(http_call(self.address(0), "GET", "/v1/status")[1])["revision"]
+        status, body = http_call(self.address(0), "POST", "/v1/compact",
                                  json.dumps({"revision": revision}), WAIT_S)
         if status != 200:
             raise RuntimeError(f"compaction: {body}")
@@ -162,8 +176,8 @@ class Etcd(Cluster):
     installed = shutil.which("etcd") is not None
 
     def command(self, i, directory):
-        peer = [f"http://127.0.0.1:{self.port(k) + 1}" for k in range(self.nodes)]
-        client = f"http://127.0.0.1:{self.port(i)}"
+        peer = [f"http://{self.address(k, 1)}" for k in range(self.nodes)]
+        client = f"http://{self.address(i)}"
         members = ",".join(f"n{k}={url}" for k, url in enumerate(peer))
         return ["etcd", "--name", f"n{i}", "--data-dir", directory, "--listen-client-urls", client,
                 "--advertise-client-urls", client, "--listen-peer-urls", peer[i],
@@ -171,7 +185,7 @@ class Etcd(Cluster):
                 "--quota-backend-bytes", str(8 << 30), "--logger", "zap", "--log-level", "warn"]
 
     def call(self, i, path, body):
-        return http_call(self.port(i), "POST", path, json.dumps(body))
+        return http_call(self.address(i), "POST", path, json.dumps(body))
 
     def leads(self, i):
         status = json.loads(self.call(i, "/v3/maintenance/status", {})[1])
@@ -186,7 +200,7 @@ class Etcd(Cluster):
 
     def compact(self):
         revision = json.loads(self.call(0, "/v3/maintenance/status", {})[1])["header"]["revision"]
-        status, body = http_call(self.port(0), "POST", "/v3/kv/compaction",
+        status, body = http_call(self.address(0), "POST", "/v3/kv/compaction",
                                  json.dumps({"revision": revision, "physical": True}), WAIT_S)
         if status != 200:
             raise RuntimeError(f"compaction: {body}")
@@ -201,10 +215,10 @@ class ZooKeeper(Cluster):
 
     def command(self, i, directory):
         lines = ["tickTime=2000", "initLimit=10", "syncLimit=5", f"dataDir={directory}",
-                 f"clientPort={self.port(i)}", "clientPortAddress=127.0.0.1", "maxClientCnxns=0",
+                 f"clientPort={self.port(i)}", f"clientPortAddress={self.hosts[i]}", "maxClientCnxns=0",
                  "admin.enableServer=false", "4lw.commands.whitelist=srvr"]
         if self.nodes > 1:
-            lines += [f"server.{k + 1}=127.0.0.1:{self.port(k) + 1}:{self.port(k) + 2}"
+            lines += [f"server.{k + 1}={self.address(k, 1)}:{self.port(k) + 2}"
                       for k in range(self.nodes)]
         with open(os.path.join(directory, "zoo.cfg"), "w", encoding="ascii") as config:
             config.write("\n".join(lines) + "\n")
@@ -217,7 +231,7 @@ class ZooKeeper(Cluster):
                 os.path.join(directory, "zoo.cfg")]
 
     def mode(self, i):
-        with socket.create_connection(("127.0.0.1", self.port(i)), 2) as connection:
+        with socket.create_connection((self.hosts[i], self.port(i)), 2) as connection:
             connection.sendall(b"srvr")
             answer = b""
             while part := connection.recv(4096):
@@ -243,7 +257,7 @@ class ZooKeeper(Cluster):
             return struct.pack(">i", len(body)) + body
         def text(data):
             return struct.pack(">i", len(data)) + data
-        with socket.create_connection(("127.0.0.1", self.port(i)), 0.25) as connection:
+        with socket.create_connection((self.hosts[i], self.port(i)), 0.25) as connection:
             connection.sendall(frame(struct.pack(">iqiq", 0, 0, 30000, 0) + text(bytes(16)) + b"\0"))
             receive(connection)
             acl = struct.pack(">ii", 1, 31) + text(b"world") + text(b"anyone")

@@ -78,34 +78,7 @@ void AppendField(uint32_t field, uint64_t number, std::string* out) {
   writer.Varint(number);
 }
 
-class EtcdClient final : public Protocol {
- public:
-  EtcdClient(const Work& work, uint64_t number) : work_(work), draws_(work, number) {}
-
-  void Next(std::string* out) override;
-  Answer Take(std::string_view in) override;
-
- private:
-  static std::string Key(uint64_t key) {
-    std::string message;
-    AppendField(1, KeyName("/k/", key), &message);
-    return message;
-  }
-  std::string Put(uint64_t key) {
-    std::string message = Key(key);
-    AppendField(2, draws_.Value(), &message);
-    return message;
-  }
-  static std::string Hello();
-  void Call(std::string_view method, const std::string& message, std::string* out);
-
-  const Work work_;
-  Draws draws_;
-  uint32_t stream_ = 0;  // of the last request; 0: there was none
-  std::string replies_;  // acknowledgements that are due
-};
-
-std::string EtcdClient::Hello() {
+std::string Hello() {
   std::string settings;
   AppendBigEndian(kInitialWindowSize, 2, &settings);
   AppendBigEndian(kWindow, 4, &settings);
@@ -117,11 +90,7 @@ std::string EtcdClient::Hello() {
   return hello;
 }
 
-void EtcdClient::Call(std::string_view method, const std::string& message, std::string* out) {
-  if (stream_ == 0)
-    out->append(Hello());
-  out->append(std::exchange(replies_, {}));
-  stream_ = stream_ == 0 ? 1 : stream_ + 2;
+void AppendCall(uint32_t stream, std::string_view method, std::string* out) {
   // ":method: POST" and ":scheme: http" are 3 and 6 of the static table; ":path" is 4 there,
   // ":authority" 1 and "content-type" 31.
   std::string headers = "\x83\x86";
@@ -134,10 +103,58 @@ void EtcdClient::Call(std::string_view method, const std::string& message, std::
   field("\x01", "localhost");
   field("\x0f\x10", "application/grpc");
   field(std::string_view("\x00\x02te", 4), "trailers");
-  AppendFrame(kHeaders, kEndHeaders, stream_, headers, out);
+  AppendFrame(kHeaders, kEndHeaders, stream, headers, out);
+}
+
+void AppendMessage(uint32_t stream, uint8_t flags, const std::string& message, std::string* out) {
   std::string body(1, '\0');
   AppendBigEndian(message.size(), 4, &body);
-  AppendFrame(kData, kEndStream, stream_, body + message, out);
+  AppendFrame(kData, flags, stream, body + message, out);
+}
+
+// What a frame of the connection itself asks for.
+void AppendReply(const Frame& frame, std::string* out) {
+  const bool asks = (frame.flags & kAck) == 0;
+  if (frame.type == kSettings && asks)
+    AppendFrame(kSettings, kAck, 0, {}, out);
+  if (frame.type == kPing && asks)
+    AppendFrame(kPing, kAck, 0, frame.payload, out);
+}
+
+std::string KeyField(uint64_t key) {
+  std::string message;
+  AppendField(1, KeyName("/k/", key), &message);
+  return message;
+}
+
+class EtcdClient final : public Protocol {
+ public:
+  EtcdClient(const Work& work, uint64_t number) : work_(work), draws_(work, number) {}
+
+  void Next(std::string* out) override;
+  Answer Take(std::string_view in) override;
+
+ private:
+  std::string Put(uint64_t key) {
+    std::string message = KeyField(key);
+    AppendField(2, draws_.Value(), &message);
+    return message;
+  }
+  void Call(std::string_view method, const std::string& message, std::string* out);
+
+  const Work work_;
+  Draws draws_;
+  uint32_t stream_ = 0;  // of the last request; 0: there was none
+  std::string replies_;  // acknowledgements that are due
+};
+
+void EtcdClient::Call(std::string_view method, const std::string& message, std::string* out) {
+  if (stream_ == 0)
+    out->append(Hello());
+  out->append(std::exchange(replies_, {}));
+  stream_ = stream_ == 0 ? 1 : stream_ + 2;
+  AppendCall(stream_, method, out);
+  AppendMessage(stream_, kEndStream, message, out);
 }
 
 void EtcdClient::Next(std::string* out) {
@@ -146,12 +163,12 @@ void EtcdClient::Next(std::string* out) {
     if (const std::optional<uint64_t> key = draws_.NextOfAll())
       Call("/etcdserverpb.KV/Put", Put(*key), out);
   } else if (operation == "get" || (operation == "mix" && draws_.Read())) {
-    Call("/etcdserverpb.KV/Range", Key(draws_.Key()), out);
+    Call("/etcdserverpb.KV/Range", KeyField(draws_.Key()), out);
   } else if (operation == "local") {
-    std::string message = Key(draws_.Key());
+    std::string message = KeyField(draws_.Key());
     AppendField(7, 1, &message);
     Call("/etcdserverpb.KV/Range", message, out);
-  } else if (operation == "put" || operation == "mix") {
+  } else if (operation == "put" || operation == "mix" || operation == "watch") {
     Call("/etcdserverpb.KV/Put", Put(draws_.Key()), out);
   } else {
     std::string message;
@@ -166,11 +183,7 @@ Protocol::Answer EtcdClient::Take(std::string_view in) {
   bool message = false;
   size_t at = 0;
   while (const std::optional<Frame> frame = NextFrame(in, &at)) {
-    const bool asks = (frame->flags & kAck) == 0;
-    if (frame->type == kSettings && asks)
-      AppendFrame(kSettings, kAck, 0, {}, &replies);
-    if (frame->type == kPing && asks)
-      AppendFrame(kPing, kAck, 0, frame->payload, &replies);
+    AppendReply(*frame, &replies);
     const bool ours = frame->stream == stream_;
     message = message || (ours && frame->type == kData && !frame->payload.empty());
     const bool refused = frame->type == kGoAway || (ours && frame->type == kReset);
@@ -182,15 +195,82 @@ Protocol::Answer EtcdClient::Take(std::string_view in) {
   return {};
 }
 
+// One stream of a connection, with all its watches.
+class EtcdListener final : public Listener {
+ public:
+  explicit EtcdListener(size_t watches) : watches_(watches) {}
+
+  std::string Start() override;
+  size_t Take(std::string_view in, std::vector<size_t>* events, std::string* out) override;
+
+ private:
+  void TakeResponse(std::string_view message, std::vector<size_t>* events);
+
+  const size_t watches_;
+  std::string body_;
+};
+
+std::string EtcdListener::Start() {
+  std::string out = Hello();
+  AppendCall(1, "/etcdserverpb.Watch/Watch", &out);
+  std::string create;
+  AppendField(1, KeyField(0), &create);
+  for (size_t i = 0; i < watches_; ++i) AppendMessage(1, 0, create, &out);
+  return out;
+}
+
+// A WatchResponse: its watch is field 2, whether it is new 3, each event one of 11.
+void EtcdListener::TakeResponse(std::string_view message, std::vector<size_t>* events) {
+  Reader reader(message);
+  size_t watch = 0;
+  while (reader.ok() && !reader.AtEnd()) {
+    const uint64_t tag = reader.Varint();
+    const bool is_number = (tag & 7) == 0;
+    const uint64_t number = is_number ? reader.Varint() : 0;
+    if (!is_number)
+      reader.String();
+    if (tag >> 3 == 2)
+      watch = number;
+    else if (tag >> 3 == 3 && number == 1)
+      ++began_;
+    else if (tag >> 3 == 11)
+      events->push_back(watch);
+  }
+}
+
+size_t EtcdListener::Take(std::string_view in, std::vector<size_t>* events, std::string* out) {
+  constexpr size_t kMessageHead = 5;
+  size_t at = 0;
+  while (const std::optional<Frame> frame = NextFrame(in, &at)) {
+    AppendReply(*frame, out);
+    if (frame->type == kData)
+      body_.append(frame->payload);
+  }
+  size_t taken = 0;
+  while (body_.size() - taken >= kMessageHead) {
+    const size_t size = BigEndianAt(body_, taken + 1, 4);
+    if (body_.size() - taken - kMessageHead < size)
+      break;
+    TakeResponse(std::string_view(body_).substr(taken + kMessageHead, size), events);
+    taken += kMessageHead + size;
+  }
+  body_.erase(0, taken);
+  return at;
+}
+
 }  // namespace
+
+std::unique_ptr<Listener> MakeEtcdListener(size_t watches) {
+  return std::make_unique<EtcdListener>(watches);
+}
 
 std::unique_ptr<Protocol> MakeEtcdClient(const Work& work, uint64_t number) {
   return std::make_unique<EtcdClient>(work, number);
 }
 
 const std::vector<std::string>& EtcdOperations() {
-  static const std::vector<std::string> operations = {"fill",  "put", "get",
-                                                      "local", "mix", "grant"};
+  static const std::vector<std::string> operations = {"fill", "put",   "get",  "local",
+                                                      "mix",  "grant", "watch"};
   return operations;
 }
 

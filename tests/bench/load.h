@@ -1,6 +1,6 @@
 // What the load programs share.
 //
-// Contract      Plain functions.
+// Contract      Plain functions; those that are not inline are in load.cc.
 // Thread        Any.
 #ifndef SYNOD_TESTS_BENCH_LOAD_H_
 #define SYNOD_TESTS_BENCH_LOAD_H_
@@ -19,6 +19,12 @@ inline int64_t NowMicros() {
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
+
+// A connection to "HOST:PORT" (IPv4) whose socket does not block and delays nothing; -1: none.
+int Connect(const std::string& endpoint);
+
+// Seconds that the processes have run on a processor.
+double CpuSeconds(const std::vector<int>& pids);
 
 // The number right behind the first `name`; 0 without one. The text ends in something else.
 inline uint64_t NumberAfter(std::string_view text, std::string_view name) {

@@ -3,9 +3,6 @@
 // Closed (no --rate): every client asks again as soon as it has its answer. Open (--rate): requests
 // are due at fixed times, whatever the answers take, and the latency of each counts from then, so
 // that a stall shows in all that it held up.
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,10 +14,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "tests/bench/fan_out.h"
 #include "tests/bench/histogram.h"
 #include "tests/bench/load.h"
 #include "tests/bench/protocol.h"
@@ -30,6 +29,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kDrainMicros = 5 * kSecond;
+constexpr int64_t kKeepAliveMicros = kSecond;
 constexpr size_t kEvents = 256;
 constexpr int64_t kStallMicros = kSecond / 10;
 
@@ -40,6 +40,9 @@ struct Options {
   int64_t seconds = 10;
   int64_t warm_up_ms = 1000;
   int64_t rate = 0;
+  size_t idle = 0;
+  size_t watches = 1000;
+  size_t connections = 8;
   std::vector<int> pids;
 };
 
@@ -48,24 +51,9 @@ struct Client {
   std::unique_ptr<Protocol> protocol;
   std::string in;
   int64_t since = 0;  // when its request was due; 0: it has none
+  int64_t asked = 0;
+  bool idle = false;  // asks once
 };
-
-// Seconds that the processes have run on a processor.
-double CpuSeconds(const std::vector<int>& pids) {
-  double seconds = 0;
-  for (const int pid : pids) {
-    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(stat)), {});
-    const size_t name_end = text.rfind(')');
-    unsigned long long user = 0;
-    unsigned long long system = 0;
-    if (name_end != std::string::npos)
-      std::sscanf(text.c_str() + name_end + 1,
-                  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system);
-    seconds += static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  }
-  return seconds;
-}
 
 class Load {
  public:
@@ -76,24 +64,32 @@ class Load {
   void Print() const;
 
  private:
-  bool Connect(Client* client, const std::string& endpoint);
+  bool Listen(int fd, Client* client);  // no client: what the watches hear
   bool InWindow(int64_t time) const { return time >= begin_ && time < end_; }
   void StartDue(int64_t now);
   void Ask(Client* client, int64_t since);
   void Receive(Client* client);
   void Answered(Client* client, const Protocol::Answer& answer);
   void Fail(Client* client);
+  void KeepAlive(int64_t now);
+  uint64_t lost() const { return lost_ + (fan_out_ != nullptr && fan_out_->broken() ? 1 : 0); }
+  // Whether there is anything to wait for after the end.
+  bool Due() const {
+    return busy_ != 0 || !waiting_.empty() || (fan_out_ != nullptr && fan_out_->missing() != 0);
+  }
 
   const Options options_;
   const int epoll_ = ::epoll_create1(0);
   std::vector<Client> clients_;
-  std::vector<Client*> free_;    // open: who has nothing to do
-  std::deque<int64_t> waiting_;  // open: due, and no client free
+  std::unique_ptr<FanOut> fan_out_;  // of "watch"
+  std::vector<Client*> free_;        // open: who has nothing to do
+  std::deque<int64_t> waiting_;      // open: due, and no client free
   size_t busy_ = 0;
   int64_t begin_ = 0;
   int64_t end_ = 0;
   int64_t ended_ = 0;
   int64_t next_due_ = 0;
+  int64_t keep_alive_at_ = 0;
   int64_t due_ = 0;  // how many were
   double cpu_ = 0;
   bool measuring_ = false;
@@ -103,36 +99,29 @@ class Load {
   std::vector<int64_t> worst_;  // by second
 };
 
-bool Load::Connect(Client* client, const std::string& endpoint) {
-  const size_t colon = endpoint.rfind(':');
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  if (colon == std::string::npos ||
-      ::inet_pton(AF_INET, endpoint.substr(0, colon).c_str(), &address.sin_addr) != 1)
-    return false;
-  address.sin_port = htons(static_cast<uint16_t>(std::atoi(endpoint.c_str() + colon + 1)));
-  client->fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  const int on = 1;
+bool Load::Listen(int fd, Client* client) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = client;
-  return client->fd >= 0 &&
-         ::connect(client->fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-         ::setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-         ::fcntl(client->fd, F_SETFL, O_NONBLOCK) == 0 &&
-         ::epoll_ctl(epoll_, EPOLL_CTL_ADD, client->fd, &event) == 0;
+  return fd >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 bool Load::Connect() {
-  clients_.resize(options_.work.clients);
+  clients_.resize(options_.work.clients + options_.idle);
   for (size_t i = 0; i < clients_.size(); ++i) {
-    if (!Connect(&clients_[i], options_.endpoints[i % options_.endpoints.size()]))
+    clients_[i].idle = i >= options_.work.clients;
+    clients_[i].fd = bench::Connect(options_.endpoints[i % options_.endpoints.size()]);
+    if (!Listen(clients_[i].fd, &clients_[i]))
       return false;
     clients_[i].protocol = options_.server == "synod"  ? MakeSynodClient(options_.work, i)
                            : options_.server == "etcd" ? MakeEtcdClient(options_.work, i)
                                                        : MakeZooKeeperClient(options_.work, i);
   }
-  return true;
+  if (options_.work.operation != "watch")
+    return true;
+  fan_out_ = std::make_unique<FanOut>(options_.server, options_.endpoints, options_.watches,
+                                      options_.connections);
+  return fan_out_->Begin() && Listen(fan_out_->fd(), nullptr);
 }
 
 void Load::Fail(Client* client) {
@@ -150,6 +139,7 @@ void Load::Ask(Client* client, int64_t since) {
     return;
   if (std::exchange(client->since, since) == 0)
     ++busy_;
+  client->asked = NowMicros();
   if (::send(client->fd, request.data(), request.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(request.size()))
     Fail(client);
@@ -175,6 +165,10 @@ void Load::Answered(Client* client, const Protocol::Answer& answer) {
     return Ask(client, client->since);
   const int64_t since = std::exchange(client->since, 0);
   --busy_;
+  if (client->idle)
+    return;
+  if (fan_out_ != nullptr)
+    fan_out_->Acknowledged(since, InWindow(since));
   // Open: what was due in the window; closed: what was answered in it.
   if (InWindow(open ? since : now) || options_.work.operation == "fill") {
     latency_.Add(static_cast<uint64_t>(now - since));
@@ -208,6 +202,20 @@ void Load::Receive(Client* client) {
   }
 }
 
+void Load::KeepAlive(int64_t now) {
+  if (now < keep_alive_at_)
+    return;
+  keep_alive_at_ = now + kKeepAliveMicros;
+  for (Client& client : clients_) {
+    if (client.since == 0 || now - client.asked < kKeepAliveMicros)
+      continue;
+    std::string out;
+    client.protocol->KeepAlive(&out);
+    if (!out.empty() && ::send(client.fd, out.data(), out.size(), MSG_NOSIGNAL) < 0)
+      Fail(&client);
+  }
+}
+
 void Load::Run() {
   const int64_t start = NowMicros();
   const bool fill = options_.work.operation == "fill";
@@ -216,16 +224,14 @@ void Load::Run() {
   next_due_ = start;
   worst_.resize(static_cast<size_t>(fill ? 0 : options_.seconds));
   for (Client& client : clients_) {
-    if (options_.rate == 0) {
+    if (options_.rate == 0 || client.idle) {
       Ask(&client, start);
     } else {
       free_.push_back(&client);
     }
   }
   std::array<epoll_event, kEvents> ready;
-  for (int64_t now = start;
-       now < end_ || ((busy_ != 0 || !waiting_.empty()) && now < end_ + kDrainMicros);
-       now = NowMicros()) {
+  for (int64_t now = start; now < end_ || (Due() && now < end_ + kDrainMicros); now = NowMicros()) {
     if (!measuring_ && now >= begin_) {
       measuring_ = true;
       cpu_ = -CpuSeconds(options_.pids);
@@ -238,9 +244,15 @@ void Load::Run() {
     }
     if (options_.rate != 0)
       StartDue(now);
+    KeepAlive(now);
     const int n = ::epoll_wait(epoll_, ready.data(), kEvents, 1);
-    for (int i = 0; i < n; ++i)
-      Receive(static_cast<Client*>(ready[static_cast<size_t>(i)].data.ptr));
+    for (int i = 0; i < n; ++i) {
+      auto* client = static_cast<Client*>(ready[static_cast<size_t>(i)].data.ptr);
+      if (client != nullptr)
+        Receive(client);
+      else
+        fan_out_->Receive();
+    }
   }
   if (ended_ == 0) {
     ended_ = NowMicros();
@@ -255,10 +267,10 @@ void Load::Print() const {
       "{\"server\":\"%s\",\"operation\":\"%s\",\"clients\":%zu,\"rate\":%lld,\"requests\":%llu,"
       "\"errors\":%llu,\"unanswered\":%zu,\"lost\":%llu,\"per_second\":%.0f,\"p50_ms\":%.3f,"
       "\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f,\"cpu_s_per_1000\":%.4f,\"stalls\":[",
-      options_.server.c_str(), options_.work.operation.c_str(), clients_.size(),
+      options_.server.c_str(), options_.work.operation.c_str(), options_.work.clients,
       static_cast<long long>(options_.rate), static_cast<unsigned long long>(latency_.count()),
       static_cast<unsigned long long>(errors_), busy_ + waiting_.size(),
-      static_cast<unsigned long long>(lost_), count / seconds, latency_.MsAt(0.5),
+      static_cast<unsigned long long>(lost()), count / seconds, latency_.MsAt(0.5),
       latency_.MsAt(0.99), latency_.MsAt(0.999), latency_.MaxMs(),
       count > 0 ? cpu_ / count * 1000 : 0.0);
   bool first = true;
@@ -266,7 +278,29 @@ void Load::Print() const {
     if (worst_[s] > kStallMicros)
       std::printf("%s[%zu,%lld]", std::exchange(first, false) ? "" : ",", s,
                   static_cast<long long>(worst_[s] / 1000));
-  std::printf("]}\n");
+  std::printf("]");
+  if (fan_out_ != nullptr)
+    fan_out_->Print(cpu_);
+  std::printf("}\n");
+}
+
+// Empty if they fit together.
+std::string Complaint(const Options& options) {
+  const std::vector<std::string>& known = options.server == "synod"  ? SynodOperations()
+                                          : options.server == "etcd" ? EtcdOperations()
+                                                                     : ZooKeeperOperations();
+  const std::string& operation = options.work.operation;
+  if (std::find(known.begin(), known.end(), operation) == known.end())
+    return options.server + " has no operation '" + operation + "'";
+  if (operation != "watch")
+    return "";
+  if (options.rate == 0)
+    return "watch needs a --rate";
+  if (options.connections > options.watches)
+    return "more --connections than --watches";
+  if (options.server == "zookeeper" && options.connections != options.watches)
+    return "a session of ZooKeeper's has one watch of a key: as many --connections as --watches";
+  return "";
 }
 
 int Main(int argc, char** argv) {
@@ -275,8 +309,9 @@ int Main(int argc, char** argv) {
       "Loads a cluster with many clients, one request of each at a time, and prints one "
       "line of JSON."};
   app.add_option("operation", options.work.operation,
-                 "fill put get local mix cas lock grant keepalive list (etcd, zookeeper: the "
-                 "first five; get is linearizable, local is not)")
+                 "fill put get local mix watch cas lock grant keepalive list (etcd, zookeeper: the "
+                 "first six; get is linearizable, local is not; watch: the clients write one key "
+                 "at the --rate, and watches of it hear of that)")
       ->required();
   app.add_option("endpoints", options.endpoints, "IPv4 addresses HOST:PORT, clients in turn")
       ->required()
@@ -295,6 +330,17 @@ int Main(int argc, char** argv) {
                  "requests a second, due at fixed times; 0: each client as fast as it can")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
+  app.add_option("--idle", options.idle, "further connections, that ask once and stay")
+      ->check(CLI::Range(0, 20'000))
+      ->capture_default_str();
+  app.add_option("--watches", options.watches, "of \"watch\"")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--connections", options.connections,
+                 "of \"watch\"; zookeeper: as many as watches; synod: event streams if as many, "
+                 "else WebSockets")
+      ->check(CLI::Range(1, 20'000))
+      ->capture_default_str();
   app.add_option("--keys", options.work.keys)
       ->check(CLI::Range(1, 100'000'000))
       ->capture_default_str();
@@ -304,17 +350,15 @@ int Main(int argc, char** argv) {
   app.add_option("--pids", options.pids, "processes whose CPU time is told")->delimiter(',');
   app.footer("stalls: every second with a latency above 100 ms, and that latency.");
   CLI11_PARSE(app, argc, argv);
-  const std::vector<std::string>& known = options.server == "synod"  ? SynodOperations()
-                                          : options.server == "etcd" ? EtcdOperations()
-                                                                     : ZooKeeperOperations();
-  if (std::find(known.begin(), known.end(), options.work.operation) == known.end()) {
-    std::fprintf(stderr, "load: %s has no operation '%s'\n", options.server.c_str(),
-                 options.work.operation.c_str());
+  if (const std::string complaint = Complaint(options); !complaint.empty()) {
+    std::fprintf(stderr, "load: %s\n", complaint.c_str());
     return 2;
   }
+  if (options.work.operation == "watch")
+    options.work.keys = 1;
   Load load(options);
   if (!load.Connect()) {
-    std::fprintf(stderr, "load: cannot connect to every endpoint\n");
+    std::fprintf(stderr, "load: cannot connect to every endpoint, or begin every watch\n");
     return 1;
   }
   load.Run();

@@ -1,9 +1,10 @@
-// Protocol: what a client of the load generator says to a server, and makes of the answers.
+// Protocol: what a client of the load generator says to a server, and makes of the answers; and
+// Listener: the same of a connection that only watches.
 //
 // Contract      A client has one request outstanding. Next() writes the next one; Take() is given
 //               all that has come and has not been taken, and says when the answer is whole. What
 //               must be said before the first request (a handshake) is a request that does not
-//               count.
+//               count. A Listener has one watch or several of the first key.
 // Thread        One.
 #ifndef SYNOD_TESTS_BENCH_PROTOCOL_H_
 #define SYNOD_TESTS_BENCH_PROTOCOL_H_
@@ -39,12 +40,37 @@ class Protocol {
   // Appends the next request; nothing when the work is done (of "fill").
   virtual void Next(std::string* out) = 0;
   virtual Answer Take(std::string_view in) = 0;
+  // Appends what a client says that has waited for a second.
+  virtual void KeepAlive(std::string*) {}
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+
+  // What is said first.
+  virtual std::string Start() = 0;
+  // Takes what has come whole and returns its length. Appends to `events` the watch, from 0, of
+  // each event, and to `out` what is to be said then.
+  virtual size_t Take(std::string_view in, std::vector<size_t>* events, std::string* out) = 0;
+  // Appends what is said every ten seconds.
+  virtual void KeepAlive(std::string*) {}
+  // How many of its watches the server has confirmed.
+  size_t began() const { return began_; }
+
+ protected:
+  size_t began_ = 0;
 };
 
 // `number`: of the client, which decides what is its own (a lock, a session).
 std::unique_ptr<Protocol> MakeSynodClient(const Work& work, uint64_t number);
 std::unique_ptr<Protocol> MakeEtcdClient(const Work& work, uint64_t number);
 std::unique_ptr<Protocol> MakeZooKeeperClient(const Work& work, uint64_t number);
+
+// Synod: one watch is an event stream, several are a WebSocket; ZooKeeper: one.
+std::unique_ptr<Listener> MakeSynodListener(size_t watches);
+std::unique_ptr<Listener> MakeEtcdListener(size_t watches);
+std::unique_ptr<Listener> MakeZooKeeperListener();
 
 // The operations that a protocol knows.
 const std::vector<std::string>& SynodOperations();

@@ -82,7 +82,7 @@ void SynodClient::Next(std::string* out) {
       Request(out, "PUT", Path(*key), draws_.Value());
   } else if (operation == "get" || (operation == "mix" && draws_.Read())) {
     Request(out, "GET", Path(draws_.Key()));
-  } else if (operation == "put" || operation == "mix") {
+  } else if (operation == "put" || operation == "mix" || operation == "watch") {
     Request(out, "PUT", Path(draws_.Key()), draws_.Value());
   } else if (operation == "local") {
     Request(out, "GET", Path(draws_.Key()) + "?consistency=sequential");
@@ -123,15 +123,104 @@ Protocol::Answer SynodClient::Take(std::string_view in) {
   return {answer.bytes, ok, Learn(answer)};
 }
 
+class EventStream final : public Listener {
+ public:
+  std::string Start() override {
+    return "GET /v1/watch" + KeyName("/k/", 0) +
+           " HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
+  }
+  size_t Take(std::string_view in, std::vector<size_t>* events, std::string* out) override;
+};
+
+size_t EventStream::Take(std::string_view in, std::vector<size_t>* events, std::string*) {
+  size_t at = 0;
+  for (size_t end = in.find("\n\n"); end != std::string_view::npos; end = in.find("\n\n", at)) {
+    const std::string_view message = in.substr(at, end - at);
+    if (message.find("event: change") != std::string_view::npos)
+      events->push_back(0);
+    else if (message.find("event: created") != std::string_view::npos)
+      ++began_;
+    at = end + 2;
+  }
+  return at;
+}
+
+class WebSocket final : public Listener {
+ public:
+  explicit WebSocket(size_t watches) : watches_(watches) {}
+
+  std::string Start() override {
+    return "GET /v1/watch HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+           "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+           "Sec-WebSocket-Version: 13\r\n\r\n";
+  }
+  size_t Take(std::string_view in, std::vector<size_t>* events, std::string* out) override;
+
+ private:
+  // A masked frame whose mask is zero: the bytes as they are. At most 125 of them.
+  static void AppendFrame(uint8_t opcode, std::string_view text, std::string* out) {
+    out->push_back(static_cast<char>(0x80 | opcode));
+    out->push_back(static_cast<char>(0x80 | text.size()));
+    out->append(4, '\0').append(text);
+  }
+  void AskForAll(std::string* out) const {
+    for (size_t watch = 0; watch < watches_; ++watch)
+      AppendFrame(kText,
+                  R"({"op":"watch","id":)" + std::to_string(watch) + R"(,"path":")" +
+                      KeyName("/k/", 0) + "\"}",
+                  out);
+  }
+  static constexpr uint8_t kText = 1;
+  static constexpr uint8_t kPing = 9;
+  static constexpr uint8_t kPong = 10;
+
+  const size_t watches_;
+  bool upgraded_ = false;
+};
+
+size_t WebSocket::Take(std::string_view in, std::vector<size_t>* events, std::string* out) {
+  size_t at = 0;
+  if (!upgraded_) {
+    const size_t end = in.find("\r\n\r\n");
+    if (end == std::string_view::npos)
+      return 0;
+    at = end + 4;
+    upgraded_ = true;
+    AskForAll(out);
+  }
+  const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(in[at + i])); };
+  while (in.size() - at >= 4) {
+    const size_t head = byte(1) == 126 ? 4 : 2;
+    const size_t length = byte(1) == 126 ? byte(2) << 8 | byte(3) : byte(1);
+    if (in.size() - at < head + length)
+      break;
+    const std::string_view payload = in.substr(at + head, length);
+    if ((byte(0) & 15) == kPing)
+      AppendFrame(kPong, payload, out);
+    else if (payload.find("\"type\":\"change\"") != std::string_view::npos)
+      events->push_back(NumberAfter(payload, "\"id\":"));
+    else if (payload.find("\"op\":\"created\"") != std::string_view::npos)
+      ++began_;
+    at += head + length;
+  }
+  return at;
+}
+
 }  // namespace
+
+std::unique_ptr<Listener> MakeSynodListener(size_t watches) {
+  if (watches == 1)
+    return std::make_unique<EventStream>();
+  return std::make_unique<WebSocket>(watches);
+}
 
 std::unique_ptr<Protocol> MakeSynodClient(const Work& work, uint64_t number) {
   return std::make_unique<SynodClient>(work, number);
 }
 
 const std::vector<std::string>& SynodOperations() {
-  static const std::vector<std::string> operations = {"fill", "put",  "get",   "local",     "mix",
-                                                      "cas",  "lock", "grant", "keepalive", "list"};
+  static const std::vector<std::string> operations = {
+      "fill", "put", "get", "local", "mix", "cas", "lock", "grant", "keepalive", "list", "watch"};
   return operations;
 }
 

@@ -1,0 +1,70 @@
+"""Loads of requests: rates, latencies, and CPU time for each."""
+
+from measure import SYSTEMS, good_load, load, make, of_each, say, table, wanted
+
+# Name, operation, clients, at the leader only.
+LOADS = [
+    ("write, 1 client at the leader", "put", 1, True),
+    ("write, 64 clients", "put", 64, False),
+    ("write, 256 clients", "put", 256, False),
+    ("linearizable read, 64 clients", "get", 64, False),
+    ("linearizable read, 256 clients", "get", 256, False),
+    ("sequential (local) read, 64 clients", "local", 64, False),
+    ("90/10 mix, 256 clients (ZooKeeper's reads are local)", "mix", 256, False),
+    ("lease grants, 256 clients", "grant", 256, False),
+    ("compare-and-swap of 8 keys, 64 clients", "cas", 64, False),
+    ("lock and release, 64 clients", "lock", 64, False),
+    ("lease renewals, 64 clients", "keepalive", 64, False),
+    ("list of 100, 64 clients", "list", 64, False),
+]
+OF_PEERS = {"put", "get", "local", "mix"}
+
+
+def served(system, operation):
+    return system == "synod" or operation in OF_PEERS or (operation == "grant" and system == "etcd")
+
+
+def ratio(row, peers, field, best):
+    theirs = best((row[peer][field] for peer in peers), default=0)
+    return f"{row['synod'][field] / theirs:.2f}" if theirs else "-"
+
+
+def cell(result):
+    if not result:
+        return "-"
+    return (f"{result['cpu_s_per_1000']:.4f}; {result['per_second']}; {result['p50_ms']:.2f}, "
+            f"{result['p99_ms']:.2f}, {result['p999_ms']:.2f}")
+
+
+def measure(args):
+    loads = [row for row in LOADS if wanted(args, row[0])]
+    results = {name: {} for name, *_ in loads}
+
+    def of_cluster(cluster):
+        leader = cluster.address(cluster.leader())
+        load(args, cluster, "fill", 64)
+        if cluster.name != "synod":
+            for operation in ("put", "get"):  # for those that compile while they run
+                load(args, cluster, operation, 64)
+        for name, operation, clients, at_leader in loads:
+            if not served(cluster.name, operation):
+                continue
+            result = good_load(args, cluster, operation, clients, leader if at_leader else None)
+            if result:
+                results[name][cluster.name] = result
+                say(f"{cluster.name:10} {name:52} {cell(result)}")
+
+    def one(system):
+        with make(args, system, args.nodes) as cluster:
+            of_cluster(cluster)
+
+    if loads:
+        of_each(args, one)
+    rows = []
+    for name, row in results.items():
+        if "synod" in row:
+            peers = [system for system in row if system != "synod"]
+            rows.append([name, *(cell(row.get(system)) for system in SYSTEMS),
+                         ratio(row, peers, "cpu_s_per_1000", min), ratio(row, peers, "per_second", max)])
+    return table(["work"] + [f"{system}: CPU-s/1000; /s; p50, p99, p99.9 ms" for system in SYSTEMS] +
+                 ["CPU, against the best", "rate, against the best"], rows)

@@ -1,0 +1,63 @@
+"""Watches of one key: how long after a write they hear of it, and what that costs."""
+
+from measure import good_load, load, make, of_each, say, table, wanted
+
+WATCHES = 1000
+WRITERS = 8
+WRITES_PER_SECOND = 100
+# What is tried until it is not held any more. Held: every event comes, 99 of 100 within HELD_MS of
+# the time at which their write was due.
+STEPS = (200, 300, 400, 600, 800, 1200, 1600)
+HELD_MS = 500
+# By system: what the watches are spread over, and over how many of them.
+WAYS = {
+    "synod": [("event streams", WATCHES), ("WebSockets", 8)],
+    "etcd": [("gRPC streams", 8)],
+    "zookeeper": [("sessions, events without value", WATCHES)],
+}
+
+
+def fan_out(args, cluster, connections, rate, loading=good_load):
+    return loading(args, cluster, "watch", WRITERS,
+                   more=("--rate", rate, "--watches", WATCHES, "--connections", connections))
+
+
+def most_held(args, cluster, connections):
+    held = WRITES_PER_SECOND
+    for rate in STEPS:
+        result = fan_out(args, cluster, connections, rate, load)
+        if result["errors"] or result["lost"] or result["unanswered"] or result["missing"] or \
+                result["due_p99_ms"] > HELD_MS:
+            break
+        held = rate
+    return held
+
+
+def measure(args):
+    name = "watches"
+    rows = []
+
+    def of_cluster(cluster):
+        load(args, cluster, "fill", 1, more=("--keys", 1))
+        if cluster.name != "synod":
+            load(args, cluster, "put", 64, more=("--keys", 1))
+        for kind, connections in WAYS[cluster.name]:
+            result = fan_out(args, cluster, connections, WRITES_PER_SECOND)
+            if not result:
+                continue
+            held = most_held(args, cluster, connections) * WATCHES if args.seconds > 1 else "-"
+            rows.append([f"{cluster.name}, {connections} {kind}", f"{result['cpu_us_per_event']:.1f}",
+                         *(f"{result[part]:.2f}" for part in
+                           ("event_p50_ms", "event_p99_ms", "event_p999_ms", "due_p99_ms", "p99_ms")),
+                         held])
+            say(f"{name}: {rows[-1]}")
+
+    def one(system):
+        with make(args, system, args.nodes) as cluster:
+            of_cluster(cluster)
+
+    if wanted(args, name):
+        of_each(args, one)
+    return table([f"{WATCHES} watches of a key, {WRITES_PER_SECOND} writes/s", "CPU us/event",
+                  "from acknowledgement p50, ms", "p99", "p99.9", "from due p99", "write p99",
+                  "events/s held"], rows)
