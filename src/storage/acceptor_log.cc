@@ -24,6 +24,7 @@ using consensus::Recovered;
 // The first segment of a data directory is small, so that a new node does not start with a wait for
 // 64 MiB of zeros.
 constexpr uint64_t kFirstSegmentBytes = uint64_t{4} << 20;
+constexpr uint64_t kSegmentGrowth = 4;
 
 // The id of a segment must differ from every id that any file of this log ever had. `salt` makes it
 // so even for a driver that gives the same seed twice.
@@ -37,10 +38,7 @@ Hash128 NewSegmentId(uint64_t seed, uint64_t number, uint64_t salt) {
 class SegmentedLog final : public AcceptorLog {
  public:
   SegmentedLog(FileSystem& fs, std::string dir, const AcceptorLogOptions& options)
-      : fs_(fs),
-        dir_(std::move(dir)),
-        options_(options),
-        spare_(fs, dir_, options.segment_bytes, options.spare_thread) {}
+      : fs_(fs), dir_(std::move(dir)), options_(options), spare_(fs, dir_, options.spare_thread) {}
 
   Status Start(RecoveredLog log);
 
@@ -60,7 +58,9 @@ class SegmentedLog final : public AcceptorLog {
   SlotRange Encode(std::span<const PersistRequest> batch, RecordHeader* header);
   void Advance(const RecordHeader& header, const SlotRange& slots, const HardState& hs);
   void CheckMonotonic(std::span<const PersistRequest> batch) const;
-  bool NeedsSpare() const;
+  uint64_t SpareNeededAt() const;
+  uint64_t SpareBytes() const;
+  uint64_t SpareShare(uint64_t appended) const;
   Slot FirstReadable() const;
   Status Discard(const Segment& segment);
   Status Collect(const std::vector<SegmentPtr>& segments,
@@ -172,7 +172,7 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
 }
 
 Status SegmentedLog::Roll(uint64_t pages) {
-  if (Status ok = spare_.Take(); !ok)
+  if (Status ok = spare_.Take(SpareBytes()); !ok)
     return ok;
   Result<SegmentPtr> next = WriteSegment(pages);
   spare_.Release();
@@ -228,8 +228,8 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   if (Status ok = file_->Sync(); !ok)
     return Die(ok);
   Advance(header, slots, batch.back().hard_state);
-  if (NeedsSpare())
-    spare_.Step(2 * pages_.size());  // twice what was appended: done before the second half is full
+  if (page_ * kLogPageBytes > SpareNeededAt())
+    spare_.Step(SpareShare(pages_.size()), SpareBytes());
   return Done();
 }
 
@@ -255,8 +255,20 @@ void SegmentedLog::Advance(const RecordHeader& header,
 
 // Not before the segment is half full: until then a segment may be recycled, which costs nothing. A
 // small one is full too soon to wait for that.
-bool SegmentedLog::NeedsSpare() const {
-  return page_ * kLogPageBytes > current_->bytes / 2 || current_->bytes < options_.segment_bytes;
+uint64_t SegmentedLog::SpareNeededAt() const {
+  return current_->bytes < options_.segment_bytes ? 0 : current_->bytes / 2;
+}
+
+// A new directory's first segments grow.
+uint64_t SegmentedLog::SpareBytes() const {
+  return current_ ? std::min(kSegmentGrowth * current_->bytes, options_.segment_bytes)
+                  : options_.segment_bytes;
+}
+
+// Of the spare, for that many appended bytes: so that it is ready halfway to the segment's end.
+uint64_t SegmentedLog::SpareShare(uint64_t appended) const {
+  const uint64_t way = std::max((current_->bytes - SpareNeededAt()) / 2, kLogPageBytes);
+  return (appended * SpareBytes() + way - 1) / way;
 }
 
 // Every vote of the slots from here on is in the segments that are kept, and none of them was given
@@ -266,7 +278,7 @@ Slot SegmentedLog::FirstReadable() const {
 }
 
 Status SegmentedLog::Discard(const Segment& segment) {
-  Result<bool> reused = spare_.Offer(segment.path);
+  Result<bool> reused = spare_.Offer(segment.path, segment.bytes);
   if (!reused)
     return reused.error();
   if (reused.value())
@@ -312,10 +324,8 @@ AcceptorLog::Stats SegmentedLog::stats() const {
     stats = stats_;
     for (const SegmentPtr& segment : segments_) stats.bytes_on_disk += segment->bytes;
   }
-  stats.spare_ready = spare_.ready();
   stats.storage_full = spare_.full();
-  if (stats.spare_ready)
-    stats.bytes_on_disk += options_.segment_bytes;
+  stats.bytes_on_disk += spare_.ready_bytes();
   return stats;
 }
 

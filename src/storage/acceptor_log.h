@@ -86,7 +86,6 @@ class AcceptorLog {
     uint64_t bytes_on_disk = 0;  // all segments
     uint64_t appended_bytes = 0;
     uint64_t syncs = 0;
-    bool spare_ready = false;   // the next segment is written in advance
     bool storage_full = false;  // the last try to do so failed: hand over leadership
   };
   virtual Stats stats() const = 0;

@@ -23,6 +23,7 @@ std::string_view NameOfPath(std::string_view path) {
 }
 
 bool IsWriteAheadLog(std::string_view path) { return path.ends_with(".log"); }
+bool IsTable(std::string_view path) { return path.ends_with(".ldb"); }
 bool IsManifest(std::string_view path) { return NameOfPath(path).starts_with("MANIFEST"); }
 
 class ReadableFile final : public leveldb::SequentialFile, public leveldb::RandomAccessFile {
@@ -76,6 +77,8 @@ class AppendedFile final : public leveldb::WritableFile {
       return s;
     if (Status ok = file_->Write(size_, buffer_); !ok)
       return env_->Latch(ok.error());
+    if (IsTable(path_))  // megabytes of it before the first sync
+      file_->StartWriting(size_, buffer_.size());
     size_ += buffer_.size();
     buffer_.clear();
     synced_ = false;

@@ -12,8 +12,8 @@ constexpr uint64_t kStepBytesMin = uint64_t{64} << 10;
 
 }  // namespace
 
-SpareSegment::SpareSegment(FileSystem& fs, std::string dir, uint64_t segment_bytes, bool own_thread)
-    : fs_(fs), dir_(std::move(dir)), segment_bytes_(segment_bytes) {
+SpareSegment::SpareSegment(FileSystem& fs, std::string dir, bool own_thread)
+    : fs_(fs), dir_(std::move(dir)) {
   if (own_thread)
     thread_ = std::thread([this] { Run(); });
 }
@@ -28,9 +28,9 @@ SpareSegment::~SpareSegment() {
     thread_.join();
 }
 
-bool SpareSegment::ready() const {
+uint64_t SpareSegment::ready_bytes() const {
   const std::lock_guard<std::mutex> hold(mutex_);
-  return state_ == State::kReady;
+  return state_ == State::kReady ? ready_bytes_ : 0;
 }
 
 bool SpareSegment::full() const {
@@ -50,13 +50,10 @@ Status SpareSegment::Adopt() {
   Result<uint64_t> size = file.value()->Size();
   if (!size)
     return size.error();
-  if (size.value() < segment_bytes_)  // the setting was raised
-    return fs_.Remove(path());
   // The name may be in the cache only, if the process that made it died.
   if (Status ok = fs_.SyncDirectory(dir_); !ok)
     return ok;
-  const std::lock_guard<std::mutex> hold(mutex_);
-  state_ = State::kReady;
+  Ready(size.value());
   return Done();
 }
 
@@ -70,10 +67,10 @@ Status SpareSegment::Begin() {
   Result<uint64_t> free = fs_.FreeBytes(dir_);
   if (!free)
     return free.error();
-  if (free.value() < segment_bytes_)
+  if (free.value() < size_)
     return Error{Errc::kStorageFull, Outcome::kNotApplied,
                  std::to_string(free.value()) + " bytes are free in " + dir_ +
-                     ", a segment takes " + std::to_string(segment_bytes_)};
+                     ", a segment takes " + std::to_string(size_)};
   Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
   if (!file)
     return file.error();
@@ -85,7 +82,7 @@ Status SpareSegment::MakePiece(uint64_t bytes) {
   if (!file_)
     if (Status ok = Begin(); !ok)
       return ok;
-  const uint64_t n = std::min(bytes, segment_bytes_ - made_);
+  const uint64_t n = std::min(bytes, size_ - made_);
   // Real zeros, not a hole or an allocation: blocks that were never written would be converted at
   // their first append, which is the metadata change that the spare is there to avoid.
   if (Status ok = file_->Write(made_, std::string(n, '\0')); !ok)
@@ -104,6 +101,15 @@ Status SpareSegment::Finish() {
   return fs_.SyncDirectory(dir_);
 }
 
+void SpareSegment::Ready(uint64_t bytes) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = State::kReady;
+  ready_bytes_ = bytes;
+  wanted_ = allowed_ = 0;
+  full_ = false;
+  changed_.notify_all();
+}
+
 void SpareSegment::Failed(const Status& why) {
   file_.reset();
   made_ = 0;
@@ -112,47 +118,48 @@ void SpareSegment::Failed(const Status& why) {
     (void)fs_.Remove(path() + ".tmp");
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = State::kNone;
+  wanted_ = allowed_ = 0;
   full_ = true;
   why_full_ = why.error().detail;
   changed_.notify_all();
 }
 
-void SpareSegment::Step(uint64_t bytes) {
+void SpareSegment::Step(uint64_t bytes, uint64_t size) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (state_ == State::kReady || state_ == State::kTaken)
       return;
     if (thread_.joinable()) {
-      if (!wanted_) {
-        wanted_ = true;
+      const uint64_t before = allowed_;
+      wanted_ = size;
+      allowed_ += bytes;
+      if (allowed_ / kPieceBytes != before / kPieceBytes || allowed_ >= size)
         changed_.notify_all();
-      }
       return;
     }
     state_ = State::kMaking;
   }
+  size_ = size;
   if (Status ok = MakePiece(std::max(bytes, kStepBytesMin)); !ok)
     return Failed(ok);
-  if (made_ < segment_bytes_)
+  if (made_ < size_)
     return;
   if (Status ok = Finish(); !ok)
     return Failed(ok);
-  const std::lock_guard<std::mutex> hold(mutex_);
-  state_ = State::kReady;
-  full_ = false;
+  Ready(size_);
 }
 
-Status SpareSegment::Take() {
+Status SpareSegment::Take(uint64_t size) {
   std::unique_lock<std::mutex> hold(mutex_);
   full_ = false;  // a try that failed before may succeed now
   if (!thread_.joinable()) {
     while (state_ != State::kReady && !full_) {
       hold.unlock();
-      Step(kPieceBytes);
+      Step(kPieceBytes, size);
       hold.lock();
     }
   } else if (state_ != State::kReady) {
-    wanted_ = true;
+    wanted_ = allowed_ = size;
     changed_.notify_all();
     changed_.wait(hold, [this] { return state_ == State::kReady || full_; });
   }
@@ -170,7 +177,7 @@ void SpareSegment::Release() {
   changed_.notify_all();
 }
 
-Result<bool> SpareSegment::Offer(const std::string& old) {
+Result<bool> SpareSegment::Offer(const std::string& old, uint64_t bytes) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (state_ != State::kNone)
@@ -182,47 +189,46 @@ Result<bool> SpareSegment::Offer(const std::string& old) {
   Status renamed = fs_.Rename(old, path());
   if (renamed)
     renamed = fs_.SyncDirectory(dir_);
+  if (renamed) {
+    Ready(bytes);
+    return true;
+  }
   const std::lock_guard<std::mutex> hold(mutex_);
-  state_ = renamed ? State::kReady : State::kNone;
-  if (renamed)
-    wanted_ = full_ = false;
+  state_ = State::kNone;
   changed_.notify_all();
-  if (!renamed)
-    return renamed.error();
+  return renamed.error();
+}
+
+// Returns when the next piece may be made, or a piece of the next one; false: the thread ends.
+bool SpareSegment::AwaitPermission() {
+  std::unique_lock<std::mutex> hold(mutex_);
+  const uint64_t made = file_ ? made_ : 0;
+  changed_.wait(hold, [&] {
+    return stopping_ || (wanted_ != 0 && (file_ || state_ == State::kNone) &&
+                         allowed_ >= std::min(made + kPieceBytes, wanted_));
+  });
+  if (stopping_)
+    return false;
+  if (!file_) {
+    size_ = wanted_;
+    state_ = State::kMaking;
+  }
   return true;
 }
 
 void SpareSegment::Run() {
-  std::unique_lock<std::mutex> hold(mutex_);
-  while (true) {
-    changed_.wait(hold, [this] { return stopping_ || (wanted_ && state_ == State::kNone); });
-    if (stopping_)
-      return;
-    wanted_ = false;
-    state_ = State::kMaking;
-    bool stop = false;
-    hold.unlock();
-    Status made = Done();
+  while (AwaitPermission()) {
     // Synced piece by piece: one sync of it all would stand in the way of the appends' own.
-    while (made && made_ < segment_bytes_ && !stop) {
-      made = MakePiece(kPieceBytes);
-      if (made)
-        made = file_->Sync();
-      const std::lock_guard<std::mutex> look(mutex_);
-      stop = stopping_;
-    }
-    if (stop)
-      return;
+    Status made = MakePiece(kPieceBytes);
     if (made)
+      made = file_->Sync();
+    const bool whole = made && made_ == size_;
+    if (whole)
       made = Finish();
     if (!made)
       Failed(made);
-    hold.lock();
-    if (made) {
-      state_ = State::kReady;
-      full_ = false;
-      changed_.notify_all();
-    }
+    else if (whole)
+      Ready(size_);
   }
 }
 

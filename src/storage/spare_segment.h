@@ -3,8 +3,9 @@
 // Why           An append into blocks that were written before changes no metadata of the file
 //               system, so its sync waits for the data alone.
 // Contract      At most one spare exists: the file "spare" in the log's directory, durable under
-//               that name and `segment_bytes` long or longer. Half-made ones are called "spare.tmp"
-//               and thrown away at start.
+//               that name. Half-made ones are called "spare.tmp" and thrown away at start. One is
+//               made no faster than its user asks, unless he waits for it: zeros at the speed of
+//               the disk would hold up the appends that they are for.
 // Thread        With a thread of its own, the zeros are written there; without one, in Step() and
 //               Take(). Step, Take: the appending thread. Offer: any one thread.
 // Errors        A spare that cannot be made is not fatal: Take() answers kStorageFull and may be
@@ -25,24 +26,25 @@ namespace synod::storage {
 
 class SpareSegment {
  public:
-  SpareSegment(FileSystem& fs, std::string dir, uint64_t segment_bytes, bool own_thread);
+  SpareSegment(FileSystem& fs, std::string dir, bool own_thread);
   ~SpareSegment();
   SpareSegment(const SpareSegment&) = delete;
   SpareSegment& operator=(const SpareSegment&) = delete;
 
   // Takes over what an earlier process left.
   Status Adopt();
-  // The log has grown by `bytes` and will need a spare: makes a part of it, or wakes the thread.
-  void Step(uint64_t bytes);
-  // Returns when the spare is ready. It then belongs to the caller, who renames it and calls
-  // Release(): no other may get its name before that.
-  Status Take();
+  // A spare of `size` bytes will be needed: so many more bytes of it may be made now.
+  void Step(uint64_t bytes, uint64_t size);
+  // Returns when a spare is ready; if there is none, one of `size` bytes is made at once. It then
+  // belongs to the caller, who renames it and calls Release(): no other may get its name before
+  // that.
+  Status Take(uint64_t size);
   void Release();
-  // Makes a segment that is no longer needed the spare; false if there is one already.
-  Result<bool> Offer(const std::string& path);
+  // Makes a segment of `bytes` that is no longer needed the spare; false if there is one already.
+  Result<bool> Offer(const std::string& path, uint64_t bytes);
 
   std::string path() const { return dir_ + "/spare"; }
-  bool ready() const;
+  uint64_t ready_bytes() const;  // 0: there is none
   bool full() const;
 
  private:
@@ -51,22 +53,26 @@ class SpareSegment {
   Status MakePiece(uint64_t bytes);
   Status Begin();
   Status Finish();
+  void Ready(uint64_t bytes);
   void Failed(const Status& why);
   void Run();
+  bool AwaitPermission();
 
   FileSystem& fs_;
   const std::string dir_;
-  const uint64_t segment_bytes_;
 
   // Only touched by whoever is making it (state kMaking).
   std::unique_ptr<File> file_;
+  uint64_t size_ = 0;
   uint64_t made_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kNone;
-  bool wanted_ = false;  // the thread is asked to make one
-  bool full_ = false;    // the last try failed
+  uint64_t ready_bytes_ = 0;
+  uint64_t wanted_ = 0;   // the thread is asked to make one of that size
+  uint64_t allowed_ = 0;  // as much of it as may be made
+  bool full_ = false;     // the last try failed
   bool stopping_ = false;
   std::string why_full_;
   std::thread thread_;

@@ -1,0 +1,95 @@
+#include "src/storage/spare_segment.h"
+
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <string>
+
+#include "src/storage/acceptor_log.h"
+#include "tests/support/sim_file_system.h"
+#include "tests/unit/storage/log_fixture.h"
+
+namespace synod::storage {
+namespace {
+
+using Op = SimFileSystem::Op;
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+const std::string kLog = "/log";
+
+class SpareSegmentTest : public testing::Test {
+ protected:
+  SpareSegmentTest() { EXPECT_TRUE(fs_.MakeDirectory(kLog)); }
+
+  SimFileSystem fs_;
+};
+
+TEST_F(SpareSegmentTest, IsMadeNoFasterThanItIsAskedFor) {
+  std::latch first_piece(1);
+  bool seen = false;
+  fs_.SetFault([&](Op op, const std::string& path) {
+    if (op == Op::kWrite && path.ends_with("spare.tmp") && !std::exchange(seen, true))
+      first_piece.count_down();
+    return false;
+  });
+  {
+    SpareSegment spare(fs_, kLog, true);
+    spare.Step(2 * kMiB - 1, 4 * kMiB);
+    first_piece.wait();
+    EXPECT_EQ(spare.ready_bytes(), 0u);
+  }
+  EXPECT_EQ(fs_.Content(kLog + "/spare.tmp").size(), kMiB);
+}
+
+TEST_F(SpareSegmentTest, IsMadeAtOnceForWhoWaits) {
+  SpareSegment spare(fs_, kLog, true);
+  spare.Step(kMiB, 4 * kMiB);
+  ASSERT_TRUE(spare.Take(4 * kMiB));
+  EXPECT_EQ(fs_.DurableContent(spare.path()), std::string(4 * kMiB, '\0'));
+}
+
+TEST_F(SpareSegmentTest, WithoutAThreadStepsMakeIt) {
+  SpareSegment spare(fs_, kLog, false);
+  for (int i = 0; i < 7; ++i) spare.Step(kMiB / 8, kMiB);
+  EXPECT_EQ(spare.ready_bytes(), 0u);
+  spare.Step(kMiB / 8, kMiB);
+  EXPECT_EQ(spare.ready_bytes(), kMiB);
+}
+
+TEST_F(SpareSegmentTest, OneOfAnySizeIsTakenOver) {
+  {
+    SpareSegment spare(fs_, kLog, false);
+    spare.Step(kMiB, kMiB);
+  }
+  SpareSegment spare(fs_, kLog, false);
+  ASSERT_TRUE(spare.Adopt());
+  EXPECT_EQ(spare.ready_bytes(), kMiB);
+}
+
+class GrowingLogTest : public testing::Test, public LogFixture {};
+
+// A new node starts with little, and its log never waits for zeros.
+TEST_F(GrowingLogTest, SegmentsGrowAndTheNextIsReadyHalfway) {
+  options.segment_bytes = 32 * kMiB;
+  ASSERT_TRUE(FormatAcceptorLog(fs, kDir, options));
+  ASSERT_TRUE(Open());
+  const auto size = [&](const std::string& name) { return fs.Content(kDir + name).size(); };
+  EXPECT_EQ(size("/0000000000000001.log"), 4 * kMiB);
+  uint64_t slot = 0;
+  const auto append = [&](uint64_t mib) {
+    for (uint64_t i = 0; i < 8 * mib; ++i) {
+      ++slot;
+      ASSERT_TRUE(Append({Vote(slot, 1, std::string(kMiB / 8 - 2048, '.'))}, slot - 1));
+    }
+  };
+  append(2);
+  EXPECT_EQ(size("/spare"), 16 * kMiB);
+  append(2);
+  EXPECT_EQ(size("/0000000000000002.log"), 16 * kMiB);
+  EXPECT_EQ(size("/spare"), 0u);
+  append(9);
+  EXPECT_EQ(size("/spare"), 32 * kMiB);
+}
+
+}  // namespace
+}  // namespace synod::storage
