@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -28,6 +29,7 @@ namespace synod::bench {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
+constexpr int64_t kBeginMicros = 60 * kSecond;
 constexpr int64_t kDrainMicros = 5 * kSecond;
 constexpr int64_t kKeepAliveMicros = kSecond;
 constexpr size_t kEvents = 256;
@@ -37,7 +39,7 @@ struct Options {
   std::string server = "synod";
   Work work;
   std::vector<std::string> endpoints;
-  int64_t seconds = 10;
+  double seconds = 10;
   int64_t warm_up_ms = 1000;
   int64_t rate = 0;
   size_t idle = 0;
@@ -64,9 +66,12 @@ class Load {
   void Print() const;
 
  private:
+  // The idle ones have asked once.
+  bool SettleIdle();
   bool Listen(int fd, Client* client);  // no client: what the watches hear
   bool InWindow(int64_t time) const { return time >= begin_ && time < end_; }
   void StartDue(int64_t now);
+  void Turn();
   void Ask(Client* client, int64_t since);
   void Receive(Client* client);
   void Answered(Client* client, const Protocol::Answer& answer);
@@ -117,6 +122,8 @@ bool Load::Connect() {
                            : options_.server == "etcd" ? MakeEtcdClient(options_.work, i)
                                                        : MakeZooKeeperClient(options_.work, i);
   }
+  if (!SettleIdle())
+    return false;
   if (options_.work.operation != "watch")
     return true;
   fan_out_ = std::make_unique<FanOut>(options_.server, options_.endpoints, options_.watches,
@@ -216,21 +223,44 @@ void Load::KeepAlive(int64_t now) {
   }
 }
 
+void Load::Turn() {
+  std::array<epoll_event, kEvents> ready;
+  const int n = ::epoll_wait(epoll_, ready.data(), kEvents, 1);
+  for (int i = 0; i < n; ++i) {
+    auto* client = static_cast<Client*>(ready[static_cast<size_t>(i)].data.ptr);
+    if (client != nullptr)
+      Receive(client);
+    else
+      fan_out_->Receive();
+  }
+}
+
+bool Load::SettleIdle() {
+  for (Client& client : clients_)
+    if (client.idle)
+      Ask(&client, NowMicros());
+  for (const int64_t deadline = NowMicros() + kBeginMicros; busy_ != 0; Turn())
+    if (NowMicros() > deadline)
+      return false;
+  return lost_ == 0;
+}
+
 void Load::Run() {
   const int64_t start = NowMicros();
   const bool fill = options_.work.operation == "fill";
   begin_ = fill ? start : start + options_.warm_up_ms * 1000;
-  end_ = fill ? INT64_MAX : begin_ + options_.seconds * kSecond;
+  end_ = fill ? INT64_MAX : begin_ + static_cast<int64_t>(options_.seconds * kSecond);
   next_due_ = start;
-  worst_.resize(static_cast<size_t>(fill ? 0 : options_.seconds));
+  worst_.resize(static_cast<size_t>(fill ? 0 : std::ceil(options_.seconds)));
   for (Client& client : clients_) {
-    if (options_.rate == 0 || client.idle) {
+    if (client.idle)
+      continue;
+    if (options_.rate == 0) {
       Ask(&client, start);
     } else {
       free_.push_back(&client);
     }
   }
-  std::array<epoll_event, kEvents> ready;
   for (int64_t now = start; now < end_ || (Due() && now < end_ + kDrainMicros); now = NowMicros()) {
     if (!measuring_ && now >= begin_) {
       measuring_ = true;
@@ -238,6 +268,9 @@ void Load::Run() {
     }
     if (fill && busy_ == 0)
       break;
+    // Where nothing was answered there would be nothing to tell.
+    if (now >= end_ && latency_.count() == 0 && now < begin_ + kBeginMicros)
+      end_ = now + kSecond / 10;
     if (ended_ == 0 && now >= end_) {
       ended_ = now;
       cpu_ += CpuSeconds(options_.pids);
@@ -245,14 +278,7 @@ void Load::Run() {
     if (options_.rate != 0)
       StartDue(now);
     KeepAlive(now);
-    const int n = ::epoll_wait(epoll_, ready.data(), kEvents, 1);
-    for (int i = 0; i < n; ++i) {
-      auto* client = static_cast<Client*>(ready[static_cast<size_t>(i)].data.ptr);
-      if (client != nullptr)
-        Receive(client);
-      else
-        fan_out_->Receive();
-    }
+    Turn();
   }
   if (ended_ == 0) {
     ended_ = NowMicros();
@@ -322,7 +348,9 @@ int Main(int argc, char** argv) {
   app.add_option("--clients", options.work.clients)
       ->check(CLI::Range(1, 20'000))
       ->capture_default_str();
-  app.add_option("--seconds", options.seconds)->check(CLI::Range(1, 3600))->capture_default_str();
+  app.add_option("--seconds", options.seconds)
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
   app.add_option("--warm-up-ms", options.warm_up_ms, "asked before, and not counted")
       ->check(CLI::Range(0, 60'000))
       ->capture_default_str();

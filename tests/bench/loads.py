@@ -49,7 +49,7 @@ def measure(args):
         for name, operation, clients, at_leader in loads:
             if not served(cluster.name, operation):
                 continue
-            result = good_load(args, cluster, operation, clients, leader if at_leader else None)
+            result = good_load(args, cluster, operation, clients, endpoints=leader if at_leader else None)
             if result:
                 results[name][cluster.name] = result
                 say(f"{cluster.name:10} {name:52} {cell(result)}")

@@ -40,20 +40,24 @@ def of_each(args, measure, among=SYSTEMS):
             args.failed.add(system)
 
 
-def load(args, cluster, operation, clients, endpoints=None, more=()):
+def load(args, cluster, operation, clients, endpoints=None, seconds=None, more=()):
     """What `load` says, whether it went well or not."""
     cluster.check()
     command = [os.path.join(args.bin, "load"), operation, endpoints or cluster.endpoints(),
-               "--server", cluster.name, "--clients", str(clients), "--seconds", str(args.seconds),
+               "--server", cluster.name, "--clients", str(clients), "--seconds", str(seconds or args.seconds),
                "--warm-up-ms", str(args.warm_up_ms), "--pids", ",".join(map(str, cluster.pids())),
                *map(str, more)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def good_load(args, cluster, operation, clients, endpoints=None, more=()):
+def went_well(result):
+    return result["requests"] and not any(result.get(bad) for bad in ("errors", "lost", "unanswered", "missing"))
+
+
+def good_load(args, cluster, operation, clients, **more):
     """None if any request failed; of Synod that is remembered."""
-    result = load(args, cluster, operation, clients, endpoints, more)
-    if result["requests"] and not any(result.get(bad) for bad in ("errors", "lost", "unanswered", "missing")):
+    result = load(args, cluster, operation, clients, **more)
+    if went_well(result):
         return result
     print(f"{cluster.name} {operation}, left out: {result}", file=sys.stderr)
     if cluster.name == "synod":

@@ -6,6 +6,7 @@ namespace synod::bench {
 namespace {
 
 constexpr uint64_t kContendedKeys = 8;
+constexpr size_t kFilledAtOnce = 100;
 
 class SynodClient final : public Protocol {
  public:
@@ -22,6 +23,7 @@ class SynodClient final : public Protocol {
                std::string_view target,
                std::string_view body = {},
                std::string_view header = {}) const;
+  void NextFill(std::string* out);
   void NextLock(std::string* out);
   void NextLease(std::string* out, bool renew);
   void NextSwap(std::string* out);
@@ -47,6 +49,19 @@ void SynodClient::Request(std::string* out,
   if (method != "GET")
     out->append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
   out->append("\r\n").append(body);
+}
+
+void SynodClient::NextFill(std::string* out) {
+  std::string puts;
+  for (size_t i = 0; i < kFilledAtOnce; ++i) {
+    const std::optional<uint64_t> key = draws_.NextOfAll();
+    if (!key)
+      break;
+    puts.append(puts.empty() ? "" : ",").append(R"({"put":{"path":")").append(KeyName("/k/", *key));
+    puts.append(R"(","value":")").append(draws_.Value()).append("\"}}");
+  }
+  if (!puts.empty())
+    Request(out, "POST", "/v1/txn", R"({"then":[)" + puts + "]}");
 }
 
 void SynodClient::NextLock(std::string* out) {
@@ -78,8 +93,7 @@ void SynodClient::NextSwap(std::string* out) {
 void SynodClient::Next(std::string* out) {
   const std::string& operation = work_.operation;
   if (operation == "fill") {
-    if (const std::optional<uint64_t> key = draws_.NextOfAll())
-      Request(out, "PUT", Path(*key), draws_.Value());
+    NextFill(out);
   } else if (operation == "get" || (operation == "mix" && draws_.Read())) {
     Request(out, "GET", Path(draws_.Key()));
   } else if (operation == "put" || operation == "mix" || operation == "watch") {

@@ -1,6 +1,6 @@
 """Watches of one key: how long after a write they hear of it, and what that costs."""
 
-from measure import good_load, load, make, of_each, say, table, wanted
+from measure import good_load, load, make, of_each, say, table, wanted, went_well
 
 WATCHES = 1000
 WRITERS = 8
@@ -17,17 +17,15 @@ WAYS = {
 }
 
 
-def fan_out(args, cluster, connections, rate, loading=good_load):
-    return loading(args, cluster, "watch", WRITERS,
-                   more=("--rate", rate, "--watches", WATCHES, "--connections", connections))
+def options(connections, rate):
+    return ("--rate", rate, "--watches", WATCHES, "--connections", connections)
 
 
 def most_held(args, cluster, connections):
     held = WRITES_PER_SECOND
-    for rate in STEPS:
-        result = fan_out(args, cluster, connections, rate, load)
-        if result["errors"] or result["lost"] or result["unanswered"] or result["missing"] or \
-                result["due_p99_ms"] > HELD_MS:
+    for rate in STEPS if args.seconds > 1 else STEPS[:1]:
+        result = load(args, cluster, "watch", WRITERS, seconds=args.seconds / 2, more=options(connections, rate))
+        if not went_well(result) or result["due_p99_ms"] > HELD_MS:
             break
         held = rate
     return held
@@ -42,10 +40,10 @@ def measure(args):
         if cluster.name != "synod":
             load(args, cluster, "put", 64, more=("--keys", 1))
         for kind, connections in WAYS[cluster.name]:
-            result = fan_out(args, cluster, connections, WRITES_PER_SECOND)
+            result = good_load(args, cluster, "watch", WRITERS, more=options(connections, WRITES_PER_SECOND))
             if not result:
                 continue
-            held = most_held(args, cluster, connections) * WATCHES if args.seconds > 1 else "-"
+            held = most_held(args, cluster, connections) * WATCHES
             rows.append([f"{cluster.name}, {connections} {kind}", f"{result['cpu_us_per_event']:.1f}",
                          *(f"{result[part]:.2f}" for part in
                            ("event_p50_ms", "event_p99_ms", "event_p999_ms", "due_p99_ms", "p99_ms")),
