@@ -107,6 +107,22 @@ class Cluster:
         with open(f"/proc/{self.processes[i].pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024
 
+    def cpu_s(self):
+        """What the nodes have run on a processor."""
+        ticks = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                ticks += sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def rest(self):
+        """Waits, a minute at most, until what they have left to do takes little."""
+        for _ in range(2 * WAIT_S):
+            before = self.cpu_s()
+            time.sleep(0.5)
+            if self.cpu_s() - before < 0.05 * self.nodes:
+                break
+
     def port(self, i):
         return self.base + 10 * i
 

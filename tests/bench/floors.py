@@ -5,7 +5,7 @@ import re
 import subprocess
 
 from clusters import Synod
-from measure import good_load, load, make, of_each, say, table, wanted
+from measure import fill, good_load, make, of_each, say, table, wanted
 
 CLIENTS = (64, 256)
 APPENDS = 5000
@@ -49,7 +49,7 @@ def measure(args):
 
     def one(system):
         with make(args, system, 1) as cluster:
-            load(args, cluster, "fill", 64)
+            fill(args, cluster)
             ours = reads(args, cluster)
             write = good_load(args, cluster, "put", 1)
             log = syncs(args, os.path.join(cluster.root, "log"))

@@ -5,7 +5,7 @@ import statistics
 import subprocess
 from contextlib import contextmanager
 
-from measure import good_load, load, make, of_each, say, table, wanted
+from measure import fill, good_load, make, of_each, say, table, wanted
 
 CLIENTS = 64
 RUNS = 3
@@ -59,13 +59,13 @@ class Rows:
 def of_keys(args, rows):
     with make(args, "synod", args.nodes) as cluster:
         for keys in (1000, int(KEYS * args.growth)):
-            load(args, cluster, "fill", CLIENTS, more=("--keys", keys))
+            fill(args, cluster, keys=keys)
             rows.add("linearizable reads", f"{keys} keys", *typical(args, cluster, "get", ("--keys", keys)))
 
 
 def of_idle_and_leases(args, rows):
     with make(args, "synod", args.nodes) as cluster:
-        load(args, cluster, "fill", CLIENTS)
+        fill(args, cluster)
         for idle in (10, *(int(idle * args.growth) for idle in IDLE)):
             for operation, kind in OPERATIONS.items():
                 rows.add(f"{kind} beside idle connections", idle, *typical(args, cluster, operation, ("--idle", idle)))
@@ -82,7 +82,7 @@ def of_idle_and_leases(args, rows):
 def of_nodes(args, rows):
     for nodes in NODES:
         with make(args, "synod", nodes) as cluster:
-            load(args, cluster, "fill", CLIENTS)
+            fill(args, cluster)
             for operation, kind in OPERATIONS.items():
                 rows.add(f"{kind} of a cluster", f"{nodes} nodes", *typical(args, cluster, operation))
 

@@ -1,6 +1,6 @@
 """Loads of requests: rates, latencies, and CPU time for each."""
 
-from measure import SYSTEMS, good_load, load, make, of_each, say, table, wanted
+from measure import SYSTEMS, fill, good_load, load, make, of_each, say, table, wanted
 
 # Name, operation, clients, at the leader only.
 LOADS = [
@@ -42,7 +42,7 @@ def measure(args):
 
     def of_cluster(cluster):
         leader = cluster.address(cluster.leader())
-        load(args, cluster, "fill", 64)
+        fill(args, cluster)
         if cluster.name != "synod":
             for operation in ("put", "get"):  # for those that compile while they run
                 load(args, cluster, operation, 64)

@@ -65,6 +65,12 @@ def good_load(args, cluster, operation, clients, **more):
     return None
 
 
+def fill(args, cluster, clients=64, keys=None):
+    """What checkpoints and compactions then do is not part of what is measured next."""
+    load(args, cluster, "fill", clients, more=("--keys", keys) if keys else ())
+    cluster.rest()
+
+
 def say(text):
     print(text, flush=True)
 

@@ -16,7 +16,7 @@ import threading
 import time
 
 from clusters import WAIT_S, eventually
-from measure import SYSTEMS, load, make, of_each, say, table, wanted
+from measure import SYSTEMS, fill, make, of_each, say, table, wanted
 
 ATTEMPT_EVERY_S = 0.01
 NETWORK = "10.77.0"  # of the namespaces alone
@@ -125,9 +125,9 @@ def cut_off(args, system):
 
 def restarted(args, system):
     with make(args, system, 1) as cluster:
-        load(args, cluster, "fill", 256, more=("--keys", args.restart_keys))
+        fill(args, cluster, 256, args.restart_keys)
         cluster.compact()
-        time.sleep(min(5, args.seconds))  # What it writes behind its answers is part of the load, not of the restart.
+        cluster.rest()
         cluster.kill(0)
         start = time.monotonic()
         cluster.start(0)
