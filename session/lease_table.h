@@ -39,11 +39,7 @@ namespace synod::session {
 inline constexpr uint64_t kLeaseNodesMax = 10'000;
 inline constexpr uint64_t kLeaseBytesMax = uint64_t{16} << 20;
 
-struct PathLess {
-  using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const { return ComparePaths(a, b) < 0; }
-};
-
+using synod::PathLess;
 using PathSet = std::set<std::string, PathLess>;
 
 struct Lease {

@@ -43,6 +43,10 @@ std::string PathOrderKey(std::string_view path);
 std::string PathFromOrderKey(std::string_view key);
 // <0, 0, >0 in path order.
 int ComparePaths(std::string_view a, std::string_view b);
+struct PathLess {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const { return ComparePaths(a, b) < 0; }
+};
 
 }  // namespace synod
 

@@ -284,6 +284,17 @@ bool Edit::Core::Empty() const {
                      [](const Staged& s) { return s.now == s.entry->current; });
 }
 
+std::vector<UsageChange> Edit::Core::UsageChanges() const {
+  if (state_.counts.empty())
+    return {};
+  UsageChangeList changes(&state_.counts);
+  for (const Staged& staged : state_.staged) {
+    if (staged.changed)
+      changes.Add(staged.entry->path(), staged.entry->current, staged.now);
+  }
+  return changes.Take();
+}
+
 void Edit::Core::CommitOne(const Staged& staged,
                            RevisionChanges* changes,
                            std::vector<Version>* versions) {
@@ -309,6 +320,7 @@ void Edit::Core::CommitOne(const Staged& staged,
 RevisionRef Edit::Core::Commit(ClusterTime time) {
   SYNOD_CHECK(!done_);
   done_ = true;
+  for (const UsageChange& change : UsageChanges()) state_.counts.Set(change.root, change.after);
   auto& staged = state_.staged;
   std::sort(staged.begin(), staged.end(), [](const Staged& a, const Staged& b) {
     return ComparePaths(a.entry->path(), b.entry->path()) < 0;
@@ -388,6 +400,7 @@ void Edit::SetCause(Cause cause) { core_->SetCause(cause); }
 void Edit::LiftLimits() { core_->LiftLimits(); }
 uint64_t Edit::exceeded() const { return core_->exceeded(); }
 bool Edit::Empty() const { return core_->Empty(); }
+std::vector<UsageChange> Edit::UsageChanges() const { return core_->UsageChanges(); }
 RevisionRef Edit::Commit(ClusterTime time) { return core_->Commit(time); }
 
 }  // namespace synod::store

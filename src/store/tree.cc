@@ -21,6 +21,30 @@ Error NotFound(std::string_view path) {
   return Error{Errc::kNotFound, Outcome::kNotApplied, std::string(path) + " does not exist"};
 }
 
+Usage Measure(const NodeTable& nodes, std::string_view path) {
+  Usage usage;
+  EntryCursor cursor(nodes, false, path);
+  const auto count = [&](const Entry& entry) {
+    if (!entry.current)
+      return;
+    ++usage.nodes;
+    usage.bytes += entry.path_size + entry.current->value.size();
+  };
+  if (const Entry* root = nodes.Find(path); root != nullptr)
+    count(*root);
+  while (const Entry* entry = cursor.Current()) {
+    if (!IsWithin(entry->path(), path))
+      break;
+    if (IsReserved(entry->path())) {
+      cursor.SkipSubtree(kReservedRoot);
+      continue;
+    }
+    count(*entry);
+    cursor.Next();
+  }
+  return usage;
+}
+
 Error Damaged(std::string detail) {
   return Error{Errc::kInternal, Outcome::kNotApplied, std::move(detail)};
 }
@@ -76,6 +100,21 @@ RevisionRef Tree::HistoryAt(Revision from) const { return core_->history.At(from
 uint64_t Tree::history_bytes() const { return core_->history.bytes(); }
 uint64_t Tree::node_count() const { return core_->nodes.node_count(); }
 uint64_t Tree::logical_bytes() const { return core_->nodes.logical_bytes(); }
+Usage Tree::UsageOf(std::string_view path) const {
+  const Usage* counted = core_->counts.Find(path);
+  return counted != nullptr ? *counted : Measure(core_->nodes, path);
+}
+
+void Tree::StartCounting(std::string_view path, const Usage& now) {
+  SYNOD_CHECK(!core_->editing);
+  core_->counts.Add(path, now);
+}
+
+void Tree::StopCounting(std::string_view path) {
+  SYNOD_CHECK(!core_->editing);
+  core_->counts.Remove(path);
+}
+
 Digest Tree::digest() const { return core_->nodes.digest(); }
 
 void Tree::Compact(Revision upto) {
@@ -149,6 +188,9 @@ Status Tree::FinishLoad() { return FinishLoading(core_.get()); }
 void Tree::CheckInvariants() const {
   core_->nodes.CheckInvariants();
   core_->history.CheckInvariants();
+  core_->counts.ForEach([&](std::string_view path, const Usage& usage) {
+    SYNOD_CHECK(usage == Measure(core_->nodes, path));
+  });
 }
 
 }  // namespace synod::store

@@ -63,6 +63,20 @@ struct ListResult {
   bool more = false;  // the last node's path is the cursor for the next page
 };
 
+// How much a subtree holds outside of /.synod: its root, if that exists, and all below it; bytes
+// are those of paths and values.
+struct Usage {
+  uint64_t nodes = 0;
+  uint64_t bytes = 0;
+  bool operator==(const Usage&) const = default;
+};
+// What an edit makes of a subtree that is counted.
+struct UsageChange {
+  std::string_view root;
+  Usage before;
+  Usage after;
+};
+
 inline constexpr size_t kListPageBytesMax = size_t{4} << 20;
 
 class Tree;
@@ -107,6 +121,10 @@ class Edit {
   uint64_t exceeded() const;
   // Net effect so far: was anything changed?
   bool Empty() const;
+  // Net effect so far on each counted subtree that something was changed in, in path order: the
+  // inner one behind the outer one. Costs nothing while none is counted, else what was changed
+  // times how deep counted subtrees lie in each other.
+  std::vector<UsageChange> UsageChanges() const;
   // Publishes everything under the edit's revision and appends it to the history, also if nothing
   // changed in the tree (the revision is used up then by something else).
   RevisionRef Commit(ClusterTime time);
@@ -158,6 +176,14 @@ class Tree {
 
   uint64_t node_count() const;
   uint64_t logical_bytes() const;  // of nodes outside /.synod, for quotas
+
+  // What the subtree at `path`, which need not exist, holds: looked up if it is counted, else by a
+  // walk over it.
+  Usage UsageOf(std::string_view path) const;
+  // Keeps that count from now on, with every commit. `now` is what it is: a load counts when all is
+  // there. `path` is not within /.synod, and not counted yet.
+  void StartCounting(std::string_view path, const Usage& now);
+  void StopCounting(std::string_view path);
 
   Digest digest() const;
   // Moves what changed since the last call to the end of *out (kNode and kHistory records).

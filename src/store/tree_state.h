@@ -11,6 +11,7 @@
 
 #include "src/store/history.h"
 #include "src/store/node_table.h"
+#include "src/store/subtree_counts.h"
 #include "src/store/tree.h"
 
 namespace synod::store {
@@ -26,6 +27,7 @@ struct Staged {
 struct TreeState {
   NodeTable nodes;
   History history{&nodes};
+  SubtreeCounts counts;
   std::vector<Staged> staged;  // of the open edit; kept between edits for its memory
   bool editing = false;
 
@@ -70,6 +72,7 @@ class Edit::Core {
                               const Precondition& precondition,
                               bool want_prev);
   bool Empty() const;
+  std::vector<UsageChange> UsageChanges() const;
   RevisionRef Commit(ClusterTime time);
   void RollBack();
 

@@ -1,6 +1,7 @@
 // Random edits, rollbacks, compactions, checkpoints and reloads against the model: whatever can be
 // read, now and at every kept revision, must be the same, and nobody may notice a restart.
 #include <map>
+#include <set>
 
 #include "src/base/random.h"
 #include "tests/unit/store/model.h"
@@ -22,7 +23,10 @@ class RandomRun {
 
   void Go() {
     for (int i = 0; i < kRevisions && !testing::Test::HasFailure(); ++i) {
+      if (random_.Chance(10))
+        CountAnother();
       OneEdit();
+      CompareCounts();
       if (random_.Chance(20))
         MoveFloor();
       CompareAt(tree_->last_revision());
@@ -239,6 +243,29 @@ class RandomRun {
     EXPECT_EQ(tree_->HistoryAt(tree_->last_revision() + 1), nullptr);
   }
 
+  // Or one less.
+  void CountAnother() {
+    const std::string path = RandomPath();
+    if (counted_.erase(path) != 0) {
+      tree_->StopCounting(path);
+    } else if (!IsReserved(path)) {
+      tree_->StartCounting(path, tree_->UsageOf(path));
+      counted_.insert(path);
+    }
+  }
+  void CompareCounts() {
+    for (const std::string& root : counted_) {
+      Usage expected;
+      for (const auto& [path, node] : model_.last()) {
+        if (!IsWithin(path, root) || IsReserved(path))
+          continue;
+        ++expected.nodes;
+        expected.bytes += path.size() + node.value.size();
+      }
+      ASSERT_EQ(tree_->UsageOf(root), expected) << root;
+    }
+  }
+
   void MoveFloor() {
     if (random_.Chance(50)) {
       tree_->Compact(Revision(random_.Between(0, tree_->last_revision().value)));
@@ -287,6 +314,7 @@ class RandomRun {
     EXPECT_EQ(loaded.node_count(), tree_->node_count());
     EXPECT_EQ(loaded.logical_bytes(), tree_->logical_bytes());
     EXPECT_EQ(loaded.dirty_bytes(), 0u);
+    for (const std::string& path : counted_) loaded.StartCounting(path, loaded.UsageOf(path));
     loaded.CheckInvariants();
     tree_.emplace(std::move(loaded));
   }
@@ -309,6 +337,7 @@ class RandomRun {
   std::map<uint64_t, Expected> history_;
   std::map<std::string, std::string> disk_;
   ClusterTime now_{1000};
+  std::set<std::string> counted_;
 };
 
 class TreeModelTest : public testing::TestWithParam<int> {};
