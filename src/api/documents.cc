@@ -81,7 +81,25 @@ net::HttpResponse JsonResponse(int status, std::string body) {
   return response;
 }
 
-net::HttpResponse SettingsResponse(const auth::SettingValues& settings) {
+namespace {
+
+void WriteQuota(JsonWriter& writer, const machine::QuotaView& view) {
+  writer.BeginObjectOf(view.path);
+  for (const auth::QuotaLimit& limit : auth::kQuotaLimits) {
+    if (const uint64_t value = view.quota.*limit.member; value != 0)
+      writer.Number(limit.name, value);
+    else
+      writer.Null(limit.name);
+  }
+  writer.Number("nodes_used", view.usage.nodes);
+  writer.Number("bytes_used", view.usage.bytes);
+  writer.EndObject();
+}
+
+}  // namespace
+
+net::HttpResponse SettingsResponse(const auth::SettingValues& settings,
+                                   const std::vector<machine::QuotaView>* quotas) {
   std::string body;
   JsonWriter writer(&body);
   writer.BeginObject();
@@ -91,6 +109,11 @@ net::HttpResponse SettingsResponse(const auth::SettingValues& settings) {
       writer.Bool(field.name, value != 0);
     else
       writer.Number(field.name, value);
+  }
+  if (quotas != nullptr) {
+    writer.BeginObject("quotas");
+    for (const machine::QuotaView& view : *quotas) WriteQuota(writer, view);
+    writer.EndObject();
   }
   writer.EndObject();
   return JsonResponse(200, std::move(body));

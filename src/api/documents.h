@@ -41,8 +41,9 @@ std::string_view Name(machine::LockMode mode);
 std::string EntityTag(Revision mod_revision);
 
 net::HttpResponse JsonResponse(int status, std::string body);
-// Settings by their names.
-net::HttpResponse SettingsResponse(const auth::SettingValues& settings);
+// Settings by their names, and, unless null, quotas by their paths.
+net::HttpResponse SettingsResponse(const auth::SettingValues& settings,
+                                   const std::vector<machine::QuotaView>* quotas);
 // The fields of each, into an object that is open.
 void WriteRoleFields(JsonWriter& writer, const auth::Role& role);
 void WriteUserFields(JsonWriter& writer, const auth::User& user);

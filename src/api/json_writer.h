@@ -49,6 +49,12 @@ class JsonWriter {
   // Without a key: the document itself, or an element of an array.
   void BeginObject() { Open('{'); }
   void BeginObject(std::string_view key) { OpenAt(key, '{'); }
+  // Under a user's key.
+  void BeginObjectOf(std::string_view key) {
+    Separate();
+    AppendText(key);
+    out_->append(":{", 2);
+  }
   void EndObject() { out_->push_back('}'); }
   void BeginArray(std::string_view key) { OpenAt(key, '['); }
   void EndArray() { out_->push_back(']'); }

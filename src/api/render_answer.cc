@@ -185,8 +185,11 @@ class BodyRenderer {
   // Never reached: RenderAnswer() has it go the way of problems.
   net::HttpResponse operator()(const machine::Refusal&) const { return {}; }
 
+  net::HttpResponse operator()(const machine::QuotasAnswer& a) const {
+    return SettingsResponse(a.settings, &a.quotas);
+  }
   net::HttpResponse operator()(const machine::SettingsAnswer& a) const {
-    return SettingsResponse(a.settings);
+    return SettingsResponse(a.settings, nullptr);
   }
 
   net::HttpResponse operator()(const machine::FenceAnswer& a) const {

@@ -164,8 +164,8 @@ class ResultRenderer {
     return JsonResponse(200, std::move(body));
   }
 
-  net::HttpResponse operator()(const auth::Settings& settings) const {
-    return SettingsResponse(auth::AllOf(settings));
+  net::HttpResponse operator()(const machine::SettingsResult& result) const {
+    return SettingsResponse(auth::AllOf(result.settings), &result.quotas);
   }
 
   net::HttpResponse operator()(const machine::FenceResult& result) const {

@@ -28,6 +28,7 @@ enum class RecordTag : char {
   kRole = 'r',         // machine: a role
   kUser = 'u',         // machine: a user
   kToken = 't',        // machine: a token
+  kQuota = 'q',        // machine: the quota of one subtree
 };
 
 struct Record {

@@ -154,6 +154,16 @@ void Write(Writer& w, const MembersAnswer& a) {
 }
 
 void Write(Writer& w, const SettingsAnswer& a) { auth::Write(w, a.settings); }
+void Write(Writer& w, const QuotasAnswer& a) {
+  auth::Write(w, a.settings);
+  w.Varint(a.quotas.size());
+  for (const QuotaView& view : a.quotas) {
+    w.String(view.path);
+    auth::Write(w, view.quota);
+    w.Varint(view.usage.nodes);
+    w.Varint(view.usage.bytes);
+  }
+}
 void Write(Writer& w, const FenceAnswer& a) { w.Number(a.token); }
 void Write(Writer&, const ForgetFenceAnswer&) {}
 void Write(Writer& w, const RoleAnswer& a) {
@@ -325,6 +335,17 @@ void Read(Reader& r, MembersAnswer* a) {
 }
 
 void Read(Reader& r, SettingsAnswer* a) { a->settings = auth::ReadValues(r); }
+void Read(Reader& r, QuotasAnswer* a) {
+  a->settings = auth::ReadValues(r);
+  const uint64_t n = r.Count(7);
+  for (uint64_t i = 0; i < n && r.ok(); ++i) {
+    QuotaView& view = a->quotas.emplace_back();
+    view.path = r.String();
+    auth::Read(r, &view.quota);
+    view.usage.nodes = r.Varint();
+    view.usage.bytes = r.Varint();
+  }
+}
 void Read(Reader& r, FenceAnswer* a) { a->token = r.Number<FenceToken>(); }
 void Read(Reader&, ForgetFenceAnswer*) {}
 void Read(Reader& r, RoleAnswer* a) {

@@ -20,6 +20,7 @@
 #include "src/base/types.h"
 #include "src/machine/command.h"
 #include "src/store/node.h"
+#include "src/store/tree.h"
 
 namespace synod::machine {
 
@@ -124,8 +125,17 @@ struct MembersAnswer {      // ChangeMembers, UpdateMember
   std::vector<NodeId> ids;  // whom it was about; of an addition the new one's
   Membership membership;    // afterwards
 };
+struct QuotaView {
+  std::string path;
+  auth::Quota quota;
+  store::Usage usage;
+};
 struct SettingsAnswer {
   auth::SettingValues settings;  // all there were, afterwards
+};
+struct QuotasAnswer {
+  auth::SettingValues settings;
+  std::vector<QuotaView> quotas;  // of those that were named, as they are now, but for the gone
 };
 struct FenceAnswer {
   FenceToken token;  // the register's, afterwards
@@ -170,7 +180,8 @@ using AnswerBody = std::variant<Refusal,
                                 RoleAnswer,
                                 UserAnswer,
                                 TokenAnswer,
-                                GoneAnswer>;
+                                GoneAnswer,
+                                QuotasAnswer>;
 
 struct Answer {
   // The change's own revision; of a refused or read-only command, the one it was judged at.

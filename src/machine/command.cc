@@ -155,6 +155,10 @@ void Write(Writer& w, const Transfer& op) {
 }
 void Write(Writer& w, const Compact& op) { w.Number(op.revision); }
 void Write(Writer& w, const ChangeSettings& op) { auth::Write(w, op.changes); }
+void Write(Writer& w, const ChangeQuotas& op) {
+  auth::Write(w, op.quotas);
+  auth::Write(w, op.settings);
+}
 void Write(Writer& w, const RaiseFence& op) {
   w.String(op.path);
   w.Number(op.token);
@@ -413,6 +417,10 @@ void Read(Reader& r, ChangeSettings* op) {
   op->changes = auth::ReadValues(r);
   if (op->changes.empty())
     r.Fail();
+}
+void Read(Reader& r, ChangeQuotas* op) {
+  auth::Read(r, &op->quotas);
+  op->settings = auth::ReadValues(r);
 }
 void Read(Reader& r, RaiseFence* op) {
   ReadLockPath(r, &op->path);

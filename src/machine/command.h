@@ -21,6 +21,7 @@
 #include "lock/types.h"
 #include "src/auth/directory.h"
 #include "src/auth/principal.h"
+#include "src/auth/quota.h"
 #include "src/auth/settings.h"
 #include "src/base/codec.h"
 #include "src/base/error.h"
@@ -166,6 +167,10 @@ struct Compact {
 struct ChangeSettings {
   auth::SettingValues changes;  // at least one
 };
+struct ChangeQuotas {
+  std::vector<auth::QuotaChange> quotas;  // at least one; settings change in the same step
+  auth::SettingValues settings = {};
+};
 
 // A register of the highest token seen, for systems outside that cannot keep one.
 struct RaiseFence {
@@ -280,7 +285,15 @@ using Operation = std::variant<Put,
                                DropUser,
                                MakeToken,
                                RevokeToken,
-                               SetUpAuth>;
+                               SetUpAuth,
+                               ChangeQuotas>;
+
+// Whichever of the two it takes.
+inline Operation ChangeOf(auth::SettingValues settings, std::vector<auth::QuotaChange> quotas) {
+  if (quotas.empty())
+    return ChangeSettings{std::move(settings)};
+  return ChangeQuotas{std::move(quotas), std::move(settings)};
+}
 
 struct Fence {
   std::string path;  // of the lock

@@ -79,6 +79,8 @@ class Machine::Core {
   Status FinishLoad();
   void BeginNewCluster();
   void CheckInvariants() const;
+  std::vector<QuotaView> QuotaViews() const;
+  void CountQuotas(Counts* counts) const;
   bool WasRemoved(std::string_view uuid) const { return removed_uuids_.contains(uuid); }
   bool WouldRun(const Command& command, ClusterTime at) const;
   Status Permits(const auth::Principal& who, const auth::Need& need, ClusterTime now) const;
@@ -95,6 +97,11 @@ class Machine::Core {
   lock::FenceTable fences;
   auth::Settings settings;
   auth::Directory directory;
+  struct KeptQuota {
+    auth::Quota quota;
+    Hash128 hash;  // of its record
+  };
+  std::map<std::string, KeptQuota, PathLess> quotas;  // their paths are those that the tree counts
   uint64_t permission_changes = 0;
   std::map<NodeId, MemberView> members;
   Membership membership;
@@ -171,6 +178,9 @@ class Machine::Core {
   AnswerBody Run(Call* call, MakeToken* op);
   AnswerBody Run(Call* call, RevokeToken* op);
   AnswerBody Run(Call* call, SetUpAuth* op);
+  AnswerBody Run(Call* call, ChangeQuotas* op);
+  std::optional<Refusal> CheckSettings(const auth::Settings& changed) const;
+  AnswerBody CommitSettings(Call* call, const auth::Settings& changed, AnswerBody answer);
 
   // Who may (permits.cc). Nobody is limited while authentication is off, nor the node itself.
   bool IsLimited(const auth::Principal& who) const {
@@ -223,6 +233,27 @@ class Machine::Core {
                                       TxnAnswer* answer,
                                       bool* wrote);
   std::optional<Refusal> RunTxnList(Move* move, const TxnList& op, TxnAnswer* answer);
+
+  // Quotas of subtrees (quotas.cc).
+  // What is to become of those that are named, and of which of them something else than they are.
+  std::optional<Refusal> PlanQuotas(const std::vector<auth::QuotaChange>& changes,
+                                    std::vector<QuotaView>* named,
+                                    std::vector<QuotaView>* changed) const;
+  auth::Quota QuotaOf(std::string_view path) const;
+  void SaveQuota(const QuotaView& view);
+  // After all writes of a move, before its commit.
+  std::optional<Refusal> CheckQuotas(const Call& call, const Move& move) const;
+  void NoteCrossings(std::string_view path,
+                     const auth::Quota& quota_before,
+                     const store::Usage& before,
+                     const auth::Quota& quota_after,
+                     const store::Usage& after);
+  void NoteUsage(const Move& move);
+  void HideQuotas(std::string_view user, std::vector<QuotaView>* views) const;
+  Status LoadQuota(std::string_view key, std::string_view value);
+  void CountLoadedQuotas();
+  void ForEachQuotaRecord(
+      const std::function<void(std::string_view key, std::string_view value)>& each) const;
 
   // Ends of things (moves.cc).
   AnswerBody Commit(Call* call, Move* move, AnswerBody body);
@@ -334,6 +365,7 @@ class Machine::Core {
   std::map<NodeId, Hash128> member_hashes_;
   session::RecordTally directory_tally_;
   std::map<Bytes, Hash128, std::less<>> directory_hashes_;
+  session::RecordTally quota_tally_;
   bool settings_dirty_ = true;
   std::set<std::string, std::less<>> removed_uuids_;
   bool membership_dirty_ = false;  // and the removed uuids

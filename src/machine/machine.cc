@@ -22,6 +22,7 @@ bool IsRecorded(const AnswerBody& body) {
     case Errc::kOverloaded:
     case Errc::kRateLimited:
     case Errc::kStorageFull:
+    case Errc::kQuotaExceeded:
     case Errc::kRequestExpired:
     case Errc::kNotReady:
       return false;
@@ -269,13 +270,24 @@ AnswerBody Machine::Core::Run(Call* call, ChangeSettings* op) {
   SettingsAnswer answer{auth::AllOf(*changed)};
   if (*changed == settings)
     return answer;
-  const bool switched = changed->auth_enabled != settings.auth_enabled;
-  if (switched && changed->auth_enabled != 0)
-    if (std::optional<Refusal> refused = CheckAdministrator(directory))
-      return std::move(*refused);
+  if (std::optional<Refusal> refused = CheckSettings(*changed))
+    return std::move(*refused);
+  return CommitSettings(call, *changed, std::move(answer));
+}
+
+std::optional<Refusal> Machine::Core::CheckSettings(const auth::Settings& changed) const {
+  if (changed.auth_enabled == 0 || settings.auth_enabled != 0)
+    return std::nullopt;
+  return CheckAdministrator(directory);
+}
+
+AnswerBody Machine::Core::CommitSettings(Call* call,
+                                         const auth::Settings& changed,
+                                         AnswerBody answer) {
+  const bool switched = changed.auth_enabled != settings.auth_enabled;
   Move move(this);
-  settings = *changed;
-  settings_dirty_ = true;
+  settings_dirty_ |= changed != settings;
+  settings = changed;
   if (switched) {
     ++permission_changes;
     EndForbiddenWaits(&move, true);
@@ -364,6 +376,7 @@ uint32_t Machine::version() const { return core_->version; }
 uint32_t Machine::supports() const { return core_->supports; }
 const store::Tree& Machine::tree() const { return core_->tree; }
 const auth::Settings& Machine::settings() const { return core_->settings; }
+std::vector<QuotaView> Machine::quotas() const { return core_->QuotaViews(); }
 const auth::Directory& Machine::directory() const { return core_->directory; }
 uint64_t Machine::permission_changes() const { return core_->permission_changes; }
 Result<QueryResult> Machine::ReadFor(const auth::Principal& reader,
@@ -429,6 +442,7 @@ Machine::Counts Machine::counts() const {
   counts.users = core_->directory.users().size();
   counts.roles = core_->directory.roles().size();
   counts.tokens = core_->directory.tokens().size();
+  core_->CountQuotas(&counts);
   counts.holders = core_->locks.holder_count();
   counts.waiters = core_->locks.waiter_count();
   counts.idempotency_records = core_->idempotency.size();

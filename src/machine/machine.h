@@ -25,6 +25,8 @@
 //               besides: missing parents, and what hangs on a lease that it ends. What is below a
 //               permitted path is permitted (src/auth/directory.h), so no list, watch or recursive
 //               delete crosses a border unseen.
+// Quotas        Of subtrees: judged by what a change of a client comes to in the end. What ends by
+//               itself, locks and deletes only make less. They are counted here, not recorded.
 // Digests       A CheckDigests entry judges what the voters computed at an earlier slot. Who was
 //               not with the majority is known as diverged on every node, until a later check
 //               finds it with the majority. While none agrees, commands of clients are refused.
@@ -72,10 +74,20 @@ struct Completion {
   Answer answer;
 };
 
+// A subtree passed a soft limit of its quota, or keeps to it again.
+struct QuotaCrossing {
+  std::string path;
+  std::string_view kind;  // "nodes" or "bytes"
+  bool over = false;
+  uint64_t soft = 0;  // 0: the limit was removed
+  uint64_t used = 0;
+};
+
 struct Applied {
   std::vector<Completion> completions;        // for the observer only
   std::vector<store::RevisionRef> revisions;  // those that changed nodes, ascending
   std::vector<uint64_t> waiting;              // observer's acquires that now wait (seq)
+  std::vector<QuotaCrossing> crossings;       // in the order that they happened
   uint32_t commands = 0;                      // run or refused
   bool effective = true;                      // false: an entry of a deposed leader
   bool checked_digests = false;               // a CheckDigests ran
@@ -151,6 +163,7 @@ class Machine {
   uint32_t supports() const;  // the newest that this build knows
   const store::Tree& tree() const;
   const auth::Settings& settings() const;
+  std::vector<QuotaView> quotas() const;  // in path order
   std::vector<MemberView> members() const;
   const Membership& membership() const;  // version 0: the log has none yet
   // A member with this identity was removed: it never comes back.
@@ -172,6 +185,9 @@ class Machine {
     uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;
     uint64_t fences = 0;
     uint64_t users = 0, roles = 0, tokens = 0;
+    uint64_t quotas = 0;
+    uint64_t quotas_warning = 0;  // above a soft limit
+    uint64_t quotas_full = 0;     // at a hard limit, or above
     uint64_t logical_bytes = 0, history_bytes = 0, idempotency_bytes = 0;
     Revision floor;
   };

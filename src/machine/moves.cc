@@ -56,6 +56,7 @@ AnswerBody Machine::Core::Commit(Call* call, Move* move, AnswerBody body) {
 
 void Machine::Core::Finish(Move* move) {
   Settle(move);
+  NoteUsage(*move);
   store::RevisionRef changes = move->edit.Commit(time);
   revision = move->revision;
   for (const store::Change& change : changes->changes) {

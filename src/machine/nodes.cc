@@ -127,6 +127,8 @@ AnswerBody Machine::Core::Run(Call* call, Put* op) {
     return FromTree(put.error(), move.edit, move.edit.Find(op->path), op->path);
   if (std::optional<Refusal> refused = CheckGrowth(&move, op->path, *put))
     return std::move(*refused);
+  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
+    return std::move(*refused);
   if (!call->wanted()) {
     Finish(&move);
     return NodeAnswer{};
@@ -154,6 +156,8 @@ AnswerBody Machine::Core::Run(Call* call, CreateSequential* op) {
     return FromTree(path.error(), move.edit, nullptr, op->prefix);
   const store::PutResult put{move.edit.Find(*path), nullptr};
   if (std::optional<Refusal> refused = CheckGrowth(&move, *path, put))
+    return std::move(*refused);
+  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
     return std::move(*refused);
   PutAnswer answer;
   answer.node = {std::move(*path), put.node};
@@ -258,6 +262,8 @@ AnswerBody Machine::Core::Run(Call* call, Txn* op) {
   }
   if (!wrote)
     return answer;
+  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
+    return std::move(*refused);
   return Commit(call, &move, std::move(answer));
 }
 

@@ -36,6 +36,7 @@ template <typename T>
 concept Administrative = kIsOneOf<T,
                                   Compact,
                                   ChangeSettings,
+                                  ChangeQuotas,
                                   ChangeMembers,
                                   UpdateMember,
                                   SetRole,
@@ -263,6 +264,8 @@ Result<QueryResult> Machine::Core::ReadFor(const auth::Principal& reader,
       return Error{Errc::kPermissionDenied, Outcome::kNotApplied, "another user's lease"};
   }
   Result<QueryResult> result = Read(query, now);
+  if (SettingsResult* shown = result ? std::get_if<SettingsResult>(&*result) : nullptr)
+    HideQuotas(*user, &shown->quotas);
   if (LeaseResult* lease = result ? std::get_if<LeaseResult>(&*result) : nullptr) {
     // His own, or one of nobody; what others tied to it he is not shown.
     std::erase_if(lease->paths, [&](const std::string& path) {

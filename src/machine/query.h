@@ -105,6 +105,10 @@ struct ListLocksResult {
   std::vector<LockResult> locks;
   bool more = false;
 };
+struct SettingsResult {
+  auth::Settings settings;
+  std::vector<QuotaView> quotas;  // that the reader may know of, in path order
+};
 struct FenceResult {
   FenceToken token;
 };
@@ -128,7 +132,7 @@ using QueryResult = std::variant<NodeResult,
                                  ListLeasesResult,
                                  LockResult,
                                  ListLocksResult,
-                                 auth::Settings,
+                                 SettingsResult,
                                  FenceResult,
                                  RolesResult,
                                  UsersResult,

@@ -32,7 +32,7 @@ Result<QueryResult> Machine::Core::ReadOne(const ListNodes& query, ClusterTime) 
 }
 
 Result<QueryResult> Machine::Core::ReadOne(const GetSettings&, ClusterTime) const {
-  return QueryResult(settings);
+  return QueryResult(SettingsResult{settings, QuotaViews()});
 }
 
 Result<QueryResult> Machine::Core::ReadOne(const GetFence& query, ClusterTime) const {

@@ -113,6 +113,7 @@ Digest Machine::Core::digest() const {
   AddTo(&sum, fences.digest());
   AddTo(&sum, member_tally_.digest());
   AddTo(&sum, directory_tally_.digest());
+  AddTo(&sum, quota_tally_.digest());
   sum.Add(HashOfRecord(MetaKey(kClockName), ClockRecord()));
   sum.Add(HashOfRecord(MetaKey(kSettingsName), SettingsValue(settings)));
   if (membership.version > 0)
@@ -151,14 +152,15 @@ Records Machine::Core::TakeDirty() {
   fences.tally().TakeDirty(&records);
   member_tally_.TakeDirty(&records);
   directory_tally_.TakeDirty(&records);
+  quota_tally_.TakeDirty(&records);
   return records;
 }
 
 uint64_t Machine::Core::dirty_bytes() const {
   return tree.dirty_bytes() + leases.tally().dirty_bytes() + idempotency.tally().dirty_bytes() +
          locks.tally().dirty_bytes() + fences.tally().dirty_bytes() + member_tally_.dirty_bytes() +
-         directory_tally_.dirty_bytes() + (membership_dirty_ ? 64 : 0) +
-         (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
+         directory_tally_.dirty_bytes() + quota_tally_.dirty_bytes() +
+         (membership_dirty_ ? 64 : 0) + (version_dirty_ || digest_check_dirty_ ? 64 : 0) +
          (settings_dirty_ && revision > Revision() ? 64 : 0);
 }
 
@@ -183,6 +185,7 @@ void Machine::Core::ForEachRecord(
   fences.ForEachRecord(each);
   for (const auto& [id, member] : members) each(MemberKey(id), MemberValue(member));
   ForEachDirectoryRecord(each);
+  ForEachQuotaRecord(each);
 }
 
 void Machine::Core::SaveMember(MemberView member) {
@@ -231,6 +234,8 @@ Status Machine::Core::LoadRecord(std::string_view key, std::string_view value) {
     case RecordTag::kUser:
     case RecordTag::kToken:
       return LoadDirectoryRecord(key, value);
+    case RecordTag::kQuota:
+      return LoadQuota(key, value);
   }
   return Damaged("record: unknown tag");
 }
@@ -315,6 +320,7 @@ Status Machine::Core::FinishLoad() {
                    "one; nothing was changed");
   if (Status loaded = tree.FinishLoad(); loaded.has_error())
     return loaded;
+  CountLoadedQuotas();
   if (Status loaded = locks.FinishLoad(); loaded.has_error())
     return loaded;
   if (Status tied = TieNodes(); tied.has_error())
@@ -349,6 +355,10 @@ void Machine::Core::CheckInvariants() const {
   locks.CheckInvariants();
   fences.CheckInvariants();
   directory.CheckInvariants();
+  for (const auto& [path, kept] : quotas) {
+    SYNOD_CHECK(!kept.quota.none());
+    SYNOD_CHECK(auth::Validate(path, kept.quota).has_value());
+  }
   SYNOD_CHECK_EQ(directory_hashes_.size(),
                  directory.roles().size() + directory.users().size() + directory.tokens().size());
   SYNOD_CHECK_LE(tree.last_revision(), revision);

@@ -28,6 +28,7 @@ Route RouteOf(const machine::Operation& operation) {
     Route operator()(const machine::UpdateMember&) { return Route::kOther; }
     Route operator()(const machine::CheckDigests&) { return Route::kOther; }
     Route operator()(const machine::ChangeSettings&) { return Route::kOther; }
+    Route operator()(const machine::ChangeQuotas&) { return Route::kOther; }
     Route operator()(const machine::RaiseFence&) { return Route::kFence; }
     Route operator()(const machine::ForgetFence&) { return Route::kFence; }
     Route operator()(const machine::SetRole&) { return Route::kAuth; }

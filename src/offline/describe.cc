@@ -42,6 +42,23 @@ std::string LeaseOrTtl(const Acquire& op) {
 
 std::string Member(NodeId id) { return "member " + Number(id.value); }
 
+std::string SettingsText(const auth::SettingValues& values) {
+  std::string text;
+  for (const auto& [number, value] : values)
+    text += " " + std::string(auth::SettingFields()[number].name) + "=" + Number(value);
+  return text;
+}
+
+std::string QuotaText(const auth::QuotaChange& change) {
+  std::string text = " " + change.path;
+  if (change.removes())
+    return text + " removed";
+  for (size_t i = 0; i < change.limits.size(); ++i)
+    if (change.limits[i].has_value())
+      text += " " + std::string(auth::kQuotaLimits[i].name) + "=" + Number(*change.limits[i]);
+  return text;
+}
+
 std::string List(const std::vector<NodeId>& ids) {
   std::string text;
   for (const NodeId id : ids) text += (text.empty() ? "" : ",") + Number(id.value);
@@ -97,10 +114,12 @@ struct Visitor {
     return "compact " + Number(op.revision.value);
   }
   std::string operator()(const machine::ChangeSettings& op) const {
-    std::string text = "settings";
-    for (const auto& [number, value] : op.changes)
-      text += " " + std::string(auth::SettingFields()[number].name) + "=" + Number(value);
-    return text;
+    return "settings" + SettingsText(op.changes);
+  }
+  std::string operator()(const machine::ChangeQuotas& op) const {
+    std::string text = "quotas";
+    for (const auth::QuotaChange& change : op.quotas) text += QuotaText(change);
+    return text + SettingsText(op.settings);
   }
   std::string operator()(const machine::RaiseFence& op) const {
     return "fence " + op.path + " token=" + Number(op.token.value);

@@ -75,6 +75,17 @@ TEST(SettingsCallsTest, WhatIsWrongIsNamed) {
       {R"({"auth.enabled":1})", "auth.enabled must be true or false"},
       {R"({"history.keep_ms":null})", "history.keep_ms must be an integer from 1000 to 2592000000"},
       {R"([1])", "the body must be a JSON object"},
+      {R"({"quotas":[]})", "quotas must be an object of paths"},
+      {R"({"quotas":{}})", "the body must have at least one setting"},
+      {R"({"quotas":{"a":null}})", "quotas.a: "},
+      {R"({"quotas":{"/.synod/locks":null}})",
+       "quotas./.synod/locks: what is in /.synod counts for no quota"},
+      {R"({"quotas":{"/a":1}})", "quotas./a must be an object, or null"},
+      {R"({"quotas":{"/a":{}}})", "quotas./a must have at least one limit"},
+      {R"({"quotas":{"/a":{"node_hard":1}}})", "quotas./a.node_hard is not a field here"},
+      {R"({"quotas":{"/a":{"nodes_used":1}}})", "quotas./a.nodes_used is not a field here"},
+      {R"({"quotas":{"/a":{"nodes_hard":-1}}})",
+       "quotas./a.nodes_hard must be an integer from 0 to 9007199254740991, or null"},
   };
   for (const auto& c : cases) {
     const net::HttpResponse response = Refused(Parse("PATCH", "/v1/settings", {}, c.body));
@@ -86,17 +97,35 @@ TEST(SettingsCallsTest, WhatIsWrongIsNamed) {
             "400 invalid_request");
 }
 
+TEST(SettingsCallsTest, QuotasAreNamedByTheirPathsInPathOrder) {
+  const ChangeCall call = Expect<ChangeCall>(Parse(
+      "PATCH", "/v1/settings", {},
+      R"({"quotas":{"/a-b":{"nodes_soft":1,"nodes_hard":0,"bytes_hard":null},"/a/b":null}})"));
+  const auto& operation = std::get<machine::ChangeQuotas>(call.command.operation);
+  EXPECT_TRUE(operation.settings.empty());
+  EXPECT_EQ(operation.quotas,
+            (std::vector<auth::QuotaChange>{{"/a/b", {}}, {"/a-b", {1, 0, std::nullopt, 0}}}));
+}
+
+TEST(SettingsCallsTest, WhatIsAnsweredWithoutQuotasMayBeSentBack) {
+  const net::HttpResponse answered = RenderQuery({}, TestContext(), machine::SettingsResult{});
+  const ChangeCall call = Expect<ChangeCall>(Parse("PATCH", "/v1/settings", {}, answered.body));
+  EXPECT_EQ(std::get<machine::ChangeSettings>(call.command.operation).changes, auth::AllOf({}));
+}
+
 TEST(SettingsCallsTest, AreAnsweredWhole) {
   const std::string expected =
       R"({"value.bytes_max":1048576,"lease.ttl_ms_min":500,"lease.ttl_ms_max":86400000,)"
       R"("history.keep_ms":600000,"history.keep_bytes":536870912,)"
       R"("idempotency.retention_ms":600000,"idempotency.bytes_max":134217728,)"
       R"("quota.bytes":2147483648,"change.nodes_max":10000,"change.bytes_max":16777216,)"
-      R"("auth.enabled":false})";
-  EXPECT_EQ(RenderQuery({}, TestContext(), auth::Settings()).body, expected);
+      R"("auth.enabled":false,"quotas":{"/a\"b":{"nodes_soft":null,"nodes_hard":100,)"
+      R"("bytes_soft":null,"bytes_hard":null,"nodes_used":2,"bytes_used":30}}})";
+  const machine::QuotaView quota{"/a\"b", {0, 100, 0, 0}, {2, 30}};
+  EXPECT_EQ(RenderQuery({}, TestContext(), machine::SettingsResult{{}, {quota}}).body, expected);
   machine::Answer answer;
   answer.revision = Revision(17);
-  answer.body = machine::SettingsAnswer{auth::AllOf({})};
+  answer.body = machine::QuotasAnswer{auth::AllOf({}), {quota}};
   const net::HttpResponse response = RenderAnswer({}, TestContext(), answer);
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, expected);

@@ -1,10 +1,14 @@
 #include "tests/unit/machine/random_values.h"
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "session/lease_table.h"
+#include "src/base/path.h"
 
 namespace synod::machine {
 namespace {
@@ -190,6 +194,34 @@ auth::SettingValues RandomSettings(Random& r) {
   return changes;
 }
 
+auth::Quota RandomQuota(Random& r) {
+  auth::Quota quota;
+  for (const auth::QuotaLimit& limit : auth::kQuotaLimits)
+    quota.*limit.member = r.Chance(50) ? r.Below(auth::kQuotaLimitMax) : 0;
+  return quota;
+}
+
+std::vector<QuotaView> RandomQuotas(Random& r) {
+  std::vector<QuotaView> views;
+  for (uint64_t i = r.Below(3); i > 0; --i)
+    views.push_back({RandomPath(r), RandomQuota(r), {r.Below(kBig), r.Below(kBig)}});
+  return views;
+}
+
+std::vector<auth::QuotaChange> RandomQuotaChanges(Random& r) {
+  std::map<std::string, auth::QuotaChange, PathLess> changes;
+  for (uint64_t i = r.Between(1, 3); i > 0; --i) {
+    const std::string path = RandomPath(r);
+    auth::QuotaChange& change = changes[path];
+    change.path = path;
+    for (std::optional<uint64_t>& limit : change.limits)
+      limit = r.Chance(50) ? std::optional(r.Below(auth::kQuotaLimitMax)) : std::nullopt;
+  }
+  std::vector<auth::QuotaChange> ordered;
+  for (auto& [path, change] : changes) ordered.push_back(std::move(change));
+  return ordered;
+}
+
 std::string RandomName(Random& r) { return "name " + std::to_string(r.Below(1000)); }
 Bytes RandomTokenHash(Random& r) {
   Bytes hash(auth::kTokenHashBytes, '\0');
@@ -221,8 +253,10 @@ AnswerBody RandomDirectoryBody(Random& r, size_t index) {
     case 18:
       return TokenAnswer{{auth::TokenId(r.Below(kBig)), RandomName(r), RandomBytes(r),
                           ClusterTime(RandomMs(r, kBig))}};
-    default:
+    case 19:
       return GoneAnswer{};
+    default:
+      return QuotasAnswer{RandomSettings(r), RandomQuotas(r)};
   }
 }
 
@@ -240,8 +274,10 @@ Operation RandomDirectoryOperation(Random& r, size_t index) {
       return MakeToken{RandomName(r), RandomName(r), RandomTokenHash(r), RandomMs(r, kBig)};
     case 28:
       return RevokeToken{auth::TokenId(r.Below(kBig))};
-    default:
+    case 29:
       return SetUpAuth{RandomTokenHash(r)};
+    default:
+      return ChangeQuotas{RandomQuotaChanges(r), RandomSettings(r)};
   }
 }
 

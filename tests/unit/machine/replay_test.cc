@@ -240,8 +240,20 @@ class LogWriter {
     }
   }
 
+  Operation MakeQuota() {
+    auth::QuotaChange change{random_.Chance(20) ? "/" : Path(), {}};
+    if (random_.Chance(80)) {
+      change.limits[0] = random_.Below(4);
+      change.limits[1] = random_.Between(3, 6);
+      change.limits[3] = random_.Between(0, 200);
+    }
+    return ChangeQuotas{{std::move(change)}};
+  }
+
   // Of what an entry consults by itself; most TTLs would end all that goes on with leases.
   Operation MakeSettings() {
+    if (random_.Chance(60))
+      return MakeQuota();
     const auto number = static_cast<uint32_t>(random_.Between(3, 6));
     const auth::SettingField& field = auth::SettingFields()[number];
     return ChangeSettings{{{number, random_.Between(field.lowest, 4 * field.lowest)}}};
@@ -380,6 +392,12 @@ Bytes Fingerprint(const Applied& applied) {
     w.Varint(completion.seq);
     w.Bool(completion.answer.replayed);
     w.String(Encode(completion.answer));
+  }
+  for (const QuotaCrossing& crossing : applied.crossings) {
+    w.String(crossing.path);
+    w.String(crossing.kind);
+    w.Bool(crossing.over);
+    w.Varint(crossing.used);
   }
   for (const uint64_t seq : applied.waiting) w.Varint(seq);
   for (const store::RevisionRef& revision : applied.revisions) {

@@ -40,7 +40,7 @@ TEST_F(SettingsCommandsTest, AChangeTakesARevisionAndAnswersAllSettings) {
   expected.quota_bytes = 1 << 20;
   EXPECT_EQ(std::get<SettingsAnswer>(answer->body).settings, auth::AllOf(expected));
   EXPECT_EQ(answer->revision, Revision(1));
-  EXPECT_EQ(ReadAs<auth::Settings>(GetSettings{}), expected);
+  EXPECT_EQ(ReadAs<SettingsResult>(GetSettings{}).settings, expected);
   EXPECT_TRUE(last_applied.revisions.empty()) << "no node changed";
 }
 
