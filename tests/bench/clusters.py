@@ -46,6 +46,7 @@ class Cluster:
     name = ""
     base = 0  # first port
     environment = {}
+    warm_up_s = 0  # of writes, before anything is measured
 
     # `hosts`: of the nodes, where they are not on 127.0.0.1; `prefixes`: words before a node's command.
     def __init__(self, nodes, scratch, hosts=None, prefixes=None):
@@ -189,6 +190,7 @@ class Synod(Cluster):
 class Etcd(Cluster):
     name = "etcd"
     base = 24401
+    warm_up_s = 5
     installed = shutil.which("etcd") is not None
 
     def command(self, i, directory):
@@ -225,6 +227,7 @@ class Etcd(Cluster):
 class ZooKeeper(Cluster):
     name = "zookeeper"
     base = 24501
+    warm_up_s = 60  # Its writes get cheaper for so long: it compiles while it runs.
     jar = "/usr/share/java/zookeeper.jar"
     installed = os.path.exists(jar) and shutil.which("java") is not None
     heap = "1000m"

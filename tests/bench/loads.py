@@ -43,9 +43,9 @@ def measure(args):
     def of_cluster(cluster):
         leader = cluster.address(cluster.leader())
         fill(args, cluster)
-        if cluster.name != "synod":
-            for operation in ("put", "get"):  # for those that compile while they run
-                load(args, cluster, operation, 64)
+        if cluster.warm_up_s:
+            load(args, cluster, "put", 256, seconds=cluster.warm_up_s)
+            load(args, cluster, "get", 256, seconds=cluster.warm_up_s / 3)
         for name, operation, clients, at_leader in loads:
             if not served(cluster.name, operation):
                 continue

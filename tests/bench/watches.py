@@ -38,8 +38,9 @@ def measure(args):
     def of_cluster(cluster):
         fill(args, cluster, 1, 1)
         for kind, connections in WAYS[cluster.name]:
-            if cluster.name != "synod":  # They compile while they run, or find their memory.
-                load(args, cluster, "watch", WRITERS, more=options(connections, WRITES_PER_SECOND))
+            if cluster.warm_up_s:
+                load(args, cluster, "watch", WRITERS, seconds=cluster.warm_up_s / 3,
+                     more=options(connections, WRITES_PER_SECOND))
             result = good_load(args, cluster, "watch", WRITERS, more=options(connections, WRITES_PER_SECOND))
             if not result:
                 continue
