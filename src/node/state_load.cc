@@ -1,5 +1,7 @@
 #include "src/node/state_load.h"
 
+#include <malloc.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -157,6 +159,7 @@ Result<machine::Machine> LoadState(storage::StateStore& state,
     return storage::StateDamage(dir, whole.error().detail);
   if (machine.digest() != state.digest() || machine.applied() != state.slot())
     return storage::StateDamage(dir, "its digest is not the one it was written with");
+  ::malloc_trim(0);  // what was read is freed by now, and not needed again
   return machine;
 }
 
