@@ -19,6 +19,12 @@ import urllib.parse
 import uuid
 
 _NOT_AFTER_MS = 15_000
+# Said and recorded by the state machine alone, once it has looked for the record of the key: what was
+# lost before is decided with it. Other refusals are given by any node, by its own limits, or a proxy.
+_DECIDED = ("precondition_failed", "fenced", "lock_unavailable", "lease_not_found", "lock_not_held",
+            "not_empty", "managed_node", "leased_parent", "wrong_kind", "held_otherwise",
+            "limit_mismatch")
+_AGAIN = (408, 429, 500, 502, 503, 504)
 _STEP_S = 3  # less than the 5 s after which a place without its client is withdrawn
 
 
@@ -39,8 +45,11 @@ class Error(Exception):
 
 
 class Answer:
+    """`outcome` of a refusal is that of the whole call, all its attempts."""
+
     def __init__(self, status, headers, body, sent):
         self.status, self.headers, self.body, self.sent = status, headers, body, sent
+        self.outcome = "not_applied"
 
     @property
     def json(self):
@@ -166,20 +175,23 @@ class Client:
                 last = error
                 maybe = maybe or (change and error.outcome == "unknown")
             if answer is not None:
-                if answer.headers.get("Synod-Replayed") == "true":
+                replayed = answer.headers.get("Synod-Replayed") == "true"
+                if replayed:
                     answer.sent = first_sent
-                if answer.status < 400:
+                if answer.status < 300:
                     return answer
                 problem = self._problem(answer)
                 code = problem.get("code", "internal")
                 if code == "request_expired" and keyed and not maybe:
                     key = None  # nothing was ever applied under it
-                elif answer.status not in (408, 429, 500, 503, 504) or code == "storage_full":
-                    if maybe and (answer.status in (401, 403) or code == "request_expired"):
-                        raise Error(code, "unknown", problem.get("detail", ""))
-                    return answer
                 else:
-                    maybe = maybe or (change and problem.get("outcome") == "unknown")
+                    # Without a code it is no node that answers.
+                    nobody = "code" not in problem and answer.status >= 500
+                    maybe = maybe or (change and (nobody or problem.get("outcome") == "unknown"))
+                    if answer.status not in _AGAIN or code == "storage_full":
+                        if maybe and not replayed and code not in _DECIDED:
+                            answer.outcome = "unknown"
+                        return answer
                 last = Error(code, "", problem.get("detail", ""))
             with self._lock:
                 if endpoint == self._first:
@@ -207,7 +219,7 @@ class Client:
         answer = self.send(method, target, body, **options)
         if answer.status >= 300:
             problem = self._problem(answer)
-            raise Error(problem.get("code", "internal"), "not_applied", problem.get("detail", ""))
+            raise Error(problem.get("code", "internal"), answer.outcome, problem.get("detail", ""))
         return answer
 
     # Nodes.
@@ -283,7 +295,7 @@ class Client:
             try:
                 connection.request("GET", target, headers=headers)
                 response = connection.getresponse()
-                if response.status != 200 and response.status not in (408, 429, 500, 503, 504):
+                if response.status != 200 and response.status not in _AGAIN:
                     problem = json.loads(response.read())
                     raise Error(problem.get("code", "internal"), "not_applied", problem.get("detail"))
                 while response.status == 200:
@@ -529,7 +541,7 @@ class Barrier:
     def remove(self):
         answer = self._client.send("DELETE", "/v1/kv" + _path(self._path))
         if answer.status not in (200, 404):
-            raise Error("internal", "not_applied", "not removed")
+            raise Error("internal", answer.outcome, "not removed")
 
     def wait(self, timeout):
         value, _, revision = self._client.get(self._path)

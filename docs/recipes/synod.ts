@@ -10,6 +10,11 @@
 
 const NOT_AFTER_MS = 15_000;
 const TIME_AGE_MS = 60_000;
+// Said and recorded by the state machine alone, once it has looked for the record of the key: what was lost
+// before is decided with it. Other refusals are given by any node, by its own limits, or by a proxy.
+const DECIDED = ["precondition_failed", "fenced", "lock_unavailable", "lease_not_found", "lock_not_held", "not_empty",
+                 "managed_node", "leased_parent", "wrong_kind", "held_otherwise", "limit_mismatch"];
+const AGAIN = [408, 429, 500, 502, 503, 504];
 const STEP_MS = 3_000; // less than the 5 s after which a place without its client is withdrawn
 const SILENCE_MS = 30_000; // a live stream says something every 10 s
 
@@ -79,6 +84,7 @@ export interface Answer {
   json: Json;
   revision: number;
   sent: Moment;
+  outcome: Outcome; // of a refusal: that of the whole call, all its attempts
 }
 
 export interface SendOptions {
@@ -123,8 +129,10 @@ export class Client {
     const timer = setTimeout(() => limit.end(), Math.max(1, ms));
     let response: Response, text: string;
     try {
+      // No node redirects. What another host says of it is not the answer to a change.
       response = await limit.of(fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                                      { method, headers: { ...headers, ...this.who }, body, signal: limit.signal }));
+                                      { method, headers: { ...headers, ...this.who }, body, redirect: "manual",
+                                        signal: limit.signal }));
       text = await limit.of(response.text());
     } catch (error) {
       // Refused: nothing was sent. Of all else nobody knows.
@@ -143,8 +151,8 @@ export class Client {
     } catch {
       // No body, or not from a node.
     }
-    const answer = { status: response.status, json, sent,
-                     revision: Number(response.headers.get("synod-revision") ?? 0) };
+    const answer: Answer = { status: response.status, json, sent, outcome: "not_applied",
+                             revision: Number(response.headers.get("synod-revision") ?? 0) };
     return { answer, response };
   }
 
@@ -175,24 +183,27 @@ export class Client {
         if (keyed) Object.assign(headers, { "Idempotency-Key": key, "Synod-Not-After": `${notAfter}` });
         firstSent ??= new Moment();
         const { answer, response } = await this.attempt(endpoint, method, target, headers, body, ms);
+        const replayed = response.headers.get("synod-replayed") === "true";
         // Nobody knows which attempt ran.
-        if (response.headers.get("synod-replayed") === "true") answer.sent = firstSent;
-        if (answer.status < 400) return answer;
+        if (replayed) answer.sent = firstSent;
+        if (response.ok) return answer;
         const code: string = answer.json.code ?? "internal";
         last = new SynodError(code, "not_applied", answer.json.detail ?? "");
         if (code === "request_expired" && keyed && !maybe) {
           key = ""; // nothing was ever applied under it
-        } else if (![408, 429, 500, 503, 504].includes(answer.status) || code === "storage_full") {
-          if (maybe && ([401, 403].includes(answer.status) || code === "request_expired"))
-            throw Object.assign(new SynodError(code, "unknown", last.detail), { final: true });
-          return answer;
         } else {
-          maybe ||= change && answer.json.outcome === "unknown";
+          // Without a code it is no node that answers.
+          const nobody = !answer.json.code && answer.status >= 500;
+          maybe ||= change && (nobody || answer.json.outcome === "unknown");
+          if (!AGAIN.includes(answer.status) || code === "storage_full") {
+            if (maybe && !replayed && !DECIDED.includes(code)) answer.outcome = "unknown";
+            return answer;
+          }
           if (answer.status === 429)
             overloaded = 1000 * Number(response.headers.get("retry-after") ?? 0);
         }
       } catch (error) {
-        if (!(error instanceof SynodError) || (error as Json).final) throw error;
+        if (!(error instanceof SynodError)) throw error;
         last = error;
         maybe ||= change && error.outcome === "unknown";
       }
@@ -212,7 +223,7 @@ export class Client {
     const answer = await this.send(method, target, json ? JSON.stringify(body) : (body as string | undefined),
                                    { ...o, headers });
     if (answer.status >= 300)
-      throw new SynodError(answer.json.code ?? "internal", "not_applied", answer.json.detail ?? "");
+      throw new SynodError(answer.json.code ?? "internal", answer.outcome, answer.json.detail ?? "");
     return answer;
   }
 
@@ -304,7 +315,7 @@ export class Client {
                                               { headers: { ...headers, ...this.who }, signal: limit.signal }));
         if (response.status !== 200) {
           const problem = (await limit.of(response.json())) as Json;
-          if (![408, 429, 500, 503, 504].includes(response.status))
+          if (!AGAIN.includes(response.status))
             throw new SynodError(problem.code ?? "internal", "not_applied", problem.detail);
         } else {
           reader = response.body!.getReader();
@@ -570,7 +581,7 @@ export class Barrier {
   }
   async remove(): Promise<void> {
     const answer = await this.client.send("DELETE", "/v1/kv" + encodePath(this.path));
-    if (answer.status !== 200 && answer.status !== 404) throw new SynodError("internal", "not_applied", "not removed");
+    if (answer.status !== 200 && answer.status !== 404) throw new SynodError("internal", answer.outcome, "not removed");
   }
   async wait(timeoutMs: number): Promise<void> {
     const deadline = new Moment().plus(timeoutMs);

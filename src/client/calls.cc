@@ -28,6 +28,21 @@ uint64_t ToNumber(std::string_view text) {
 // Changes of the membership are not commands of the state machine: it does not judge their time.
 bool TakesNotAfter(const std::string& target) { return !target.starts_with("/v1/cluster/"); }
 
+// Did the state machine judge this and record it, having found no record of the key? Then no
+// attempt from before was applied, or ever will be; or this is its answer. By the code, as a proxy
+// has the same statuses, and only by those that no node gives by itself: limits are each node's
+// own, and nodes of two versions differ in what they can read. quota_exceeded is not recorded, and
+// the record of idempotency_key_reused may be an earlier attempt's.
+bool IsDecided(const AttemptEnd& end) {
+  static constexpr std::string_view kMachineCodes[] = {
+      "precondition_failed", "fenced",         "lock_unavailable", "lease_not_found",
+      "lock_not_held",       "not_empty",      "managed_node",     "leased_parent",
+      "wrong_kind",          "held_otherwise", "limit_mismatch"};
+  return end.replayed || (end.status >= 200 && end.status < 300) ||
+         std::find(std::begin(kMachineCodes), std::end(kMachineCodes), end.code) !=
+             std::end(kMachineCodes);
+}
+
 Milliseconds RetryAfter(const HttpReply& reply) {
   return std::chrono::seconds(std::min<uint64_t>(ToNumber(reply.Header("retry-after")), 60));
 }
@@ -42,16 +57,13 @@ Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_appli
     case 408:
     case 429:
     case 500:
+    case 502:
     case 504:
       v.repeat = true;
       return v;
     case 503:
       // Nobody makes room while a client waits.
       v.repeat = end.code != "storage_full";
-      return v;
-    case 401:
-    case 403:
-      // Said before the key was looked up: an earlier attempt may have run.
       return v;
     default:
       break;
@@ -60,10 +72,9 @@ Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_appli
     // Its outcome is unknown only because of attempts before this one.
     v.maybe_applied = change && maybe_applied_before;
     v.anew = v.repeat = change && !own_key && !maybe_applied_before;
-    return v;
+  } else if (IsDecided(end)) {
+    v.maybe_applied = false;
   }
-  v.decided = true;
-  v.maybe_applied = false;
   return v;
 }
 
@@ -177,7 +188,8 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
   if (result) {
     Learn(*result);
     answer.reply = *std::move(result);
-    answer.sent_at = answer.reply.Header("synod-replayed") == "true" ? p.first_sent_at : p.sent_at;
+    end.replayed = answer.reply.Header("synod-replayed") == "true";
+    answer.sent_at = end.replayed ? p.first_sent_at : p.sent_at;
     end.status = answer.reply.status;
     if (!answer.ok() && end.status >= 400) {
       const boost::json::object problem = JsonObject(answer.reply.body);

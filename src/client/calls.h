@@ -25,13 +25,13 @@ struct Verdict {
   bool repeat = false;
   bool anew = false;           // under another key and Not-After
   bool maybe_applied = false;  // this or an earlier attempt may have been, or may yet be
-  bool decided = false;        // the state machine said so: nothing is unknown any more
 };
 
 struct AttemptEnd {
   int status = 0;  // 0: no answer
   std::string code;
   Outcome outcome = Outcome::kNotApplied;  // as the answer says; of no answer: was anything sent
+  bool replayed = false;                   // the answer is the record's
 };
 
 Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before);

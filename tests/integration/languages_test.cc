@@ -5,8 +5,8 @@ namespace synod::integration {
 namespace {
 
 constexpr const char* kAll =
-    "lock\nrw_lock\nsemaphore\nmulti_lock\nelection\nbarrier\ndouble_barrier\ncounter\nwork_queue\n"
-    "group_and_cache\nlate_grant\nloss\n";
+    "outcomes\nlock\nrw_lock\nsemaphore\nmulti_lock\nelection\nbarrier\ndouble_barrier\ncounter\n"
+    "work_queue\ngroup_and_cache\nlate_grant\nloss\n";
 
 class LanguagesTest : public ClusterTest<3> {
  protected:

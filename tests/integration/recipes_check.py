@@ -1,5 +1,6 @@
 """Every recipe of docs/recipes/synod.py against a cluster; prints the name of each that holds."""
 
+import json
 import os
 import queue
 import signal
@@ -9,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../docs/recipes"))
-from synod import (Barrier, Cache, Client, Counter, DoubleBarrier, Election, Error, Group,  # noqa: E402
+from synod import (Answer, Barrier, Cache, Client, Counter, DoubleBarrier, Election, Error, Group,  # noqa: E402
                    Lock, MultiLock, Queue, RwLock, Semaphore, now, safe_until)
 
 ENDPOINTS = os.environ["SYNOD_ENDPOINTS"].split(",")
@@ -36,6 +37,25 @@ class Late(Client):
         return super().send(method, *arguments, **options)
 
 
+class Scripted(Client):
+    """Its nodes answer as the script says: an outcome is no answer, else (status, code, replayed)."""
+
+    def __init__(self, *script):
+        super().__init__(["http://nobody:1"], 1.0)
+        self._script = list(script)
+
+    def _exchange(self, endpoint, method, target, *_):
+        if target == "/v1/settings":
+            self._learn(Answer(200, {"Synod-Time": "1000"}, b"{}", now()))
+            return None
+        step = self._script.pop(0)
+        if isinstance(step, str):
+            raise Error("internal", step)
+        status, code, *replayed = step
+        body = json.dumps({"code": code, "outcome": "not_applied"}).encode() if code else b"<html>"
+        return Answer(status, {"Synod-Replayed": "true"} if replayed else {}, body, now())
+
+
 def refused(code, act, *arguments, **options):
     try:
         act(*arguments, **options)
@@ -49,6 +69,31 @@ def in_thread(act, *arguments):
     results = queue.Queue()
     threading.Thread(target=lambda: results.put(act(*arguments)), daemon=True).start()
     return results
+
+
+def outcomes():
+    # What an attempt that got no answer has left unknown, only the record of its key decides.
+    lost = "unknown"
+    for outcome, *script in [
+            ("not_applied", (413, "too_large")),
+            ("unknown", lost, (413, "too_large")),
+            ("unknown", lost, (404, "not_found")),
+            ("unknown", lost, (404, None)),
+            ("unknown", lost, (302, None)),
+            ("unknown", lost, (403, "permission_denied")),
+            ("unknown", lost, (503, "storage_full")),
+            ("unknown", (502, None), (404, None)),
+            ("unknown", (501, None)),
+            ("not_applied", (501, "not_implemented")),
+            ("not_applied", lost, (412, "precondition_failed")),
+            ("not_applied", lost, (404, "not_found", True))]:
+        try:
+            Scripted(*script).put("/a", b"x")
+        except Error as error:
+            assert error.outcome == outcome, (script, error)
+            continue
+        raise AssertionError(f"not refused: {script}")
+    Scripted(lost, (201, "none")).put("/a", b"x")
 
 
 def lock():
@@ -207,8 +252,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["hold"]:
         hold_for_ever()
     assert safe_until(100, 10_000, 10) == 100 + 9.9 - 0.5 and now() > 0
-    for check in (lock, rw_lock, semaphore, multi_lock, election, barrier, double_barrier, counter,
-                  work_queue, group_and_cache, late_grant, loss):
+    for check in (outcomes, lock, rw_lock, semaphore, multi_lock, election, barrier,
+                  double_barrier, counter, work_queue, group_and_cache, late_grant, loss):
         if len(sys.argv) > 1 and check.__name__ not in sys.argv[1:]:
             continue
         check()

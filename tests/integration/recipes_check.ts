@@ -43,7 +43,58 @@ async function refused(code: string, act: Promise<unknown>) {
   throw new Error(`not refused with ${code}`);
 }
 
+// No answer, or one of this status and with this code.
+type Step = "lost" | [status: number, code?: string, replayed?: "replayed"];
+
+// What becomes of a change whose attempts end as the script says.
+async function outcomeOf(script: Step[]): Promise<string> {
+  const real = globalThis.fetch;
+  globalThis.fetch = async (target, o) => {
+    if (String(target).endsWith("/v1/settings"))
+      return new Response("{}", { headers: { "Synod-Time": "1000" } });
+    const step = script.shift()!;
+    if (step === "lost") throw new Error("it broke");
+    const [status, code, replayed] = step;
+    // As fetch does: what followed a redirect would be taken for the answer.
+    if (status === 302 && o?.redirect !== "manual") return new Response("{}", { status: 200 });
+    const body = code ? JSON.stringify({ code, outcome: "not_applied" }) : "<html>";
+    return new Response(body, { status, headers: replayed ? { "Synod-Replayed": "true" } : {} });
+  };
+  try {
+    await new Client(["http://nobody:1"], 1_000).put("/a", "x");
+    return "applied";
+  } catch (error) {
+    return (error as SynodError).outcome;
+  } finally {
+    globalThis.fetch = real;
+  }
+}
+
 const checks: Record<string, () => Promise<void>> = {
+  async outcomes() {
+    // What an attempt that got no answer has left unknown, only the record of its key decides.
+    const rows: [string, Step[]][] = [
+      ["not_applied", [[413, "too_large"]]],
+      ["unknown", ["lost", [413, "too_large"]]],
+      ["unknown", ["lost", [404, "not_found"]]],
+      ["unknown", ["lost", [404]]],
+      ["not_applied", [[302]]],
+      ["unknown", ["lost", [302]]],
+      ["unknown", ["lost", [403, "permission_denied"]]],
+      ["unknown", ["lost", [503, "storage_full"]]],
+      ["unknown", [[502], [404]]],
+      ["unknown", [[501]]],
+      ["not_applied", [[501, "not_implemented"]]],
+      ["not_applied", ["lost", [412, "precondition_failed"]]],
+      ["not_applied", ["lost", [404, "not_found", "replayed"]]],
+      ["applied", ["lost", [201]]],
+    ];
+    for (const [outcome, script] of rows) {
+      const what = JSON.stringify(script);
+      const got = await outcomeOf(script);
+      expect(got === outcome, `${what}: ${got}`);
+    }
+  },
   async lock() {
     const hold = await new Lock(client, "/ts/lock", { value: "me" }).acquire(LONG_MS);
     expect(hold.held, "held");

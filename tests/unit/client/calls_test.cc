@@ -20,6 +20,7 @@ struct JudgeCase {
   bool repeat;
   bool anew;
   bool maybe_applied;
+  bool replayed = false;
 };
 
 constexpr Outcome kNot = Outcome::kNotApplied;
@@ -47,10 +48,33 @@ const JudgeCase kJudgeCases[] = {
     {"PreconditionAfterUnknown", 412, "precondition_failed", kNot, true, true, false, false, false},
     {"Fenced", 412, "fenced", kNot, true, false, false, false, false},
     {"LockUnavailable", 423, "lock_unavailable", kNot, true, false, false, false, false},
+    {"LeaseGoneAfterUnknown", 404, "lease_not_found", kNot, true, true, false, false, false},
+    {"NotHeldAfterUnknown", 404, "lock_not_held", kNot, true, true, false, false, false},
+    {"NotEmptyAfterUnknown", 409, "not_empty", kNot, true, true, false, false, false},
+    {"NotFoundReplayed", 404, "not_found", kNot, true, true, false, false, false, true},
     {"NotModified", 304, "", kNot, false, false, false, false, false},
     // Said without looking at the record.
     {"DeniedAfterUnknown", 403, "permission_denied", kNot, true, true, false, false, true},
     {"Unauthenticated", 401, "unauthenticated", kNot, true, false, false, false, false},
+    {"MalformedAfterUnknown", 400, "invalid_request", kNot, true, true, false, false, true},
+    {"NotFound", 404, "not_found", kNot, true, false, false, false, false},
+    {"NotFoundAfterUnknown", 404, "not_found", kNot, true, true, false, false, true},
+    {"NoSuchMethodAfterUnknown", 405, "method_not_allowed", kNot, true, true, false, false, true},
+    {"RefusedMemberAfterUnknown", 409, "membership_refused", kNot, true, true, false, false, true},
+    {"TooLarge", 413, "too_large", kNot, true, false, false, false, false},
+    {"TooLargeAfterUnknown", 413, "too_large", kNot, true, true, false, false, true},
+    {"HeadersAfterUnknown", 431, "request_header_fields_too_large", kNot, true, true, false, false,
+     true},
+    {"NotImplementedAfterUnknown", 501, "not_implemented", kNot, true, true, false, false, true},
+    {"QuotaAfterUnknown", 409, "quota_exceeded", kNot, true, true, false, false, true},
+    {"StorageFullAfterUnknown", 503, "storage_full", kNot, true, true, false, false, true},
+    // The record of this key is there, so an earlier attempt may have made it.
+    {"KeyReusedAfterUnknown", 422, "idempotency_key_reused", kNot, true, true, false, false, true},
+    // Said by something on the way, which has no code.
+    {"RedirectAfterUnknown", 302, "", kNot, true, true, false, false, true},
+    {"NotFoundByAProxyAfterUnknown", 404, "", kNot, true, true, false, false, true},
+    {"PreconditionOfAProxyAfterUnknown", 412, "", kNot, true, true, false, false, true},
+    {"BadGateway", 502, "", kMaybe, true, false, true, false, true},
     // Too late: certainly not applied only if nothing else was ever sent under the key.
     {"ExpiredAtOnce", 409, "request_expired", kMaybe, true, false, true, true, false},
     {"ExpiredAfterUnknown", 409, "request_expired", kMaybe, true, true, false, false, true},
@@ -60,7 +84,8 @@ class JudgeTest : public testing::TestWithParam<JudgeCase> {};
 
 TEST_P(JudgeTest, RepeatsWhatIsSafeAndTellsWhatIsKnown) {
   const JudgeCase& c = GetParam();
-  const Verdict v = Judge({c.status, c.code, c.outcome}, c.change, false, c.before);
+  const AttemptEnd end{c.status, c.code, c.outcome, c.replayed};
+  const Verdict v = Judge(end, c.change, false, c.before);
   EXPECT_EQ(v.repeat, c.repeat);
   EXPECT_EQ(v.anew, c.anew);
   EXPECT_EQ(v.maybe_applied, c.maybe_applied);
@@ -220,6 +245,34 @@ TEST_F(CallsTest, AnExpiredRepeatOfALostAttemptIsUnknown) {
   ASSERT_TRUE(answer_ && *answer_);
   EXPECT_EQ((*answer_)->outcome, Outcome::kUnknown);
   EXPECT_EQ((*answer_)->ToError().code, Errc::kRequestExpired);
+}
+
+// Limits are each node's own, and an ingress knows none of our paths.
+TEST_F(CallsTest, ARefusalByWhoLooksForNoRecordLeavesALostAttemptUnknown) {
+  const std::pair<int, const char*> refusals[] = {
+      {413, R"({"code":"too_large","outcome":"not_applied"})"}, {404, "<html>"}, {302, ""}};
+  for (const auto& [status, body] : refusals) {
+    Start(Put());
+    if (world_.exchange().request.target == "/v1/settings")
+      GiveTime();
+    world_.Fail(Outcome::kUnknown);
+    world_.Advance(Milliseconds(1000));
+    world_.Reply(status, body);
+    ASSERT_TRUE(answer_ && *answer_);
+    EXPECT_EQ((*answer_)->ToError().outcome, Outcome::kUnknown) << status;
+    answer_.reset();
+  }
+}
+
+TEST_F(CallsTest, AReplayedRefusalIsThatOfTheLostAttempt) {
+  Start(Put());
+  GiveTime();
+  world_.Fail(Outcome::kUnknown);
+  world_.Advance(Milliseconds(1000));
+  world_.Reply(404, R"({"code":"not_found","outcome":"not_applied"})",
+               {{"synod-replayed", "true"}});
+  ASSERT_TRUE(answer_ && *answer_);
+  EXPECT_EQ((*answer_)->outcome, Outcome::kNotApplied);
 }
 
 TEST_F(CallsTest, AtTheDeadlineALostChangeIsUnknownAndAReadIsNot) {
