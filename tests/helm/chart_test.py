@@ -173,6 +173,13 @@ class ManifestsTest(unittest.TestCase):
             self.assertTrue(find(documents, "Service", f"{name}-reads")["spec"]["publishNotReadyAddresses"])
             self.assertNotIn("publishNotReadyAddresses", find(documents, "Service", name)["spec"])
 
+    def test_the_command_line_in_a_pod_asks_that_pod(self):
+        for name, documents in self.each():
+            with self.subTest(name):
+                container, = self.nodes(documents)["template"]["spec"]["containers"]
+                own, = (e["value"] for e in container["env"] if e["name"] == "SYNOD_ENDPOINTS")
+                self.assertIn(f"--advertise-client={own}", container["args"])
+
     def test_one_disruption_at_a_time(self):
         budgets = 0
         for _, documents in self.each():
