@@ -78,6 +78,8 @@ class Cache::State : public std::enable_shared_from_this<State> {
     }
     if (!first)
       Tell(events);
+    if (closed_)
+      return;
     Follow(list->revision + 1);
   }
 
@@ -85,9 +87,17 @@ class Cache::State : public std::enable_shared_from_this<State> {
     WatchOptions watch;
     watch.scope = Scope::kSubtree;
     watch.from_revision = from;
+    // Held for the call: what it tells may be the end of the cache.
     watch_ = std::make_unique<Watch>(
-        client_, path_, watch, [this](const Change& change) { OnChange(change); },
-        [this](const Error& error) { OnEnd(error); });
+        client_, path_, watch,
+        [weak = weak_from_this()](const Change& change) {
+          if (const auto self = weak.lock())
+            self->OnChange(change);
+        },
+        [weak = weak_from_this()](const Error& error) {
+          if (const auto self = weak.lock())
+            self->OnEnd(error);
+        });
   }
 
   void OnChange(const Change& change) {

@@ -72,6 +72,31 @@ TEST_F(CacheTest, WhatDoesNotExistIsEmptyAsOfTheAnswer) {
   EXPECT_EQ(HeaderOf(world_->exchange().request, "Last-Event-ID"), "7");
 }
 
+TEST_F(CacheTest, MayBeDroppedByWhatItTells) {
+  int told = 0;
+  // Goes with the function, which must not go while it runs.
+  auto kept = std::make_shared<int>();
+  const std::weak_ptr<int> life = kept;
+  Cache::Options options;
+  options.on_event = [this, &told, &life, kept = std::move(kept)](const Event&) {
+    int& count = told;
+    const std::weak_ptr<int>& function = life;
+    cache_.reset();
+    ++count;
+    EXPECT_FALSE(function.expired());
+  };
+  cache_ = std::make_unique<Cache>(*client_, "/c", options);
+  options = {};
+  world_->Advance();
+  List("", 10);  // of the one before, which is gone
+  List("", 10);
+  world_->Data(R"({"type":"change","revision":11,"events":[{"type":"put","path":"/c/b","node":)" +
+               Node("b", "2", 11) + R"(},{"type":"delete","path":"/c/a"}]})" + "\n");
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(life.expired());
+  EXPECT_EQ(world_->open(), 0U);
+}
+
 TEST_F(CacheTest, WithdrawnPermissionIsTold) {
   List("", 10);
   world_->Data(R"({"type":"denied"})"
