@@ -1,6 +1,7 @@
 // AsioRuntime: the real Runtime: one thread, an io_context, and connections that are used again.
 //
 // Contract      Starts its thread when made; Stop ends it: what has not been called then never is.
+//               The destructor waits for a name that is being looked up, which nothing interrupts.
 //               An idle connection is kept for a minute. Timers run on Clock, which Asio does not
 //               know: a wait is at most half a second long, then the clock is asked again.
 // Thread        As Runtime; Stop from any but the loop's.

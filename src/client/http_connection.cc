@@ -1,5 +1,8 @@
 #include "src/client/http_connection.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -34,6 +37,12 @@ std::string ToText(const HttpRequest& request, const Endpoint& endpoint) {
   return text + "\r\n" + request.body;
 }
 
+// Why the other side's certificate is not believed; empty if it is, or none was seen.
+std::string Doubt(SSL* ssl) {
+  const long verdict = SSL_get_verify_result(ssl);
+  return verdict == X509_V_OK ? "" : X509_verify_cert_error_string(verdict);
+}
+
 }  // namespace
 
 HttpConnection::HttpConnection(asio::io_context& io,
@@ -64,7 +73,7 @@ void HttpConnection::OnStream(F use) {
 void HttpConnection::Run(Exchange exchange) {
   exchange_ = std::move(exchange);
   ++run_;
-  reusable_ = sent_ = late_ = false;
+  reusable_ = sent_ = late_ = resolving_ = false;
   out_ = ToText(exchange_.request, endpoint_);
   Arm(exchange_.deadline);
   if (socket_.is_open())
@@ -91,23 +100,33 @@ void HttpConnection::Arm(Clock::time_point deadline) {
     Code ignored;
     socket_.close(ignored);
     resolver_.cancel();
+    // The system's resolver cannot be interrupted: what it says some time later is dropped.
+    if (resolving_)
+      Fail("cannot connect");
   }));
 }
 
 void HttpConnection::Resolve() {
   in_.clear();
+  Code is_name;
+  const auto address = asio::ip::make_address(endpoint_.host, is_name);
+  // Names are looked up one after the other: an address must not wait for them.
+  if (!is_name)
+    return Connect(Addresses::create({address, endpoint_.port}, endpoint_.host, ""));
+  resolving_ = true;
   resolver_.async_resolve(endpoint_.host, std::to_string(endpoint_.port),
-                          Guarded([this](const Code& code, const auto& addresses) {
-                            if (code || late_)
-                              return Fail("cannot connect", code);
+                          Guarded([this](const Code& code, const Addresses& addresses) {
+                            resolving_ = false;
+                            if (code)
+                              return Fail("cannot connect", code.message());
                             Connect(addresses);
                           }));
 }
 
-void HttpConnection::Connect(const net::Tcp::resolver::results_type& addresses) {
+void HttpConnection::Connect(const Addresses& addresses) {
   asio::async_connect(socket_, addresses, Guarded([this](const Code& code, const auto&) {
                         if (code || late_)
-                          return Fail("cannot connect", code);
+                          return Fail("cannot connect", code.message());
                         Code ignored;
                         socket_.set_option(net::Tcp::no_delay(true), ignored);
                         if (endpoint_.tls)
@@ -119,11 +138,14 @@ void HttpConnection::Connect(const net::Tcp::resolver::results_type& addresses) 
 
 void HttpConnection::Secure() {
   if (tls_ == nullptr)
-    return Fail("no TLS", asio::error::make_error_code(asio::error::invalid_argument));
+    return Fail("no TLS", "the files of certificates cannot be used");
   secure_.emplace(socket_, tls_->Connect(socket_.native_handle(), endpoint_.host).release());
   secure_->async_handshake(asio::ssl::stream_base::client, Guarded([this](const Code& code) {
+                             const std::string doubt = Doubt(secure_->native_handle());
+                             if (!doubt.empty())
+                               return Fail("the certificate is not trusted", doubt);
                              if (code || late_)
-                               return Fail("no TLS", code);
+                               return Fail("no TLS", code.message());
                              Send();
                            }));
 }
@@ -134,7 +156,7 @@ void HttpConnection::Send() {
     // A refusal may be here although not all could be sent; without one the read says the same as
     // the write.
     if (code && !socket_.is_open())
-      return Fail("cannot send", code);
+      return Fail("cannot send", code.message());
     ReadHead();
   });
   OnStream([&](auto& stream) { asio::async_write(stream, asio::buffer(out_), sent); });
@@ -148,7 +170,7 @@ void HttpConnection::ReadHead() {
     parser_->body_limit(kBodyBytesMax);
   auto read = Guarded([this](const Code& code, size_t) {
     if (code)
-      return Fail("no answer", code);
+      return Fail("no answer", code.message());
     OnHead();
   });
   OnStream([&](auto& stream) { http::async_read_header(stream, in_, *parser_, read); });
@@ -179,7 +201,7 @@ void HttpConnection::ReadBody() {
 void HttpConnection::OnBody(const Code& code) {
   const size_t read = piece_.size() - parser_->get().body().size;
   if (code && code != http::error::need_buffer)
-    return Fail("the answer broke off", code);
+    return Fail("the answer broke off", code.message());
   if (!exchange_.on_data) {
     reply_.body.append(piece_, 0, read);
   } else if (read > 0) {
@@ -195,11 +217,10 @@ void HttpConnection::OnBody(const Code& code) {
   ReadBody();
 }
 
-void HttpConnection::Fail(const char* what, const Code& code) {
-  End(Error{
-      late_ ? Errc::kDeadlineExceeded : Errc::kInternal,
-      sent_ ? Outcome::kUnknown : Outcome::kNotApplied,
-      endpoint_.ToString() + ": " + what + ": " + (late_ ? "it took too long" : code.message())});
+void HttpConnection::Fail(const char* what, const std::string& why) {
+  End(Error{late_ ? Errc::kDeadlineExceeded : Errc::kInternal,
+            sent_ ? Outcome::kUnknown : Outcome::kNotApplied,
+            endpoint_.ToString() + ": " + what + ": " + (late_ ? "it took too long" : why)});
 }
 
 void HttpConnection::End(Result<HttpReply> result) {

@@ -34,17 +34,19 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
  private:
   using Code = boost::system::error_code;
+  using Addresses = net::Tcp::resolver::results_type;
 
   void Arm(Clock::time_point deadline);
   void Resolve();
-  void Connect(const net::Tcp::resolver::results_type& addresses);
+  void Connect(const Addresses& addresses);
   void Secure();
   void Send();
   void ReadHead();
   void OnHead();
   void ReadBody();
   void OnBody(const Code& code);
-  void Fail(const char* what, const Code& code);
+  // `why` is not told of what came too late.
+  void Fail(const char* what, const std::string& why = "");
   void End(Result<HttpReply> result);
   // Handlers run only for the exchange that they were started for.
   template <typename F>
@@ -68,6 +70,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpReply reply_;
   bool sent_ = false;
   bool late_ = false;
+  bool resolving_ = false;
   bool reusable_ = false;
   Clock::time_point idle_since_;
 };

@@ -2,61 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <mutex>
 #include <set>
-#include <thread>
 
 #include "src/client/fence_register.h"
-#include "src/net/http_server.h"
+#include "tests/unit/client/fake_node.h"
 
 namespace synod::client {
 namespace {
 
 using std::chrono::milliseconds;
-
-// A server in a thread of its own that answers by a function and remembers what it was asked.
-class FakeNode : public net::HttpHandler {
- public:
-  using Answerer = std::function<net::HttpResponse(const net::HttpRequest&, int nth)>;
-  explicit FakeNode(Answerer answerer) : answerer_(std::move(answerer)), server_(io_, *this) {
-    EXPECT_TRUE(server_.Listen("127.0.0.1", 0));
-    port_ = server_.port();
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~FakeNode() override {
-    net::asio::post(io_, [this] {
-      server_.Close();
-      io_.stop();
-    });
-    thread_.join();
-  }
-  void OnRequest(std::shared_ptr<net::Exchange> exchange) override {
-    const std::lock_guard lock(mutex_);
-    keys_.emplace_back(exchange->request().Header("idempotency-key"));
-    exchange->Reply(answerer_(exchange->request(), static_cast<int>(keys_.size())));
-  }
-  net::HttpResponse Refuse(Errc, std::string) override { return {400, "", "", {}}; }
-
-  Endpoint endpoint() const { return {"127.0.0.1", port_}; }
-  std::vector<std::string> keys() {
-    const std::lock_guard lock(mutex_);
-    return keys_;
-  }
-
- private:
-  const Answerer answerer_;
-  net::asio::io_context io_{1};
-  net::HttpServer server_;
-  uint16_t port_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> keys_;
-  std::thread thread_;
-};
-
-net::HttpResponse Json(int status, std::string body) {
-  return {status, "application/json", std::move(body), {{"Synod-Time", "1000"}}};
-}
 
 Call Put() {
   Call call;
