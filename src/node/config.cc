@@ -341,6 +341,46 @@ bool IsSection(const std::string& key) {
   return it != Setters().end() && it->first.starts_with(key + ".");
 }
 
+Status TakeLimits(const YAML::Node& map, auth::QuotaChange* quota) {
+  if (!map.IsMap() || map.size() == 0)
+    return Bad("must be a map of limits");
+  for (const auto& pair : map) {
+    const auto limit =
+        std::ranges::find(auth::kQuotaLimits, pair.first.Scalar(), &auth::QuotaLimit::name);
+    if (limit == auth::kQuotaLimits.end())
+      return Bad(pair.first.Scalar() + ": there is no such limit");
+    std::optional<uint64_t>& value =
+        quota->limits[static_cast<size_t>(limit - auth::kQuotaLimits.begin())];
+    if (value.has_value())
+      return Bad(pair.first.Scalar() + ": is set twice");
+    const std::string text = pair.second.IsScalar() ? pair.second.Scalar() : "";
+    if (Status s = SetNumber(text, uint64_t{0}, auth::kQuotaLimitMax, &value.emplace()); !s)
+      return Bad(std::string(limit->name) + ": " + s.error().detail);
+  }
+  return Done();
+}
+
+// The one setting whose keys are not ours: a map from paths to limits.
+Status TakeQuotas(const YAML::Node& map, const std::string& file, NodeConfig* config) {
+  for (const auto& pair : map) {
+    const std::string path = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    const std::string at =
+        file + ":" + std::to_string(pair.first.Mark().line + 1) + ": quotas." + path + ": ";
+    if (Status s = auth::ValidateQuotaPath(path); !s)
+      return Bad(at + s.error().detail);
+    const auto [quota, added] = config->first_quotas.try_emplace(path);
+    if (!added)
+      return Bad(at + "is set twice");
+    quota->second.path = path;
+    if (Status s = TakeLimits(pair.second, &quota->second); !s)
+      return Bad(at + s.error().detail);
+  }
+  if (config->first_quotas.size() > auth::kQuotaChangesMax)
+    return Bad(file + ": quotas: at most " + std::to_string(auth::kQuotaChangesMax) +
+               " paths; set the others once the cluster is there");
+  return Done();
+}
+
 Status Walk(const YAML::Node& map,
             const std::string& prefix,
             const std::string& file,
@@ -353,6 +393,11 @@ Status Walk(const YAML::Node& map,
     const std::string key = prefix + pair.first.Scalar();
     if (!seen->insert(key).second)
       return Bad(at + key + ": is set twice");
+    if (key == "quotas" && pair.second.IsMap()) {
+      if (Status s = TakeQuotas(pair.second, file, config); !s)
+        return s;
+      continue;
+    }
     if (pair.second.IsMap()) {
       if (!IsSection(key))
         return Bad(at + key + ": there is no such setting");
@@ -488,6 +533,9 @@ Status FinishConfig(NodeConfig* config) {
     return Bad("disk.hard_limit_bytes must not be above disk.soft_limit_bytes");
   if (Result<auth::Settings> settings = auth::Changed(config->first_settings, {}); !settings)
     return settings.error();
+  for (const auto& [path, quota] : config->first_quotas)
+    if (Status s = auth::Validate(path, auth::Changed({}, quota)); !s)
+      return s;
   config->auth_required |= !config->auth_bootstrap_file.empty();
   if (!config->insecure_open && !config->auth_required && !IsLoopback(config->client.host))
     return Bad(

@@ -14,9 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "src/auth/quota.h"
 #include "src/auth/settings.h"
 #include "src/base/address.h"
 #include "src/base/error.h"
+#include "src/base/path.h"
 #include "src/base/types.h"
 #include "src/machine/command.h"
 #include "src/net/tls.h"
@@ -76,6 +78,7 @@ struct NodeConfig {
   bool debug_no_checkpoints = false;                      // to measure what they cost
   int64_t debug_clock_permille = 1000;                    // to test with clocks that are slow
   auth::Settings first_settings;                          // what a new cluster begins with
+  std::map<std::string, auth::QuotaChange, PathLess> first_quotas;  // by path, as the former
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   int64_t slow_request_ms = 1000;  // 0: no request is called slow

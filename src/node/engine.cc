@@ -319,6 +319,8 @@ void Engine::Core::ApplyCommitted(const std::vector<consensus::Chosen>& committe
     for (const uint64_t seq : applied.waiting) changes.Waits(seq, turn_us);
     std::move(applied.revisions.begin(), applied.revisions.end(),
               std::back_inserter(out.revisions));
+    if (replica.IsLeader())
+      std::ranges::move(applied.crossings, std::back_inserter(out.crossings));
     if (machine.leader_start() != before)
       OnLeaderStart(machine.leader_start());
     if (machine.version() != version)

@@ -58,7 +58,8 @@ struct EngineConfig {
   std::string lost;  // why this identity must not vote any more, if that was found before
   SnapshotLimits snapshots;
   auth::SettingValues first_settings;  // of a cluster that this node happens to be first to lead
-  uint64_t digest_every = 10'000;      // slots between two comparisons of the members' states
+  std::vector<auth::QuotaChange> first_quotas;
+  uint64_t digest_every = 10'000;  // slots between two comparisons of the members' states
   // The operator's word that the state is worth nothing: `machine` is empty, and a snapshot of
   // another member takes its place. Promises and votes are as they were.
   bool discard_state = false;
@@ -118,7 +119,8 @@ struct EngineOutput {
   std::vector<ChangeDone> changes;
   std::vector<ReadReady> reads;
   std::vector<store::RevisionRef> revisions;
-  std::optional<CheckpointJob> checkpoint;  // at most one is out until Checkpointed()
+  std::vector<machine::QuotaCrossing> crossings;  // while this node leads: told once a cluster
+  std::optional<CheckpointJob> checkpoint;        // at most one is out until Checkpointed()
   std::vector<consensus::LoadRequest> load;
   std::vector<SnapshotJob> snapshots;    // in this order
   std::vector<consensus::Event> events;  // those of the replica, and below

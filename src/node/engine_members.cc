@@ -59,11 +59,12 @@ bool Engine::Core::ProposeMembers() {
 // What this node's own file says about replicated settings is for a cluster without a past: one
 // that begins with the state of another has its settings.
 Bytes Engine::Core::FirstSettings() const {
-  if (config.first_settings.empty() || machine.revision() > Revision())
+  if ((config.first_settings.empty() && config.first_quotas.empty()) ||
+      machine.revision() > Revision())
     return {};
   machine::Command command;
   command.principal = auth::OfNode();
-  command.operation = machine::ChangeSettings{config.first_settings};
+  command.operation = machine::ChangeOf(config.first_settings, config.first_quotas);
   return machine::Encode(command);
 }
 

@@ -239,6 +239,9 @@ void AddState(const Engine& engine, Families* f) {
   f->Gauge("synod_logical_bytes", "Bytes of paths and values, as quotas count.",
            D(n.logical_bytes));
   f->Gauge("synod_quota_bytes", "The quota of them.", D(machine.settings().quota_bytes));
+  f->Gauge("synod_quota_subtrees", "Subtrees with a quota of their own.", D(n.quotas));
+  f->Gauge("synod_quota_subtrees_warning", "Those above a soft limit.", D(n.quotas_warning));
+  f->Gauge("synod_quota_subtrees_full", "Those at a hard limit, or above.", D(n.quotas_full));
   f->Gauge("synod_history_bytes", "Bytes of kept history.", D(n.history_bytes));
   f->Gauge("synod_history_limit_bytes", "Past it the oldest goes.",
            D(machine.settings().history_keep_bytes));

@@ -335,6 +335,7 @@ void Server::BeginCluster() {
   config.lost = data_dir_->quarantine();
   config.discard_state = config_.discard_state;
   config.first_settings = auth::Difference(auth::Settings(), config_.first_settings);
+  for (const auto& [path, quota] : config_.first_quotas) config.first_quotas.push_back(quota);
   if (!config.lost.empty())
     LogError(
         "this node is quarantined and takes no part: remove it from the cluster and add a new "
@@ -498,6 +499,7 @@ void Server::Pump(int64_t now_us) {
   for (const consensus::LoadRequest& request : out.load) disk_->Load(request);
   for (SnapshotJob& job : out.snapshots) disk_->Snapshot(std::move(job));
   LogEvents(out.events);
+  LogCrossings(out.crossings);
   if (out.lost)
     Quarantine(*out.lost);
   if (out.end_streams)
@@ -560,6 +562,17 @@ void Server::LogEvents(const std::vector<consensus::Event>& events) {
     const bool alarm = what == "state_diverged" || what == "digests_without_majority";
     Log(alarm ? LogLevel::kError : LogLevel::kInfo, what, {{"number", event.number}});
   }
+}
+
+void Server::LogCrossings(const std::vector<machine::QuotaCrossing>& crossings) {
+  for (const machine::QuotaCrossing& crossing : crossings)
+    Log(crossing.over ? LogLevel::kWarn : LogLevel::kInfo,
+        crossing.over ? "a subtree is above a soft limit of its quota"
+                      : "a subtree is no longer above a soft limit of its quota",
+        {{"path", crossing.path},
+         {"kind", std::string(crossing.kind)},
+         {"soft_limit", crossing.soft},
+         {"used", crossing.used}});
 }
 
 NodeInfo Server::Info() const {

@@ -93,6 +93,7 @@ class Server : public net::PeerHandler {
   void ScrubIfDue(int64_t now_ms);
   void OnDiskSpace(const DiskSpace& space);
   void LogEvents(const std::vector<consensus::Event>& events);
+  void LogCrossings(const std::vector<machine::QuotaCrossing>& crossings);
   void HandOver();
   void FinishStop();
   void TakeState(Slot at_least, StateTaker taker);

@@ -97,6 +97,31 @@ TEST(ConfigTest, WhatIsReplicatedCanBeSeeded) {
             "lease.ttl_ms_min must not be above lease.ttl_ms_max");
 }
 
+TEST(ConfigTest, SoCanQuotasByTheirPaths) {
+  NodeConfig config;
+  ASSERT_TRUE(
+      Load("data_dir: /d\nquotas:\n  /b: {nodes_hard: 0}\n  /a:\n    nodes_soft: 8\n    "
+           "bytes_hard: 99\n",
+           &config));
+  ASSERT_EQ(config.first_quotas.size(), 2U);
+  EXPECT_EQ(config.first_quotas["/a"],
+            (auth::QuotaChange{"/a", {8, std::nullopt, std::nullopt, 99}}));
+  EXPECT_TRUE(FinishConfig(&config));
+  config.first_quotas["/a"].limits[1] = 7;
+  EXPECT_EQ(FinishConfig(&config).error().detail,
+            "quota of /a: nodes_soft must not be above nodes_hard");
+  EXPECT_EQ(WhyNot("quotas:\n  a: {nodes_hard: 1}\n").substr(0, 14), ":2: quotas.a: ");
+  EXPECT_EQ(WhyNot("quotas:\n  /.synod: {nodes_hard: 1}\n"),
+            ":2: quotas./.synod: what is in /.synod counts for no quota");
+  EXPECT_EQ(WhyNot("quotas:\n  /a: 1\n"), ":2: quotas./a: must be a map of limits");
+  EXPECT_EQ(WhyNot("quotas:\n  /a: {nodes: 1}\n"), ":2: quotas./a: nodes: there is no such limit");
+  EXPECT_EQ(WhyNot("quotas:\n  /a: {nodes_hard: x}\n"),
+            ":2: quotas./a: nodes_hard: must be an integer from 0 to 9007199254740991");
+  EXPECT_EQ(WhyNot("quotas:\n  /a: {nodes_hard: 1}\n  /a: {nodes_hard: 2}\n"),
+            ":3: quotas./a: is set twice");
+  EXPECT_EQ(WhyNot("quotas: 5\n"), ":1: quotas: there is no such setting");
+}
+
 TEST(ConfigTest, TheEnvironmentBeatsTheFile) {
   NodeConfig config;
   ASSERT_TRUE(Load("id: 1\nname: a\n", &config));

@@ -30,6 +30,7 @@ class EngineCluster {
     std::map<uint32_t, auth::Settings> settings = {};  // another state from the beginning
     std::map<uint32_t, uint32_t> supports = {};        // machine versions
     auth::SettingValues first_settings = {};
+    std::vector<auth::QuotaChange> first_quotas = {};
     uint64_t lease_ms = 0;  // of leader leases, and what processes before gave
     uint64_t lease_before_ms = 0;
   };
@@ -267,6 +268,7 @@ class EngineCluster {
     config.self = ViewOf(id);
     config.digest_every = options_.digest_every;
     config.first_settings = options_.first_settings;
+    config.first_quotas = options_.first_quotas;
     config.boot = 100 + id.value;
     config.consensus.self = id;
     config.consensus.membership = told;

@@ -256,7 +256,8 @@ TEST_F(EngineMembersTest, CommandsOfTheSameTimeAreNotLost) {
 
 // What a node's file says is the beginning of a new cluster, and of no other.
 TEST(EngineFoundingTest, TheFirstLeaderSeedsTheSettingsOnce) {
-  EngineCluster cluster(3, {.first_settings = {{3, 5000}, {7, 1 << 20}}});
+  EngineCluster cluster(3, {.first_settings = {{3, 5000}, {7, 1 << 20}},
+                            .first_quotas = {{"/a", {std::nullopt, 9}}}});
   cluster.Elect();
   cluster.Run(2000);
   auth::Settings expected;
@@ -264,6 +265,7 @@ TEST(EngineFoundingTest, TheFirstLeaderSeedsTheSettingsOnce) {
   expected.quota_bytes = 1 << 20;
   for (uint32_t id = 1; id <= 3; ++id) {
     EXPECT_EQ(cluster.node(id).machine().settings(), expected);
+    EXPECT_EQ(cluster.node(id).machine().quotas().at(0).quota, (auth::Quota{0, 9, 0, 0}));
     EXPECT_EQ(cluster.node(id).machine().revision(), Revision(1));
   }
   cluster.Restart(cluster.Elect());
