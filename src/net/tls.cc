@@ -116,14 +116,17 @@ Result<bool> Tls::Refresh() {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   // A connection that breaks off without a word ends as one without TLS does: what was sent on it
   // says by itself whether it is whole.
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // Sessions that were judged by certificates of before are not resumed: each is made anew. Without
+  // the cache there are still tickets of TLS 1.2, and where certificates of clients are asked for
+  // OpenSSL ends every connection that brings one.
+  SSL_CTX_set_options(context.get(),
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_TICKET);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(context.get(), 0);
   // Written from a queue that moves; idle connections keep no buffers.
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
-  // Sessions that were judged by certificates of before are not resumed.
-  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(context.get(), 0);
   if (Status used = UseFiles(files_, context.get()); !used)
     return used.error();
   context_ = std::move(context);

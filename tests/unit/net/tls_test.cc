@@ -1,6 +1,7 @@
 // TLS under the HTTP server, and its files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 
 #include <filesystem>
 #include <fstream>
@@ -149,6 +150,55 @@ TEST_F(TlsTest, WhoMustShowACertificateShowsAGoodOne) {
   const auto guest = Connect(good.get());
   guest->Say(Post("x"));
   EXPECT_THAT(Hear(guest.get()), EndsWith("x!"));
+}
+
+struct SessionDeleter {
+  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+};
+using Session = std::unique_ptr<SSL_SESSION, SessionDeleter>;
+
+// A client that comes back with the session of before, as most do that are not ours.
+class ReturningClient {
+ public:
+  explicit ReturningClient(int version) : context_(SSL_CTX_new(TLS_method())) {
+    SSL_CTX_set_min_proto_version(context_.get(), version);
+    SSL_CTX_set_max_proto_version(context_.get(), version);
+  }
+  bool Connect(asio::io_context& io, uint16_t port) {
+    Socket socket(io);
+    socket.connect(Tcp::endpoint(asio::ip::address_v4::loopback(), port));
+    socket.non_blocking(true);
+    const Ssl ssl(SSL_new(context_.get()));
+    SSL_set_fd(ssl.get(), socket.native_handle());
+    if (session_ != nullptr)
+      SSL_set_session(ssl.get(), session_.get());
+    int result = 0;
+    PumpUntil(io, [&] {
+      result = SSL_connect(ssl.get());
+      return SSL_get_error(ssl.get(), result) != SSL_ERROR_WANT_READ;
+    });
+    session_.reset(SSL_get1_session(ssl.get()));
+    resumed = SSL_session_reused(ssl.get()) == 1;
+    SSL_shutdown(ssl.get());  // a session of a connection that broke off is not used again
+    return result == 1;
+  }
+
+  bool resumed = false;
+
+ private:
+  SslContext context_;
+  Session session_;
+};
+
+TEST_F(TlsTest, WhoComesBackWithItsSessionIsJudgedAnew) {
+  Start(ours.FilesOf("server", false));
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    ReturningClient client(version);
+    for (int connection = 0; connection < 3; ++connection) {
+      EXPECT_TRUE(client.Connect(io, server->port())) << version << " " << connection;
+      EXPECT_FALSE(client.resumed) << version << " " << connection;
+    }
+  }
 }
 
 TEST_F(TlsTest, WhatIsNotTlsGetsNothingDone) {
