@@ -1,10 +1,11 @@
 #include "cli/session.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <cstdio>
+
+#include "src/base/path.h"
 
 namespace synod::cli {
 
@@ -52,6 +53,25 @@ int ExitOf(Errc code) {
     default:
       return kError;
   }
+}
+
+// The length of the character that they begin with; 0 if that is not UTF-8.
+size_t CharacterAt(std::string_view bytes) {
+  for (size_t n = 1; n <= std::min<size_t>(bytes.size(), 4); ++n)
+    if (IsValidUtf8(bytes.substr(0, n)))
+      return n;
+  return 0;
+}
+
+// Begins with one of U+0080 to U+009F: to a terminal U+009B is what ESC [ is.
+bool IsHighControl(std::string_view text) {
+  return text.size() > 1 && text[0] == '\xC2' && static_cast<unsigned char>(text[1]) < 0xA0;
+}
+
+std::string Escaped(const char* prefix, char byte) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const auto n = static_cast<unsigned char>(byte);
+  return std::string(prefix) + kDigits[n >> 4] + kDigits[n & 15];
 }
 
 int Say(const std::string& what, Outcome outcome, int exit) {
@@ -151,15 +171,14 @@ int64_t Number(const json::object& object, std::string_view name) {
 
 std::string Printable(std::string_view bytes) {
   std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      out += c;
-      continue;
-    }
-    std::array<char, 8> code{};
-    std::snprintf(code.data(), code.size(), "\\x%02x", byte);
-    out += code.data();
+  while (!bytes.empty()) {
+    const size_t length = CharacterAt(bytes);
+    const bool control = length == 1 ? bytes[0] < 0x20 || bytes[0] == 0x7F : IsHighControl(bytes);
+    if (length > 0 && !control)
+      out += bytes.substr(0, length);
+    else
+      for (const char c : bytes.substr(0, std::max<size_t>(length, 1))) out += Escaped("\\x", c);
+    bytes.remove_prefix(std::max<size_t>(length, 1));
   }
   return out;
 }

@@ -45,6 +45,15 @@ TEST(SessionTest, Base64OfEveryRemainder) {
 TEST(SessionTest, WhatATerminalMustNotGetIsEscaped) {
   EXPECT_EQ(Printable("a\x1b[31mb\n"), "a\\x1b[31mb\\x0a");
   EXPECT_EQ(Printable("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
+  // U+0080 to U+009F are controls too: U+009B is what ESC [ is.
+  EXPECT_EQ(Printable("a\xc2\x9b"
+                      "31mb\xc2\x80\xc2\xa0"),
+            "a\\xc2\\x9b31mb\\xc2\\x80\xc2\xa0");
+  // What is not UTF-8 is bytes, which some terminals take for those.
+  EXPECT_EQ(Printable("a\x9b"
+                      "2J\xff\xc3"),
+            "a\\x9b2J\\xff\\xc3");
+  EXPECT_EQ(Printable("\xf0\x9f\x98\x80\xf0\x9f"), "\xf0\x9f\x98\x80\\xf0\\x9f");
 }
 
 TEST(SessionTest, RefusalsHaveDistinctExitCodes) {
