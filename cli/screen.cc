@@ -95,7 +95,6 @@ Screen::~Screen() {
 
 size_t Screen::columns() const { return draws_ ? SizeNow().ws_col : 0; }
 size_t Screen::lines() const { return draws_ ? SizeNow().ws_row : 0; }
-int Screen::signal() { return g_signal; }
 
 // In one piece and over the old one, so that it does not flicker.
 void Screen::Draw(const std::vector<TopLine>& frame) {

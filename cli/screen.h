@@ -32,8 +32,6 @@ class Screen {
   enum class Event { kTime, kRedraw, kQuit };
   // Until that time is over, the size has changed, q was pressed or a signal came.
   Event Wait(std::chrono::milliseconds time);
-  // The signal that came; 0: none.
-  static int signal();
 
  private:
   Event TakeKeys();
