@@ -427,8 +427,7 @@ std::vector<std::pair<uint64_t, LeaseId>> Machine::WaitingLeases(const Observer&
        it != owners.end() && it->first.node == observer.node && it->first.boot == observer.boot;
        ++it) {
     const lock::Contender* waiter = core_->locks.Find(it->second);
-    if (waiter->lease_of_request)
-      waiting.emplace_back(it->first.seq, waiter->lease);
+    waiting.emplace_back(it->first.seq, waiter->lease_of_request ? waiter->lease : LeaseId());
   }
   return waiting;
 }

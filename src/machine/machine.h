@@ -178,7 +178,7 @@ class Machine {
   std::optional<ClusterTime> NextDeadline() const;
   // Processes that waiters hang on (for NodeGone).
   std::vector<Observer> WaitingProcesses() const;
-  // Request leases (ttl_ms acquires that wait) of this observer's waits, for renewal by its node.
+  // This observer's waits, each with the lease that its node renews (of ttl_ms acquires), or 0.
   std::vector<std::pair<uint64_t, LeaseId>> WaitingLeases(const Observer& observer) const;
 
   struct Counts {

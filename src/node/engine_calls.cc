@@ -6,6 +6,13 @@
 #include "src/base/check.h"
 
 namespace synod::node {
+namespace {
+
+bool IsCounted(const PendingChange& change) {
+  return !change.internal && change.lane != Lane::kKeepAlives;
+}
+
+}  // namespace
 
 Lane LaneOf(const machine::Operation& operation) {
   if (std::holds_alternative<machine::LeaseKeepAlive>(operation))
@@ -16,11 +23,16 @@ Lane LaneOf(const machine::Operation& operation) {
 
 PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
   bytes_ += change.internal ? 0 : change.command.size();
-  outstanding_ += change.internal ? 0 : 1;
+  outstanding_ += IsCounted(change) ? 1 : 0;
   const auto [it, fresh] = changes_.emplace(seq, std::move(change));
   SYNOD_CHECK(fresh);
   queue_.push_back(seq);
   return &it->second;
+}
+
+void PendingChanges::Discount(const PendingChange& change) {
+  bytes_ -= change.internal ? 0 : change.command.size();
+  outstanding_ -= IsCounted(change) ? 1 : 0;
 }
 
 PendingChange* PendingChanges::Find(uint64_t seq) {
@@ -32,8 +44,8 @@ void PendingChanges::Erase(uint64_t seq) {
   const auto it = changes_.find(seq);
   if (it == changes_.end())
     return;
-  bytes_ -= it->second.internal ? 0 : it->second.command.size();
-  outstanding_ -= it->second.internal || it->second.waiting ? 0 : 1;
+  if (!it->second.waiting)
+    Discount(it->second);
   if (it->second.sent && it->second.ballot == numbered_ballot_)
     by_number_.erase(it->second.number);
   changes_.erase(it);  // SendQueued skips it in the queue
@@ -87,7 +99,9 @@ void PendingChanges::Waits(uint64_t seq, int64_t now_us) {
   PendingChange* c = Find(seq);
   if (c == nullptr)
     return;
-  outstanding_ -= c->internal || c->waiting ? 0 : 1;
+  if (!c->waiting)
+    Discount(*c);
+  c->command = {};
   c->waiting = true;
   c->waits_us = now_us;
   if (c->sent && c->ballot == numbered_ballot_)
@@ -100,14 +114,20 @@ uint64_t PendingChanges::Base() const {
 
 size_t PendingChanges::RequeueBelow(Ballot ballot) {
   std::vector<uint64_t> dropped;
+  std::vector<uint64_t> unwanted;
   for (auto& [seq, c] : changes_) {
     if (!c.sent || c.waiting || c.ballot >= ballot)
       continue;
+    if (c.cancelled) {
+      unwanted.push_back(seq);
+      continue;
+    }
     if (c.ballot == numbered_ballot_)
       by_number_.erase(c.number);
     c.sent = false;
     dropped.push_back(seq);
   }
+  for (const uint64_t seq : unwanted) Erase(seq);
   // They are older than anything that is queued now.
   queue_.insert(queue_.begin(), dropped.begin(), dropped.end());
   return dropped.size();
@@ -125,6 +145,10 @@ std::optional<uint64_t> PendingChanges::Rejected(Ballot ballot,
   // of a first send is that a proof. "Overloaded" it says only of what it has never seen.
   if (reason == Reject::Reason::kNotLeader && c->sends > 1)
     return std::nullopt;
+  if (c->cancelled) {
+    Erase(seq);
+    return std::nullopt;
+  }
   by_number_.erase(it);
   c->sent = false;
   queue_.push_back(seq);

@@ -3,7 +3,7 @@
 // Contract      A change is queued (certainly in nobody's log) or sent (maybe in the log of the
 //               ballot it was sent in). It goes from sent back to queued only on proof: the machine
 //               has applied a LeaderStart above that ballot without having applied the change, or
-//               the leader says that it never took it.
+//               the leader says that it never took it. Whose caller has gone ends there.
 // Numbers       Each first send within a ballot takes the next number, so that a leader can drop
 //               what a reconnect makes us send again.
 // Thread        Core thread only.
@@ -30,7 +30,6 @@ struct PendingChange {
   int64_t deadline_ms = 0;
   bool internal = false;  // nobody waits: proposed by the node itself
   Lane lane = Lane::kCommands;
-  bool acquire = false;    // may wait in the state machine
   bool cancelled = false;  // the caller has gone
   bool sent = false;
   bool waiting = false;  // applied: it waits in the state machine
@@ -69,12 +68,15 @@ class PendingChanges {
   std::map<uint64_t, PendingChange>& all() { return changes_; }
   bool HasQueued() const { return !queue_.empty(); }
   size_t size() const { return changes_.size(); }
-  // Of clients' changes: what the node itself has to say must not keep theirs out.
+  // Of clients' changes that are not known to be applied: what the node itself has to say must not
+  // keep theirs out, and a wait for a lock is over with here.
   uint64_t bytes() const { return bytes_; }
-  // Of clients, and not known to be applied: a wait for a lock does not count.
-  uint64_t outstanding() const { return outstanding_; }
+  uint64_t outstanding() const { return outstanding_; }  // without renewals of leases
 
  private:
+  // It does not count any more.
+  void Discount(const PendingChange& change);
+
   std::map<uint64_t, PendingChange> changes_;
   std::deque<uint64_t> queue_;              // queued, ascending unless refused
   std::map<uint64_t, uint64_t> by_number_;  // of the ballot below

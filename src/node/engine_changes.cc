@@ -55,8 +55,6 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   PendingChange change;
   change.deadline_ms = now_ms + timeout_ms;
   change.lane = lane;
-  change.acquire = std::holds_alternative<machine::Acquire>(command.operation) ||
-                   std::holds_alternative<machine::AcquireAll>(command.operation);
   change.command = machine::Encode(command);
   changes.Add(call, std::move(change));
   return call;
@@ -87,9 +85,7 @@ void Engine::Core::Cancel(CallId call) {
     changes.Erase(call);
     return;
   }
-  c->cancelled = true;
-  if (c->acquire)
-    Submit(machine::Disown{{config.self.id, config.boot, call}});
+  c->cancelled = true;  // if it waits, or comes to wait, it is disowned (TendWaits)
 }
 
 void Engine::Core::Route() {
@@ -312,13 +308,10 @@ void Engine::Core::FindProposed(Slot chosen) {
 void Engine::Core::FailChange(uint64_t seq, Error error) {
   const PendingChange* c = changes.Find(seq);
   const bool wanted = !c->internal && !c->cancelled;
-  const bool disown = c->acquire && c->sent && !c->cancelled;
   const ChangeTimes times{c->sent_us, 0, 0, c->waits_us};
   changes.Erase(seq);
   if (wanted)
     out.changes.push_back({seq, std::move(error), times});
-  if (disown && !shutting_down)
-    Submit(machine::Disown{{config.self.id, config.boot, seq}});
 }
 
 void Engine::Core::ExpireChanges() {

@@ -169,7 +169,13 @@ class Engine::Core {
   void Upkeep();
   void ReportProgress();
   void SendAgain();
-  void RenewWaitingLeases();
+  void TendWaits();
+  // Whether what is done for `id` every so often is to be done now; `now` notes when it was last.
+  template <typename Id>
+  bool IsDue(Id id,
+             int64_t every_ms,
+             const std::map<Id, int64_t>& before,
+             std::map<Id, int64_t>* now) const;
   void AnnounceMembers();
   void ReportGoneProcesses();
   void ChooseVersion();
@@ -241,6 +247,7 @@ class Engine::Core {
   int64_t reported_ms_ = 0;
   int64_t members_proposed_ms_ = 0;
   std::map<LeaseId, int64_t> renewed_ms_;
+  std::map<uint64_t, int64_t> disowned_ms_;
   int64_t followed_ms_ = 0;  // the last time that this node did not lead
   std::map<std::pair<NodeId, uint64_t>, int64_t> missing_since_ms_;
 };

@@ -1,5 +1,5 @@
 // What nodes propose by themselves: renewals for requests that wait here, the members' identities
-// and addresses, and the news that a process is gone.
+// and addresses, and the news that a client or a process is gone.
 #include <algorithm>
 
 #include "src/node/engine_core.h"
@@ -23,7 +23,7 @@ void Engine::Core::Upkeep() {
   TellStanding();
   ReportProgress();
   SendAgain();
-  RenewWaitingLeases();
+  TendWaits();
   AskComparison();
   if (replica.IsLeader() && clock.leading()) {
     AnnounceMembers();
@@ -35,6 +35,17 @@ void Engine::Core::Upkeep() {
     missing_since_ms_.clear();
     version_to_raise_ = 0;
   }
+}
+
+template <typename Id>
+bool Engine::Core::IsDue(Id id,
+                         int64_t every_ms,
+                         const std::map<Id, int64_t>& before,
+                         std::map<Id, int64_t>* now) const {
+  const auto last = before.find(id);
+  const bool due = last == before.end() || now_ms - last->second >= every_ms;
+  now->emplace(id, due ? now_ms : last->second);
+  return due;
 }
 
 void Engine::Core::ReportProgress() {
@@ -67,24 +78,26 @@ void Engine::Core::SendAgain() {
   ForwardTo(*replica.leader(), ballot, changes.Resend(ballot, now_ms - kSendAgainMs, now_ms));
 }
 
-void Engine::Core::RenewWaitingLeases() {
+// Whoever still waits here need not renew the lease of its request. Who has gone is told by what
+// the machine shows, and again until it shows no such wait: what is told once can be lost, or come
+// before the wait that it is of.
+void Engine::Core::TendWaits() {
   const machine::Observer self{config.self.id, config.boot};
   std::map<LeaseId, int64_t> renewed;
+  std::map<uint64_t, int64_t> disowned;
   machine::LeaseKeepAlive renewal;
   renewal.bulk = true;
   for (const auto& [seq, lease] : machine.WaitingLeases(self)) {
     const PendingChange* c = changes.Find(seq);
-    if (c == nullptr || c->cancelled)
-      continue;
-    const auto last = renewed_ms_.find(lease);
-    if (last != renewed_ms_.end() && now_ms - last->second < kRenewEveryMs) {
-      renewed.insert(*last);
-      continue;
+    if (c == nullptr || c->cancelled) {
+      if (IsDue(seq, kProposeAgainMs, disowned_ms_, &disowned))
+        Submit(machine::Disown{{self.node, self.boot, seq}});
+    } else if (lease != LeaseId() && IsDue(lease, kRenewEveryMs, renewed_ms_, &renewed)) {
+      renewal.ids.push_back(lease);
     }
-    renewed[lease] = now_ms;
-    renewal.ids.push_back(lease);
   }
   renewed_ms_ = std::move(renewed);
+  disowned_ms_ = std::move(disowned);
   if (!renewal.ids.empty())
     Submit(std::move(renewal));
 }

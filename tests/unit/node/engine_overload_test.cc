@@ -21,8 +21,9 @@ class EngineOverloadTest : public testing::Test {
   }
   static machine::Command Put() { return EngineCluster::PutCommand("/a", "x"); }
   static machine::Command Renewal(LeaseId id) { return Of(machine::LeaseKeepAlive{{id}}); }
-  static machine::Command Acquire(int64_t wait_ms) {
+  static machine::Command Acquire(int64_t wait_ms, std::string value = {}) {
     machine::Acquire acquire;
+    acquire.value = std::move(value);
     acquire.path = "/l";
     acquire.ttl_ms = 60'000;
     acquire.wait_ms = wait_ms;
@@ -70,6 +71,25 @@ TEST_F(EngineOverloadTest, AWaitForALockIsNoChangeThatWaits) {
   EXPECT_FALSE(IsTaken(Put()));
   cluster_.Run(1000);
   EXPECT_EQ(leader().machine().counts().waiters, kMax - 1);
+  Fill();
+  EXPECT_FALSE(IsTaken(Put()));
+}
+
+TEST_F(EngineOverloadTest, NorDoItsBytesWait) {
+  const uint64_t waits = (EngineConfig().pending_bytes_max >> 20) + 1;
+  Submit(Acquire(0));
+  for (uint64_t i = 0; i < waits; ++i) {
+    Submit(Acquire(60'000, std::string(size_t{1} << 20, 'v')));
+    cluster_.Run(50);
+  }
+  EXPECT_EQ(leader().machine().counts().waiters, waits);
+  EXPECT_EQ(leader().pending_bytes(), 0u);
+  EXPECT_TRUE(IsTaken(Put()));
+}
+
+TEST_F(EngineOverloadTest, RenewalsAreNotCounted) {
+  const LeaseId lease = Grant();
+  Submit(Renewal(lease));
   Fill();
   EXPECT_FALSE(IsTaken(Put()));
 }

@@ -1,0 +1,105 @@
+// Waits whose client has gone: whatever becomes of the news of it, they are withdrawn.
+#include <gtest/gtest.h>
+
+#include "tests/unit/node/engine_cluster.h"
+
+namespace synod::node {
+namespace {
+
+class EngineWaitsTest : public testing::Test {
+ protected:
+  static constexpr int64_t kWithdrawnMs = 5000 + 1000;  // contract, and what it takes to be told
+
+  void SetUp() override {
+    leader_ = cluster_.Elect();
+    follower_ = leader_ == 1 ? 2 : 1;
+    Acquire(leader_);
+    cluster_.Settle();
+  }
+  CallId Acquire(uint32_t node) {
+    machine::Acquire acquire;
+    acquire.path = "/l";
+    acquire.ttl_ms = 60'000;
+    acquire.wait_ms = 3'600'000;
+    machine::Command command;
+    command.operation = acquire;
+    return cluster_.node(node).Change(std::move(command), 3'605'000).value();
+  }
+  size_t Waiters() { return cluster_.node(leader_).machine().counts().waiters; }
+  void StopQuorumFor(int64_t ms) {
+    for (uint32_t id = 1; id <= 3; ++id) cluster_.Isolate(id);
+    cluster_.Run(ms);
+    cluster_.Heal();
+    leader_ = cluster_.Elect();
+  }
+
+  EngineCluster cluster_{3};
+  uint32_t leader_ = 0;
+  uint32_t follower_ = 0;
+};
+
+TEST_F(EngineWaitsTest, TheWaitOfAClientThatHasGoneIsWithdrawn) {
+  const CallId call = Acquire(follower_);
+  cluster_.Settle();
+  EXPECT_EQ(Waiters(), 1u);
+  cluster_.node(follower_).Cancel(call);
+  cluster_.Run(4500);
+  EXPECT_EQ(Waiters(), 1u) << "it may come back";
+  cluster_.Run(kWithdrawnMs - 4500);
+  EXPECT_EQ(Waiters(), 0u);
+}
+
+TEST_F(EngineWaitsTest, AlsoIfItWentWhileThereWasNoQuorum) {
+  const CallId call = Acquire(follower_);
+  cluster_.Settle();
+  for (uint32_t id = 1; id <= 3; ++id) cluster_.Isolate(id);
+  cluster_.Run(1000);
+  cluster_.node(follower_).Cancel(call);
+  StopQuorumFor(14'000);
+  EXPECT_EQ(Waiters(), 1u);
+  cluster_.Run(kWithdrawnMs);
+  EXPECT_EQ(Waiters(), 0u);
+}
+
+TEST_F(EngineWaitsTest, AlsoIfItWentBeforeItsRequestArrived) {
+  cluster_.Cut(follower_, leader_);
+  const CallId call = Acquire(follower_);
+  cluster_.Turn();
+  cluster_.Heal();
+  cluster_.node(follower_).Cancel(call);
+  cluster_.Run(1200);
+  EXPECT_EQ(Waiters(), 1u) << "sent again";
+  cluster_.Run(kWithdrawnMs);
+  EXPECT_EQ(Waiters(), 0u);
+}
+
+TEST_F(EngineWaitsTest, AlsoIfItsNodeGaveUpBeforeItCouldTell) {
+  machine::Acquire acquire;
+  acquire.path = "/l";
+  acquire.ttl_ms = 60'000;
+  acquire.wait_ms = 3'600'000;
+  machine::Command command;
+  command.operation = acquire;
+  ASSERT_TRUE(cluster_.node(follower_).Change(std::move(command), 1000));
+  cluster_.Settle();
+  StopQuorumFor(15'000);
+  cluster_.Run(kWithdrawnMs);
+  EXPECT_EQ(Waiters(), 0u);
+}
+
+// Nobody waits for the answer: the next leader is not asked for what none has taken.
+TEST_F(EngineWaitsTest, WhatNoLeaderTookIsNotHandedOnOnceItsClientHasGone) {
+  cluster_.Isolate(leader_);
+  const CallId call = Acquire(follower_);
+  cluster_.Turn();
+  cluster_.node(follower_).Cancel(call);
+  cluster_.Kill(leader_);
+  leader_ = cluster_.Elect();
+  cluster_.Run(1000);
+  EXPECT_EQ(cluster_.node(follower_).counters().reforwarded, 0u);
+  EXPECT_EQ(cluster_.node(follower_).pending_calls(), 0u);
+  EXPECT_EQ(Waiters(), 0u);
+}
+
+}  // namespace
+}  // namespace synod::node
