@@ -6,6 +6,7 @@
 #include <charconv>
 #include <fstream>
 #include <functional>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -414,6 +415,29 @@ Status Walk(const YAML::Node& map,
   return Done();
 }
 
+constexpr std::string_view kPrefix = "SYNOD_";
+
+std::string VariableOf(const std::string& key) {
+  std::string name = std::string(kPrefix) + key;
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  });
+  return name;
+}
+
+// Variables that are not this program's: those of the command line client, of the commands that it
+// runs under a lock and of scripts; and what Kubernetes tells every pod of the services beside it,
+// whose names may begin with "synod" ("service links").
+bool IsOfOthers(const std::string& name) {
+  static const std::regex kPrograms(
+      "SYNOD_(ENDPOINTS|AUTH_TOKEN|CACERT|CERT|KEY|COMPLETE|PATH|TOKEN|FENCE|LEASE|BIN|FULL_SIZE|"
+      "DEV_[A-Z]+)");
+  static const std::regex kServiceLink(
+      "SYNOD(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|"
+      "PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)");
+  return std::regex_match(name, kPrograms) || std::regex_match(name, kServiceLink);
+}
+
 // Peers say all that clients do: one port in the clear would give away what the other hides.
 Status CheckTls(NodeConfig* config) {
   const net::TlsFiles& client = config->client_tls;
@@ -475,16 +499,16 @@ Status LoadConfigText(const std::string& text, const std::string& file, NodeConf
 }
 
 Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config) {
-  for (const std::string& key : OptionNames()) {
-    std::string name = "SYNOD_" + key;
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-      return c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    });
-    const auto it = environment.find(name);
-    if (it == environment.end())
+  std::map<std::string, std::string> keys;
+  for (const std::string& key : OptionNames()) keys.emplace(VariableOf(key), key);
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with(kPrefix) || IsOfOthers(name))
       continue;
-    if (Status s = SetOption(config, key, it->second); !s)
-      return Bad(name + ": " + s.error().detail);
+    const auto key = keys.find(name);
+    const Status set =
+        key == keys.end() ? Bad("there is no such setting") : SetOption(config, key->second, value);
+    if (!set)
+      return Bad(name + ": " + set.error().detail);
   }
   return Done();
 }

@@ -92,6 +92,8 @@ std::vector<std::string> OptionNames();
 Status LoadConfigFile(const std::string& path, NodeConfig* config);
 // The text of a file; `file` is its name in errors.
 Status LoadConfigText(const std::string& text, const std::string& file, NodeConfig* config);
+// Variables that begin with SYNOD_ and name no setting are refused, but for those of other programs
+// and of Kubernetes.
 Status LoadEnvironment(const std::map<std::string, std::string>& environment, NodeConfig* config);
 // Fills in what follows from the rest and checks what belongs together.
 Status FinishConfig(NodeConfig* config);

@@ -128,9 +128,22 @@ TEST(ConfigTest, TheEnvironmentBeatsTheFile) {
   ASSERT_TRUE(LoadEnvironment({{"SYNOD_NAME", "b"}, {"SYNOD_HTTP_ALLOWED_HOSTS", "x,y"}}, &config));
   EXPECT_EQ(config.name, "b");
   EXPECT_EQ(config.allowed_hosts.size(), 2U);
+  const Status unknown = LoadEnvironment({{"SYNOD_HTTP_RATE_PER_SECONDS", "5"}}, &config);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().detail, "SYNOD_HTTP_RATE_PER_SECONDS: there is no such setting");
   const Status bad = LoadEnvironment({{"SYNOD_ID", "0"}}, &config);
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().detail, "SYNOD_ID: must be an integer from 1 to 1000000");
+}
+
+TEST(ConfigTest, WhatOthersHaveInTheEnvironmentIsPassedOver) {
+  NodeConfig config;
+  for (const char* name :
+       {"SYNOD_ENDPOINTS", "SYNOD_TOKEN", "SYNOD_DEV_PORT", "SYNOD_SERVICE_HOST",
+        "SYNOD_SERVICE_PORT", "SYNOD_SERVICE_PORT_CLIENT", "SYNOD_PORT", "SYNOD_PORT_7301_TCP",
+        "SYNOD_PORT_7301_TCP_ADDR", "SYNOD_HEADLESS_SERVICE_HOST",
+        "SYNOD_PEERS_PORT_7302_TCP_PROTO", "SYNODD_X"})
+    EXPECT_TRUE(LoadEnvironment({{name, "tcp://10.0.0.1:7301"}}, &config)) << name;
 }
 
 TEST(ConfigTest, ListensBeyondLoopbackOnlyWhenTold) {
