@@ -40,6 +40,14 @@ RequestEnd EndAfter(int64_t total_us) {
   return end;
 }
 
+TEST(RequestLogTest, WhatIsNoTextIsEscapedInEveryFormat) {
+  const std::string path = "/\x80\xC3\xA4\x7F\xC2\x85\\\xF0\x9F";
+  const std::string quoted = R"("/\\x80ä\u007f\u0085\\\\xf0\\x9f")";
+  EXPECT_THAT(Written([&] { LogWarn("m", {{"path", path}}); }), HasSubstr("path=" + quoted));
+  const std::vector<LogField> fields = {{"path", path}};
+  EXPECT_THAT(Written([&] { LogAudit("refused", fields); }), HasSubstr("\"path\":" + quoted));
+}
+
 TEST(RequestLogTest, ALineSaysWhoAskedForWhatAndWhereTheTimeWent) {
   RequestLog log(1000);
   FakeExchange exchange;
