@@ -39,7 +39,7 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   touched = true;
   if (const Status serves = Serves(); !serves)
     return serves.error();
-  if (!witness.lost().empty())
+  if (!witness.lost().empty() || aside)
     return TakesPart().error();
   if (GrowsState(command.operation) && !MayGrow())
     return Error{Errc::kStorageFull, Outcome::kNotApplied,

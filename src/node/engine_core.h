@@ -154,6 +154,8 @@ class Engine::Core {
   void OnStatement(NodeId from, const Witness::Statement& statement);
   void State(NodeId to, bool ask);
   void CheckWitness();
+  // All clients: this node has nothing for them any more.
+  void SendAway(const Error& why);
   void AddGens(NodeId to, consensus::Message* message);
   void AskWitnesses();
   void TellStanding();

@@ -146,9 +146,7 @@ void Engine::Core::JudgeOwnState() {
   out.events.push_back({wrong ? "state_diverged" : "state_agrees", check.slot.value});
   if (!wrong)
     return;
-  out.end_streams = Diverged();
-  reads.FailAll(Diverged(), &out.reads);
-  FailChanges(Diverged());
+  SendAway(Diverged());
 }
 
 void Engine::Core::TakeOverDigests() {

@@ -29,15 +29,19 @@ Status Engine::Core::TakesPart() const {
                    "remove this member and add a new one with an empty data directory"};
 }
 
+// A lock may be waited for all day, and its answer does not come here any more.
+void Engine::Core::SendAway(const Error& why) {
+  out.end_streams = why;
+  reads.FailAll(why, &out.reads);
+  FailChanges(why);
+}
+
 // After anything that may have changed the verdict.
 void Engine::Core::CheckWitness() {
   witness.Judge(replica.membership().version, replica.membership().voters);
   if (!witness.lost().empty() && !std::exchange(lost_reported_, true)) {
     out.lost = witness.lost();
-    out.end_streams = TakesPart().error();
-    reads.FailAll(TakesPart().error(), &out.reads);
-    // A lock may be waited for all day, and its answer does not come here any more.
-    FailChanges(TakesPart().error());
+    SendAway(TakesPart().error());
   }
 }
 
@@ -156,7 +160,7 @@ void Engine::Core::JudgeStanding() {
   standing_told_ms_ = 0;
   // It learns nothing meanwhile.
   if (now)
-    out.end_streams = TakesPart().error();
+    SendAway(TakesPart().error());
   out.events.push_back({now ? "stands_aside" : "takes_part_again", 0});
 }
 

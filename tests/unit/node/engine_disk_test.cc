@@ -82,6 +82,36 @@ TEST_F(EngineDiskTest, ALeaderWithAFullDiskHandsOverAndStandsAside) {
 }
 
 // Two of three must vote: a node that may still find room is better than none.
+TEST_F(EngineDiskTest, WhoWaitsWhereTheDiskIsFullIsSentElsewhere) {
+  machine::Command command;
+  machine::Acquire acquire;
+  acquire.path = "/l";
+  acquire.ttl_ms = 60'000;
+  acquire.wait_ms = 3'600'000;
+  command.operation = acquire;
+  const uint32_t full = Follower(1);
+  ASSERT_TRUE(cluster_.node(leader_).Change(command, 3'605'000));
+  cluster_.Settle();
+  const CallId waits = cluster_.node(full).Change(command, 3'605'000).value();
+  ReadRequest later;
+  later.consistency = Consistency::kSequential;
+  later.min_revision = Revision(1000);
+  later.timeout_ms = 60'000;
+  const CallId read = cluster_.node(full).Read(later);
+  cluster_.Settle();
+  ASSERT_EQ(cluster_.node(leader_).machine().counts().waiters, 1u);
+  cluster_.node(full).SetDisk(DiskLevel::kFull);
+  cluster_.Run(1000);
+  const auto answer = cluster_.Answer(full, waits);
+  ASSERT_TRUE(answer && !*answer);
+  EXPECT_EQ(answer->error().code, Errc::kNotReady);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
+  EXPECT_TRUE(cluster_.ReadAnswer(full, read));
+  EXPECT_EQ(Try(full, Put()), Errc::kNotReady);
+  cluster_.Run(6000);
+  EXPECT_EQ(cluster_.node(leader_).machine().counts().waiters, 0u);
+}
+
 TEST_F(EngineDiskTest, AFullDiskVotesWhileTheOthersAreNoMajority) {
   const uint32_t full = Follower(1);
   const uint32_t dies = Follower(2);
