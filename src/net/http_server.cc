@@ -23,14 +23,16 @@ constexpr uint64_t kRejectedAtOnce = 100;
 // that: thousands that come at once under load would wait for seconds.
 constexpr int kAcceptedPerTurn = 32;
 
-uint32_t DefaultConnectionsMax() {
+// Clients must not take the descriptors that the node needs to write its files.
+uint32_t ConnectionsMax(uint32_t wanted) {
+  wanted = wanted == 0 ? kConnectionsMax : wanted;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return kConnectionsMax;
+    return wanted;
   // Under a tiny limit the rule would leave nothing: then half of it.
   const uint64_t room = limit.rlim_cur > 2 * kDescriptorsKept ? limit.rlim_cur - kDescriptorsKept
                                                               : limit.rlim_cur / 2;
-  return static_cast<uint32_t>(std::min<uint64_t>(room, kConnectionsMax));
+  return static_cast<uint32_t>(std::min<uint64_t>(room, wanted));
 }
 
 }  // namespace
@@ -97,8 +99,7 @@ class HttpServer::Core : public std::enable_shared_from_this<Core> {
 
  private:
   static HttpOptions Completed(HttpOptions options) {
-    if (options.connections_max == 0)
-      options.connections_max = DefaultConnectionsMax();
+    options.connections_max = ConnectionsMax(options.connections_max);
     return options;
   }
 

@@ -93,7 +93,7 @@ struct HttpOptions {
   size_t socket_message_bytes_max = size_t{64} << 10;  // that a WebSocket takes
   size_t memory_bytes_max = size_t{256} << 20;
   std::chrono::microseconds turn_max{2000};
-  uint32_t connections_max = 0;  // 0: 20 000, or the descriptor limit less 1000 if that is less
+  uint32_t connections_max = 0;  // 0: 20 000; and no more than the descriptor limit less 1000
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds idle_timeout{

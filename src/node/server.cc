@@ -122,6 +122,9 @@ Status Server::Start() {
     return Error{Errc::kInternal, Outcome::kNotApplied,
                  "cannot listen for clients on " + config_.client.ToString() +
                      " (--client): " + s.error().detail};
+  if (const uint64_t most = http_->counters().connections_max; most < config_.connections_max)
+    LogWarn("http.connections_max is more than the descriptor limit allows: raise that",
+            {{"connections_max", config_.connections_max}, {"connections_taken", most}});
   if (Status s = StartPeers(); !s)
     return s;
   LogInfo("listening", {{"client", config_.client.ToString()}, {"peer", config_.peer.ToString()}});

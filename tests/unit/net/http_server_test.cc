@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <map>
@@ -587,6 +588,19 @@ TEST_F(HttpServerTest, ConnectionsOverTheLimitAreToldSo) {
   first->Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
   PumpUntilReceived(*first, "GET /1 ");
   EXPECT_EQ(server->counters().rejected, 1u);
+}
+
+TEST_F(HttpServerTest, ConnectionsLeaveDescriptorsForFilesWhateverIsAskedFor) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 3000;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  HttpOptions options;
+  options.connections_max = 2500;
+  Start(options);
+  EXPECT_EQ(server->counters().connections_max, 2000u);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_F(HttpServerTest, RefusesRequestsOverTheMemoryBudget) {
