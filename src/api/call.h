@@ -120,6 +120,10 @@ using Call = std::variant<ChangeCall,
 // The bearer token that came with the request, if one did (RFC 6750, section 2.1).
 std::optional<std::string_view> BearerOf(const net::HttpRequest& request);
 
+// How a request is answered of which nothing more is known: whether it could have changed anything,
+// and the page that sent it, if it is let in.
+RenderOptions OptionsOf(const net::HttpRequest& request, const HttpPolicy& policy);
+
 // The call, or the answer that ends the matter: a refusal, OPTIONS, or HEAD of a stream.
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& request,
                                                 const Limits& limits,

@@ -66,11 +66,9 @@ Status Judge(Request& request, const HttpPolicy& policy, const Context& context,
   if (Status s = request.Open(); !s)
     return s;
   // Browsers first: a page that is not let in learns nothing more.
-  if (request.headers.origin) {
+  if (request.headers.origin)
     if (Status s = CheckOrigin(policy, *request.headers.origin); !s)
       return s;
-    request.render.origin = *request.headers.origin;
-  }
   const Result<Route> route = FindRoute(&request);
   if (!route || !route->health)
     if (Status s = CheckHost(policy, request.headers.host); !s)
@@ -98,12 +96,21 @@ Status Judge(Request& request, const HttpPolicy& policy, const Context& context,
 
 }  // namespace
 
+RenderOptions OptionsOf(const net::HttpRequest& http, const HttpPolicy& policy) {
+  RenderOptions options;
+  options.could_change = CouldChange(http.method);
+  if (const std::string_view origin = http.Header("origin");
+      !origin.empty() && CheckOrigin(policy, origin))
+    options.origin = origin;
+  return options;
+}
+
 std::variant<Call, net::HttpResponse> ParseCall(const net::HttpRequest& http,
                                                 const Limits& limits,
                                                 const HttpPolicy& policy,
                                                 const Context& context) {
   Request request(http, limits);
-  request.render.could_change = CouldChange(http.method);
+  request.render = OptionsOf(http, policy);
   Judged judged(std::in_place_type<net::HttpResponse>);
   const Status status = Judge(request, policy, context, &judged);
   if (status)

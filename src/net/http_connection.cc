@@ -160,7 +160,7 @@ void HttpConnection::TakeTurn(int64_t waited_us) {
     read_armed_ = false;
     ReadSome();
   }
-  waited_us_ = 0;
+  waited_us_.reset();
 }
 
 void HttpConnection::ReadSome() {

@@ -18,6 +18,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -188,7 +189,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   bool write_armed_ = false;
   bool write_ready_ = false;
   bool in_line_ = false;
-  int64_t waited_us_ = 0;  // for the present turn
+  std::optional<int64_t> waited_us_;  // for the present turn, while it lasts
   bool dirty_ = false;
   bool abandoned_ = false;
 

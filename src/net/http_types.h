@@ -6,6 +6,7 @@
 #define SYNOD_NET_HTTP_TYPES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,9 @@ struct HttpRequest {
   std::string body;
   bool head = false;      // method is HEAD: the body of the answer is left out
   bool http_1_0 = false;  // the client knows neither chunks nor upgrades
-  int64_t waited_us = 0;  // from when the loop saw that there was something until it was read
+  // From when the loop saw that there was something until it was read. Nullopt of what was read
+  // ahead, behind other requests of its client, and waited for their answers.
+  std::optional<int64_t> waited_us;
 
   // First value of a header (lower-case name), or empty.
   std::string_view Header(std::string_view name) const {

@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::string_view kTooMuchMemory = "too much memory is held by requests and answers";
 
+Error TooMuch(std::string_view why) {
+  return {Errc::kOverloaded, Outcome::kNotApplied, std::string(why)};
+}
+
 }  // namespace
 
 void Admission::Waited(int64_t now_us, int64_t waited_us) {
@@ -59,21 +63,16 @@ Result<Admission::Ticket> Admission::Take(WorkClass work, int64_t now_us, uint64
   if (work == WorkClass::kVital)
     return Ticket(this, work);
   if (const std::string_view why = WhyNot(work, now_us, held_bytes); !why.empty())
-    return Refuse(work, why);
+    return TooMuch(why);
   return Ticket(this, work);
 }
 
 Status Admission::MayAnswer(WorkClass work, int64_t waited_us, uint64_t held_bytes) {
   if (IsTooMuch(work, held_bytes))
-    return Refuse(work, kTooMuchMemory);
+    return TooMuch(kTooMuchMemory);
   if (waited_us > 2 * kBacklogUs)
-    return Refuse(work, "it waited too long for its turn");
+    return TooMuch("it waited too long for its turn");
   return Done();
-}
-
-Error Admission::Refuse(WorkClass work, std::string_view why) {
-  ++refused_[static_cast<size_t>(work)];
-  return {Errc::kOverloaded, Outcome::kNotApplied, std::string(why)};
 }
 
 }  // namespace synod::node

@@ -73,6 +73,8 @@ class Admission {
   Result<Ticket> Take(WorkClass work, int64_t now_us, uint64_t held_bytes);
   // Whether an answer may still be made of what was taken, and has waited for its turn so long.
   Status MayAnswer(WorkClass work, int64_t waited_us, uint64_t held_bytes);
+  // One was refused for want of room: here or anywhere else.
+  void Refused(WorkClass work) { ++refused_[static_cast<size_t>(work)]; }
   // What answering one catch-up took.
   void Served(int64_t took_us) { mean_us_ += (static_cast<double>(took_us) - mean_us_) / 16; }
 
@@ -83,7 +85,6 @@ class Admission {
 
  private:
   uint64_t& taken(WorkClass work) { return taken_[static_cast<size_t>(work)]; }
-  Error Refuse(WorkClass work, std::string_view why);
   // Empty if it may be taken.
   std::string_view WhyNot(WorkClass work, int64_t now_us, uint64_t held_bytes) const;
   bool IsTooMuch(WorkClass work, uint64_t held_bytes) const;

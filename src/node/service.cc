@@ -91,12 +91,15 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   waiting.who = PrincipalOf(exchange->request());
   waiting.started_us = MonotonicUs();
   waiting.request_bytes = exchange->request().body.size();
-  admission_.Waited(waiting.started_us, exchange->request().waited_us);
+  if (const std::optional<int64_t> waited_us = exchange->request().waited_us)
+    admission_.Waited(waiting.started_us, *waited_us);
   std::variant<api::Call, net::HttpResponse> parsed =
       api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
   const bool options = exchange->request().method == "OPTIONS";
   waiting.exchange = std::move(exchange);
   if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
+    std::get<api::ChangeCall>(waiting.call).render =
+        api::OptionsOf(waiting.exchange->request(), policy_);
     if (const Status may = CountRequest(waiting); !may) {
       Refuse(waiting, may.error());
       return;
@@ -134,18 +137,23 @@ Status Service::CountRequest(const Waiting& waiting) {
   }
   if (rates_.Take(client, waiting.started_us))
     return Done();
-  ++rate_limited_;
   return Error{Errc::kRateLimited, Outcome::kNotApplied,
                client + " makes more requests a second than http.rate_per_second allows"};
+}
+
+bool Service::IsKnown(const auth::Principal& who) const {
+  return machine() == nullptr || machine()->settings().auth_enabled == 0 ||
+         machine()->Knows(who, Now()).has_value();
 }
 
 Status Service::Admit(Waiting* waiting) {
   const WorkClass work = WorkOf(waiting->call);
   waiting->work = work;
-  // A renewal that is refused would end a lease, and with it more than its client's own work.
+  // A renewal that is refused would end a lease, and with it more than its client's own work. Who
+  // may only be trying tokens has none.
   const bool renewal = work == WorkClass::kVital && waiting->route == Route::kLease;
   if (!IsHealth(waiting->call))
-    if (Status may = CountRequest(*waiting); !may && !renewal)
+    if (Status may = CountRequest(*waiting); !may && !(renewal && IsKnown(waiting->who)))
       return may;
   const net::HttpCounters load = hooks_.load();
   Result<Admission::Ticket> ticket =
@@ -166,8 +174,7 @@ void Service::Enter(Waiting&& waiting) {
   } else if (std::exchange(waiting.at_the_door, true)) {
     Refuse(waiting, machine()->Knows(waiting.who, Now()).error());
   } else {
-    const int64_t timeout_ms = std::visit([](const auto& c) { return c.timeout_ms; }, waiting.call);
-    StartRound(std::move(waiting), timeout_ms);
+    StartRound(std::move(waiting));
   }
 }
 
@@ -187,8 +194,7 @@ void Service::Start(Waiting&& waiting) {
   } else if (std::holds_alternative<api::ReadCall>(waiting.call)) {
     StartRead(std::move(waiting));
   } else {
-    const int64_t timeout_ms = std::visit([](const auto& c) { return c.timeout_ms; }, waiting.call);
-    StartRound(std::move(waiting), timeout_ms);
+    StartRound(std::move(waiting));
   }
   hooks_.touch();
 }
@@ -235,43 +241,46 @@ void Service::StartRead(Waiting&& waiting) {
   Wait(engine_->Read(request), std::move(waiting));
 }
 
-void Service::StartRound(Waiting&& waiting, int64_t timeout_ms) {
+void Service::StartRound(Waiting&& waiting) {
   ReadRequest request;
-  request.timeout_ms = timeout_ms;
+  request.timeout_ms = TimeoutOf(waiting.call);
   Wait(engine_->Read(request), std::move(waiting));
   hooks_.touch();
 }
 
 // Behind a quorum round: the backup covers everything that was acknowledged before.
 void Service::BeginBackup(Waiting&& waiting, ClusterTime time) {
-  if (backup_busy_) {
+  if (backup_ || backup_waits_) {
     Refuse(waiting, {Errc::kOverloaded, Outcome::kNotApplied,
                      "this node sends a backup already: one at a time"});
     return;
   }
-  backup_busy_ = true;
-  auto shared = std::make_shared<Waiting>(std::move(waiting));
-  hooks_.take_state(
-      engine_->machine().applied(),
-      [this, shared, time](std::shared_ptr<storage::StateSnapshot> state) {
-        storage::SnapshotHeader header;
-        header.cluster_id = Hash128::FromHex(hooks_.info().cluster_id).value();
-        header.slot = state->slot();
-        header.revision = state->revision();
-        header.time = state->time();
-        header.digest = state->digest();
-        api::Context context = MakeContext();
-        context.revision = header.revision;
-        context.time = time;
-        net::HttpResponse head =
-            api::RenderSnapshotHead(std::get<api::SnapshotCall>(shared->call).render, context);
-        Note(*shared, head.status);
-        backup_ = std::make_unique<Backup>(io_, std::move(shared->exchange), std::move(head),
-                                           std::move(state), header, [this] {
-                                             backup_.reset();
-                                             backup_busy_ = false;
-                                           });
-      });
+  backup_waits_ = std::make_shared<Waiting>(std::move(waiting));
+  // Whoever gives the state may outlive this.
+  hooks_.take_state(engine_->machine().applied(),
+                    [this, weak = std::weak_ptr<Waiting>(backup_waits_),
+                     time](std::shared_ptr<storage::StateSnapshot> state) {
+                      if (weak.lock() != nullptr)
+                        SendBackup(std::move(state), time);
+                    });
+}
+
+void Service::SendBackup(std::shared_ptr<storage::StateSnapshot> state, ClusterTime time) {
+  const std::shared_ptr<Waiting> waiting = std::exchange(backup_waits_, nullptr);
+  storage::SnapshotHeader header;
+  header.cluster_id = Hash128::FromHex(hooks_.info().cluster_id).value();
+  header.slot = state->slot();
+  header.revision = state->revision();
+  header.time = state->time();
+  header.digest = state->digest();
+  api::Context context = MakeContext();
+  context.revision = header.revision;
+  context.time = time;
+  net::HttpResponse head =
+      api::RenderSnapshotHead(std::get<api::SnapshotCall>(waiting->call).render, context);
+  Note(*waiting, head.status);
+  backup_ = std::make_unique<Backup>(io_, std::move(waiting->exchange), std::move(head),
+                                     std::move(state), header, [this] { backup_.reset(); });
 }
 
 // Whom to move to is judged by the membership as it is now, after a quorum round.
@@ -333,6 +342,9 @@ void Service::GoOnWithMoves(int64_t now_ms) {
 }
 
 void Service::Refuse(const Waiting& waiting, const Error& error) {
+  if (error.code == Errc::kOverloaded)
+    admission_.Refused(waiting.work);
+  rate_limited_ += error.code == Errc::kRateLimited ? 1 : 0;
   const api::RenderOptions& render =
       std::visit([](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
   Reply(waiting, api::RenderError(render, MakeContext(), error));
@@ -396,9 +408,11 @@ void Service::OnChangesDone(std::vector<ChangeDone> changes, const TurnTimes& tu
       continue;
     Waiting& waiting = node.mapped();
     Measure(&waiting, done, turn);
-    const api::RenderOptions& render = std::get<api::ChangeCall>(waiting.call).render;
-    Reply(waiting, done.answer ? api::RenderAnswer(render, MakeContext(), *done.answer)
-                               : api::RenderError(render, MakeContext(), done.answer.error()));
+    if (done.answer)
+      Reply(waiting, api::RenderAnswer(std::get<api::ChangeCall>(waiting.call).render,
+                                       MakeContext(), *done.answer));
+    else
+      Refuse(waiting, done.answer.error());
   }
 }
 
@@ -442,6 +456,8 @@ void Service::ServeCatchUp(Waiting&& waiting, ClusterTime ready, int64_t since_u
   const net::HttpCounters load = hooks_.load();
   Status may = admission_.MayAnswer(WorkClass::kCatchUp, begin_us - since_us,
                                     load.request_bytes + load.output_bytes);
+  if (Status still = MayStillServe(waiting.call, (begin_us - waiting.started_us) / 1000); !still)
+    may = still;
   if (engine_->IsDiverged())
     may = NotReady("this node's state is not that of the majority");
   if (!may) {
@@ -530,6 +546,8 @@ void Service::EndStreams() {
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
   catch_ups_.Flush();
+  if (const std::shared_ptr<Waiting> waiting = std::exchange(backup_waits_, nullptr))
+    Refuse(*waiting, {Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"});
   backup_.reset();
   if (streams_) {
     streams_->EndAll(std::nullopt);

@@ -142,14 +142,17 @@ class Service : public net::HttpHandler {
   // Whether the node has room for the call, and its client may make one more.
   Status Admit(Waiting* waiting);
   Status CountRequest(const Waiting& waiting);
+  // Not one who may be trying tokens.
+  bool IsKnown(const auth::Principal& who) const;
   // Lets the call in, asks the others whether it may come in, or refuses it.
   void Enter(Waiting&& waiting);
   void Start(Waiting&& waiting);
   void StartChange(Waiting&& waiting);
   void StartRead(Waiting&& waiting);
   void BeginBackup(Waiting&& waiting, ClusterTime time);
+  void SendBackup(std::shared_ptr<storage::StateSnapshot> state, ClusterTime time);
   // Begins by a quorum round.
-  void StartRound(Waiting&& waiting, int64_t timeout_ms);
+  void StartRound(Waiting&& waiting);
   void OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready);
   // Leaves `waiting` as what was moved from.
   void ServeReady(Waiting& waiting, const Result<ClusterTime>& ready);
@@ -190,7 +193,7 @@ class Service : public net::HttpHandler {
   CatchUps catch_ups_;
   std::vector<Move> moves_;
   std::unique_ptr<Backup> backup_;
-  bool backup_busy_ = false;  // one at a time
+  std::shared_ptr<Waiting> backup_waits_;  // for a checkpoint; one at a time
   RequestStats stats_;
   RequestLog request_log_;
   uint64_t requests_ = 0;

@@ -1,5 +1,7 @@
 #include "src/node/work.h"
 
+#include <string>
+#include <utility>
 #include <variant>
 
 namespace synod::node {
@@ -93,7 +95,25 @@ Route RouteOf(const api::Call& call) {
         return Route::kHealth;
     }
   }
-  return Route::kWatch;
+  const bool stream = std::holds_alternative<api::WatchCall>(call) ||
+                      std::holds_alternative<api::ObserveCall>(call) ||
+                      std::holds_alternative<api::WatchSocketCall>(call);
+  return stream ? Route::kWatch : Route::kOther;
+}
+
+Status MayStillServe(const api::Call& call, int64_t age_ms) {
+  const auto* read = std::get_if<api::ReadCall>(&call);
+  if (read != nullptr && read->max_age_ms && age_ms > *read->max_age_ms)
+    return Error{Errc::kNotReady, Outcome::kNotApplied,
+                 "this replica is not proven to be as fresh as max_age_ms asks"};
+  if (age_ms >= TimeoutOf(call))
+    return Error{Errc::kDeadlineExceeded, Outcome::kNotApplied,
+                 "the request could not be served in timeout_ms"};
+  return Done();
+}
+
+int64_t TimeoutOf(const api::Call& call) {
+  return std::visit([](const auto& c) { return c.timeout_ms; }, call);
 }
 
 WorkClass WorkOf(const api::Call& call) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,16 @@ inline void PrintLogs(Cluster& cluster) {
     std::printf("--- end of the log of node %d ---\n%s\n", id,
                 log.substr(log.size() - std::min<size_t>(log.size(), 2000)).c_str());
   }
+}
+
+// A metric without labels, or with exactly these, of the text of /metrics.
+inline double MetricOf(const std::string& text, const std::string& name) {
+  const size_t at = text.find("\n" + name + " ");
+  EXPECT_NE(at, std::string::npos) << name;
+  return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
+}
+inline double Metric(uint16_t port, const std::string& name) {
+  return MetricOf(Http(port, "GET", "/metrics").body, name);
 }
 
 template <int kSize>

@@ -187,17 +187,75 @@ TEST_F(LimitsTest, OfRequestsASecondOfAnAddress) {
 
 TEST_F(LimitsTest, ARenewalIsNeverOneTooMany) {
   Start("http: {rate_per_second: 1, rate_burst: 5}\n");
-  Answer lease;
-  ASSERT_TRUE(Eventually(Milliseconds(10'000), [&] {
-    lease = Do("POST", "/v1/leases", {.body = R"({"ttl_ms":60000})"});
-    return lease.status == 201;
-  }));
+  int refused = 0;
+  const auto do_until = [&](const std::string& method, const std::string& target, int status) {
+    Answer answer;
+    EXPECT_TRUE(Eventually(Milliseconds(10'000), [&] {
+      answer = Do(method, target, {.body = method == "GET" ? "" : R"({"ttl_ms":60000})"});
+      refused += answer.status == 429 ? 1 : 0;
+      return answer.status == status;
+    }));
+    return answer;
+  };
+  const Answer lease = do_until("POST", "/v1/leases", 201);
   const std::string renew = "/v1/leases/" + std::to_string(lease.Number("id")) + "/keepalive";
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Do("POST", renew).status, 200);
+  const Answer metrics = do_until("GET", "/metrics", 200);
+  EXPECT_EQ(MetricOf(metrics.body, "synod_http_rate_limited_total"), refused);
   // They are counted: hardly anything of the burst is left.
   int served = 0;
   while (Do("PUT", "/v1/kv/a").status != 429) ++served;
   EXPECT_LT(served, 4);
+}
+
+// Each try would be free if it looked like a renewal.
+TEST_F(LimitsTest, ARenewalByNobodyKnownIsCountedAsAnyRequest) {
+  WriteFile(dir_.path() + "/token", "root-token-of-the-tests\n");
+  Start("http: {rate_per_second: 1, rate_burst: 5}\nauth: {bootstrap_token_file: " + dir_.path() +
+        "/token}\n");
+  const auto renew_as = [&](const std::string& token) {
+    return Do("POST", "/v1/leases/1/keepalive",
+              {.headers = {{"Authorization", "Bearer " + token}}});
+  };
+  ASSERT_TRUE(Eventually(Milliseconds(20'000),
+                         [&] { return renew_as("root-token-of-the-tests").status == 404; }));
+  Answer tried;
+  for (int i = 0; i < 50 && tried.status != 429; ++i)
+    tried = renew_as("a-token-that-is-a-guess-" + std::to_string(i));
+  EXPECT_EQ(tried.Code(), "rate_limited");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(renew_as("root-token-of-the-tests").status, 404);
+}
+
+TEST_F(LimitsTest, WhatIsRefusedBeforeItIsJudgedIsAnsweredAsCompletely) {
+  Start("http: {rate_per_second: 1, rate_burst: 5, allowed_origins: [\"http://page\"]}\n");
+  const auto refused = [&](const std::string& method, const Call& call) {
+    Answer answer;
+    for (int i = 0; i < 50 && answer.status != 429; ++i) answer = Do(method, "/v1/txn", call);
+    EXPECT_EQ(answer.status, 429);
+    return answer;
+  };
+  const Answer broken = refused("POST", {.body = "{", .headers = {{"Origin", "http://page"}}});
+  EXPECT_EQ(broken.Text("outcome"), "not_applied");
+  EXPECT_EQ(broken.Header("access-control-allow-origin"), "http://page");
+  const Answer preflight =
+      refused("OPTIONS",
+              {.headers = {{"Origin", "http://page"}, {"Access-Control-Request-Method", "POST"}}});
+  EXPECT_EQ(preflight.Header("access-control-allow-origin"), "http://page");
+}
+
+// --- changes at once ---
+
+TEST_F(LimitsTest, EveryChangeThatFindsNoRoomIsCounted) {
+  Start("overload: {calls_max: 1}\n");
+  int refused = 0;
+  EXPECT_TRUE(Eventually(Milliseconds(20'000), [&] {
+    std::vector<std::unique_ptr<Connection>> writers;
+    for (int i = 0; i < 20; ++i) writers.push_back(std::make_unique<Connection>(port()));
+    for (const auto& writer : writers) writer->Request("PUT", "/v1/kv/a");
+    for (const auto& writer : writers) refused += writer->Read().status == 429 ? 1 : 0;
+    return refused > 0;
+  }));
+  EXPECT_EQ(Metric(port(), "synod_overload_refusals_total{class=\"change\"}"), refused);
 }
 
 }  // namespace

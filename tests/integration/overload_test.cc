@@ -28,14 +28,6 @@ std::string RequestFor(const std::string& method,
          body;
 }
 
-// A metric without labels, or with exactly these.
-double Metric(uint16_t port, const std::string& name) {
-  const std::string text = Http(port, "GET", "/metrics").body;
-  const size_t at = text.find("\n" + name + " ");
-  EXPECT_NE(at, std::string::npos) << name;
-  return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
-}
-
 // Renews a lease three times in each of its lives until it is told to stop.
 class Keeper {
  public:

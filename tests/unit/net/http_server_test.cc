@@ -565,6 +565,18 @@ TEST_F(HttpServerTest, ARequestKnowsHowLongItWaitedForItsTurn) {
   EXPECT_GE(handler.waiting[1]->request().waited_us, 5000);
 }
 
+TEST_F(HttpServerTest, WhatIsTakenUpOnlyAfterAnAnswerHasNoMeasuredWait) {
+  Start();
+  auto client = Connect();
+  client->Send(
+      "PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(1);
+  EXPECT_TRUE(handler.waiting[0]->request().waited_us.has_value());
+  handler.waiting[0]->Reply({200, "text/plain", "first", {}});
+  PumpUntilWaiting(2);
+  EXPECT_FALSE(handler.waiting[1]->request().waited_us.has_value());
+}
+
 TEST_F(HttpServerTest, LingersOnlySoLongForAClientThatDoesNotClose) {
   StartEcho();
   server->Sweep(0);

@@ -47,8 +47,6 @@ TEST_F(AdmissionTest, AStandingQueueKeepsOutTheLowerClassesFirst) {
   EXPECT_EQ(Taken(), (Verdicts{true, true, false, false}));
   Waiting(400'000, 3 * kSecond);
   EXPECT_EQ(Taken(), (Verdicts{true, false, false, false}));
-  EXPECT_EQ(admission.refused(WorkClass::kCatchUp), 5U);
-  EXPECT_EQ(admission.refused(WorkClass::kChange), 1U);
 }
 
 TEST_F(AdmissionTest, AHiccupIsNoOverload) {
