@@ -24,6 +24,7 @@ void AddSnapshotCommands(CLI::App* app, Run* run);  // snapshot
 void AddDebugCommands(CLI::App* app, Run* run);     // debug
 void AddAuthCommands(CLI::App* app, Run* run);      // auth
 void AddClusterCommands(CLI::App* app, Run* run);   // status leader
+void AddQuotaCommands(CLI::App* app, Run* run);     // quota
 void AddTopCommand(CLI::App* app, Run* run);        // top
 
 // Walks a list endpoint page by page, all pages at one revision; calls `each` for every node.

@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   synod::cli::AddLockCommands(&app, &run);
   synod::cli::AddMemberCommands(&app, &run);
   synod::cli::AddClusterCommands(&app, &run);
+  synod::cli::AddQuotaCommands(&app, &run);
   synod::cli::AddTopCommand(&app, &run);
   synod::cli::AddAuthCommands(&app, &run);
   synod::cli::AddSnapshotCommands(&app, &run);

@@ -1,0 +1,125 @@
+// quota list | set | remove
+#include <array>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+
+namespace synod::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kSettings = "/v1/settings";
+
+struct Limit {
+  const char* name;  // in the API
+  const char* option;
+  const char* help;
+};
+constexpr std::array<Limit, 4> kLimits{{
+    {"nodes_soft", "--nodes-soft", "warn above so many nodes; 0: no such limit"},
+    {"nodes_hard", "--nodes-hard", "refuse more nodes than this; 0: no such limit"},
+    {"bytes_soft", "--bytes-soft", "warn above so many bytes of paths and values (64K, 10M)"},
+    {"bytes_hard", "--bytes-hard", "refuse more bytes than this"},
+}};
+
+struct Changes {
+  std::string path;
+  std::array<uint64_t, kLimits.size()> limits{};
+  std::array<CLI::Option*, kLimits.size()> options{};
+};
+
+bool IsLimited(const json::object& quota, const std::string& limit) {
+  return quota.contains(limit) && !quota.at(limit).is_null();
+}
+
+std::string LimitText(const json::object& quota, const std::string& limit) {
+  return IsLimited(quota, limit) ? Text(quota, limit) : "-";
+}
+
+// What is to be said of one of the two that are limited: the worst is told.
+std::string StateOf(const json::object& quota) {
+  std::string state = "ok";
+  for (const std::string kind : {"nodes", "bytes"}) {
+    const int64_t used = Number(quota, kind + "_used");
+    if (IsLimited(quota, kind + "_hard") && used >= Number(quota, kind + "_hard"))
+      return "full";
+    if (IsLimited(quota, kind + "_soft") && used > Number(quota, kind + "_soft"))
+      state = "warning";
+  }
+  return state;
+}
+
+int Print(Session& session, const client::Answer& answer) {
+  const json::object quotas = Json(answer).as_object().at("quotas").as_object();
+  if (session.json()) {
+    PrintJson(json::object{{"quotas", quotas}});
+    return kOk;
+  }
+  Table table({"PATH", "NODES", "SOFT", "HARD", "BYTES", "SOFT", "HARD", "STATE"});
+  for (const auto& item : quotas) {
+    const json::object& quota = item.value().as_object();
+    table.Add({Printable(item.key()), Text(quota, "nodes_used"), LimitText(quota, "nodes_soft"),
+               LimitText(quota, "nodes_hard"), Text(quota, "bytes_used"),
+               LimitText(quota, "bytes_soft"), LimitText(quota, "bytes_hard"), StateOf(quota)});
+  }
+  table.Print();
+  return kOk;
+}
+
+int RunList(Session& session) {
+  client::Answer answer;
+  if (const int code = session.Get(kSettings, &answer); code != kOk)
+    return code;
+  return Print(session, answer);
+}
+
+int Patch(Session& session, const std::string& path, const json::value& quota, bool print) {
+  client::Answer answer;
+  const json::object body{{"quotas", json::object{{path, quota}}}};
+  const int code = session.Change("PATCH", kSettings, body, &answer);
+  return code == kOk && print ? Print(session, answer) : code;
+}
+
+int RunSet(Session& session, const Changes& changes) {
+  json::object quota;
+  for (size_t i = 0; i < kLimits.size(); ++i)
+    if (changes.options[i]->count() > 0)
+      quota[kLimits[i].name] = changes.limits[i];
+  if (quota.empty()) {
+    std::fprintf(stderr, "synod: name at least one limit\n");
+    return kUsage;
+  }
+  return Patch(session, changes.path, quota, true);
+}
+
+}  // namespace
+
+void AddQuotaCommands(CLI::App* app, Run* run) {
+  CLI::App* quota = app->add_subcommand("quota", "how far subtrees may grow");
+  quota->require_subcommand(1);
+  quota->add_subcommand("list", "each with what it allows and what is used")->callback([=] {
+    *run = RunList;
+  });
+
+  CLI::App* set = quota->add_subcommand("set", "limit a subtree; limits that are not named stay");
+  const auto changes = std::make_shared<Changes>();
+  set->add_option("path", changes->path, "its root, which need not exist")->required();
+  for (size_t i = 0; i < kLimits.size(); ++i)
+    changes->options[i] = set->add_option(kLimits[i].option, changes->limits[i], kLimits[i].help)
+                              ->transform(CLI::AsSizeValue(false));
+  set->callback([=] { *run = [=](Session& session) { return RunSet(session, *changes); }; });
+
+  CLI::App* remove = quota->add_subcommand("remove", "let a subtree grow again");
+  const auto path = std::make_shared<std::string>();
+  remove->add_option("path", *path, "its root")->required();
+  remove->callback(
+      [=] { *run = [=](Session& session) { return Patch(session, *path, nullptr, false); }; });
+}
+
+}  // namespace synod::cli
