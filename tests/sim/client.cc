@@ -212,7 +212,8 @@ void RegisterClient::Record(const std::string& path, RegisterOp op, const Change
     Learn(path, nullptr);
   } else {
     const Errc code = refusal->error.code;
-    SIM_REQUIRE(code == Errc::kRequestExpired || code == Errc::kOverloaded,
+    SIM_REQUIRE(code == Errc::kRequestExpired || code == Errc::kOverloaded ||
+                    (code == Errc::kQuotaExceeded && world().swarm.quotas),
                 path + ": an unexpected refusal: " + std::string(Name(code)));
     return;
   }
@@ -298,7 +299,8 @@ void RegisterClient::RecordTxn(const std::vector<std::string>& paths,
   if (outcome.kind != ChangeOutcome::Kind::kAnswer || txn == nullptr) {
     if (outcome.kind == ChangeOutcome::Kind::kAnswer) {
       const Errc code = std::get<machine::Refusal>(outcome.answer.body).error.code;
-      SIM_REQUIRE(code == Errc::kRequestExpired || code == Errc::kOverloaded,
+      SIM_REQUIRE(code == Errc::kRequestExpired || code == Errc::kOverloaded ||
+                      (code == Errc::kQuotaExceeded && world().swarm.quotas),
                   "a transaction with an unexpected refusal: " + std::string(Name(code)));
       return;
     }

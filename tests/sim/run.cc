@@ -10,6 +10,7 @@
 #include "tests/sim/guest_client.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/quota_client.h"
 #include "tests/sim/watcher.h"
 
 namespace synod::sim {
@@ -63,6 +64,7 @@ class Run {
   std::unique_ptr<Nemesis> nemesis_;
   Claims claims_;
   FenceRegisters fences_;
+  QuotaJudge quotas_;
   History history_;
   LoadStats load_;
   GuestRole guest_role_;
@@ -75,7 +77,8 @@ Run::Run(uint64_t seed, bool print)
     : world_(DrawSwarm(seed), print, Random(seed ^ 0xA5A5A5A5)),
       joiners_(seed ^ 0x5A5A5A5A),
       claims_(&world_),
-      fences_(&world_) {
+      fences_(&world_),
+      quotas_(&world_) {
   Random random(seed * 31 + 7);
   Membership founders;
   for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) founders.voters.push_back(NodeId(n));
@@ -87,6 +90,7 @@ Run::Run(uint64_t seed, bool print)
   world_.observer.SetAppliedHook([this](Slot slot, const machine::Applied& applied) {
     claims_.OnSlot(slot, applied);
     fences_.OnSlot(slot);
+    quotas_.OnSlot(slot);
   });
 }
 
@@ -140,6 +144,8 @@ void Run::MakeClients(Random* random) {
         std::make_unique<Administrator>(shared, ++number, random->Fork(), &guest_role_));
     clients_.push_back(std::make_unique<Guest>(shared, ++number, random->Fork(), &guest_role_));
   }
+  if (world_.swarm.quotas)
+    clients_.push_back(std::make_unique<QuotaClient>(shared, ++number, random->Fork()));
   for (uint32_t i = 0; i < world_.swarm.locks; ++i)
     claims_.WatchLock("/l" + std::to_string(i), machine::LockKind::kLock);
   claims_.WatchLock("/e0", machine::LockKind::kElection);

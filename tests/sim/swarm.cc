@@ -182,6 +182,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random versions = root.Fork();
   Random leases = root.Fork();
   Random access = root.Fork();
+  Random quotas = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -193,6 +194,7 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawVersions(&versions, &s);
   DrawLeases(&leases, &s);
   s.auth = access.Chance(20);
+  s.quotas = quotas.Chance(30);
   return s;
 }
 
@@ -215,6 +217,7 @@ std::string Describe(const Swarm& s) {
   if (s.lease_ms > 0)
     text += ", leader leases of " + std::to_string(s.lease_ms) + " ms";
   text += s.auth ? ", authentication" : "";
+  text += s.quotas ? ", quotas" : "";
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

@@ -56,6 +56,7 @@ void Totals::Add(const RunReport& r) {
   holds += r.load.holds;
   leads += r.load.leads;
   raised += r.load.raised;
+  over_quota += r.load.over_quota;
   aged += r.load.aged;
   cancels += r.stats.cancels;
   fenced += r.load.fenced;
@@ -115,8 +116,8 @@ void Totals::Print(double cpu_seconds) const {
       Llu(watch_moves));
   std::printf(
       "elections won %llu, tokens registered %llu, reads of a bounded age %llu, calls given up "
-      "%llu\n",
-      Llu(leads), Llu(raised), Llu(aged), Llu(cancels));
+      "%llu, over a quota %llu\n",
+      Llu(leads), Llu(raised), Llu(aged), Llu(cancels), Llu(over_quota));
   std::printf("checked operations %llu, histories left undecided %llu\n", Llu(checked),
               Llu(undecided));
   if (cpu_seconds > 0)
