@@ -22,7 +22,11 @@ class ServiceTest : public testing::Test {
     EXPECT_EQ(cluster_.Elect(), 1u);
     Service::Hooks hooks;
     hooks.touch = [] {};
-    hooks.info = [] { return NodeInfo{.id = NodeId(1)}; };
+    hooks.info = [] {
+      NodeInfo info;
+      info.id = NodeId(1);
+      return info;
+    };
     hooks.load = [] { return net::HttpCounters(); };
     hooks.take_state = [this](Slot, StateTaker taker) { taker_ = std::move(taker); };
     service_ = std::make_unique<Service>(io_, api::HttpPolicy(), AccessRules(), 0,
