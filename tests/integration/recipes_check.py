@@ -238,13 +238,18 @@ def loss():
         holder.kill()
 
 
+def say(what):
+    """One write: the line of one thread must not be cut in two by that of another."""
+    os.write(1, f"{what}\n".encode())
+
+
 def hold_for_ever():
-    lock = Lock(client, "/py/stopped", ttl=5, on_lost=lambda: print("lost", flush=True))
+    lock = Lock(client, "/py/stopped", ttl=5, on_lost=lambda: say("lost"))
     hold = lock.acquire(LONG_S)
-    print("held", flush=True)
+    say("held")
     while hold.held:
         pass
-    print("doubts", flush=True)
+    say("doubts")
     threading.Event().wait()
 
 
