@@ -122,7 +122,7 @@ bool HttpConnection::WantsInput() const {
     return false;
   // A peer that takes nothing is not listened to: what it asks for would only pile up.
   if (websocket_ != nullptr)
-    return websocket_->held() < kReadAheadBytes &&
+    return websocket_->waiting() < kReadAheadBytes &&
            output_.bytes() < shared_->options.output_high_water;
   if (phase_ == Phase::kLingering || last_request_taken_)
     return dropped_bytes_ <= shared_->options.drain_bytes_max;

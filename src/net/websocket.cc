@@ -263,6 +263,8 @@ bool WebSocket::may_send() const {
   return !core_->closing && !core_->stream.next_layer().close_sent();
 }
 
-size_t WebSocket::held() const { return core_->stream.next_layer().held() + core_->message.size(); }
+size_t WebSocket::held() const { return waiting() + core_->message.size(); }
+
+size_t WebSocket::waiting() const { return core_->stream.next_layer().held(); }
 
 }  // namespace synod::net

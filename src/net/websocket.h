@@ -63,8 +63,11 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   void Detach();
 
   bool may_send() const;
-  // Bytes fed and not yet part of a message that was given out.
+  // Bytes of memory: what was fed and is not yet part of a message that was given out.
   size_t held() const;
+  // Of them those that wait to be looked at. The rest is a message still in the making, which only
+  // more input can complete; its size is bounded by `message_bytes_max`.
+  size_t waiting() const;
 
  private:
   struct Core;

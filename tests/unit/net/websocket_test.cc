@@ -171,6 +171,30 @@ TEST_F(WebSocketTest, GivesTextMessagesHoweverTheyAreCut) {
   Until(Unmasked(kPong, "p"));
 }
 
+// What it holds of a message that is not whole must not keep it from reading the rest.
+TEST_F(WebSocketTest, ReadsTheRestOfTheLargestMessage) {
+  for (const std::string rest : {"", "x"}) {
+    Open();
+    const std::string largest(64 << 10, 'x');
+    // The pong tells that all before it was taken.
+    client->Send(Frame(kText, largest, false) + Frame(kPing, "p"));
+    Until(Unmasked(kPong, "p"));
+    client->TakeReceived();
+    client->Send(Frame(kContinuation, rest));
+    if (rest.empty()) {
+      UntilMessages(1);
+      EXPECT_TRUE(handler.messages.back() == largest);
+    } else {
+      Pump([&] {
+        client->Receive();
+        return client->received().size() >= 4;
+      });
+      EXPECT_THAT(client->received(), StartsWith(CloseFrame(1009).substr(0, 1)));
+      EXPECT_THAT(client->received().substr(2), StartsWith(CloseFrame(1009).substr(2)));
+    }
+  }
+}
+
 TEST_F(WebSocketTest, FramesWhatIsSentByItsLength) {
   Open();
   handler.Send("", "Hello");
