@@ -96,7 +96,7 @@ void AddRequests(const RequestStats& stats, Families* f) {
 }
 
 void AddAdmission(const Service& service, Families* f) {
-  const Admission& admission = service.admission();
+  const Admission& admission = service.gate().admission();
   for (size_t i = 0; i < kWorkClassNames.size(); ++i) {
     const auto work = static_cast<WorkClass>(i);
     const Labels labels = {{"class", std::string(kWorkClassNames[i])}};
@@ -109,7 +109,8 @@ void AddAdmission(const Service& service, Families* f) {
            "What every request waits at least before it is read; 0 without a standing queue.",
            static_cast<double>(admission.standing_us(MonotonicUs())) * 1e-6);
   f->Counter("synod_http_rate_limited_total",
-             "Requests refused because their client made too many.", D(service.rate_limited()));
+             "Requests refused because their client made too many.",
+             D(service.gate().rate_limited()));
 }
 
 void AddWatches(const Service& service, Families* f) {

@@ -55,11 +55,11 @@ Service::Bounds MakeBounds(const NodeConfig& config) {
   bounds.request.txn_operations = config.txn_operations_max;
   bounds.request.list_nodes = config.list_nodes_max;
   bounds.socket_watches = config.socket_watches_max;
-  bounds.admission.delay_us = config.overload_delay_ms * 1000;
-  bounds.admission.calls_max = config.overload_calls_max;
-  bounds.admission.memory_bytes_max = config.memory_bytes_max;
-  bounds.rate_per_second = config.rate_per_second;
-  bounds.rate_burst = config.rate_burst;
+  bounds.gate.admission.delay_us = config.overload_delay_ms * 1000;
+  bounds.gate.admission.calls_max = config.overload_calls_max;
+  bounds.gate.admission.memory_bytes_max = config.memory_bytes_max;
+  bounds.gate.rate_per_second = config.rate_per_second;
+  bounds.gate.rate_burst = config.rate_burst;
   return bounds;
 }
 

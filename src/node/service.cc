@@ -43,18 +43,17 @@ Service::Service(net::asio::io_context& io,
       policy_(std::move(policy)),
       rules_(rules),
       hooks_(std::move(hooks)),
-      admission_(bounds.admission),
-      rates_(bounds.rate_per_second, bounds.rate_burst),
-      catch_ups_(io, MonotonicUs, [this] { return hooks_.load().in_line != 0; }),
+      gate_(io, bounds.gate, hooks_.load, MonotonicUs),
       request_log_(slow_ms),
       started_ms_(MonotonicMs()) {}
 Service::~Service() = default;
 
 void Service::SetEngine(Engine* engine) {
   engine_ = engine;
+  gate_.SetEngine(engine);
   streams_ = std::make_unique<Streams>(&engine->machine(), [this] { return MakeContext(); });
-  sockets_ =
-      std::make_unique<WatchSockets>(engine, streams_.get(), socket_watches_max_, hooks_.touch);
+  sockets_ = std::make_unique<WatchSockets>(engine, streams_.get(), &gate_, socket_watches_max_,
+                                            hooks_.touch);
 }
 
 api::Context Service::MakeContext() const {
@@ -92,7 +91,7 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   waiting.started_us = MonotonicUs();
   waiting.request_bytes = exchange->request().body.size();
   if (const std::optional<int64_t> waited_us = exchange->request().waited_us)
-    admission_.Waited(waiting.started_us, *waited_us);
+    gate_.Waited(waiting.started_us, *waited_us);
   std::variant<api::Call, net::HttpResponse> parsed =
       api::ParseCall(exchange->request(), limits_, policy_, MakeContext());
   const bool options = exchange->request().method == "OPTIONS";
@@ -100,7 +99,8 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   if (auto* response = std::get_if<net::HttpResponse>(&parsed)) {
     std::get<api::ChangeCall>(waiting.call).render =
         api::OptionsOf(waiting.exchange->request(), policy_);
-    if (const Status may = CountRequest(waiting); !may) {
+    if (const Status may = gate_.Count({waiting.who, *waiting.exchange}, waiting.started_us);
+        !may) {
       Refuse(waiting, may.error());
       return;
     }
@@ -117,51 +117,18 @@ void Service::OnRequest(std::shared_ptr<net::Exchange> exchange) {
   }
   waiting.call = std::get<api::Call>(std::move(parsed));
   waiting.route = RouteOf(waiting.call);
+  waiting.work = WorkOf(waiting.call);
   waiting.audited = IsAudited(waiting.call);
   if (++requests_ % RequestStats::kParseSampling == 0)
     stats_.Count(Stage::kParse, MonotonicUs() - waiting.started_us);
-  if (const Status may = Admit(&waiting); !may)
-    Refuse(waiting, may.error());
-  else
-    Enter(std::move(waiting));
-}
-
-Status Service::CountRequest(const Waiting& waiting) {
-  if (!rates_.on())
-    return Done();
-  // Of nobody that is known here the address counts: also of one who tries tokens.
-  std::string client = machine() == nullptr ? "" : machine()->UserName(waiting.who, Now());
-  if (client.empty()) {
-    client = waiting.exchange->remote();
-    client.resize(client.rfind(':'));
-  }
-  if (rates_.Take(client, waiting.started_us))
-    return Done();
-  return Error{Errc::kRateLimited, Outcome::kNotApplied,
-               client + " makes more requests a second than http.rate_per_second allows"};
-}
-
-bool Service::IsKnown(const auth::Principal& who) const {
-  return machine() == nullptr || machine()->settings().auth_enabled == 0 ||
-         machine()->Knows(who, Now()).has_value();
-}
-
-Status Service::Admit(Waiting* waiting) {
-  const WorkClass work = WorkOf(waiting->call);
-  waiting->work = work;
-  // A renewal that is refused would end a lease, and with it more than its client's own work. Who
-  // may only be trying tokens has none.
-  const bool renewal = work == WorkClass::kVital && waiting->route == Route::kLease;
-  if (!IsHealth(waiting->call))
-    if (Status may = CountRequest(*waiting); !may && !(renewal && IsKnown(waiting->who)))
-      return may;
-  const net::HttpCounters load = hooks_.load();
   Result<Admission::Ticket> ticket =
-      admission_.Take(work, waiting->started_us, load.request_bytes + load.output_bytes);
-  if (!ticket)
-    return ticket.error();
-  waiting->ticket = *std::move(ticket);
-  return Done();
+      gate_.Admit(waiting.call, {waiting.who, *waiting.exchange}, waiting.started_us);
+  if (!ticket) {
+    Refuse(waiting, ticket.error());
+    return;
+  }
+  waiting.ticket = *std::move(ticket);
+  Enter(std::move(waiting));
 }
 
 void Service::Enter(Waiting&& waiting) {
@@ -342,9 +309,7 @@ void Service::GoOnWithMoves(int64_t now_ms) {
 }
 
 void Service::Refuse(const Waiting& waiting, const Error& error) {
-  if (error.code == Errc::kOverloaded)
-    admission_.Refused(waiting.work);
-  rate_limited_ += error.code == Errc::kRateLimited ? 1 : 0;
+  gate_.CountRefusal(error, waiting.work);
   const api::RenderOptions& render =
       std::visit([](const auto& c) -> const api::RenderOptions& { return c.render; }, waiting.call);
   Reply(waiting, api::RenderError(render, MakeContext(), error));
@@ -420,8 +385,7 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
   for (ReadReady& ready : reads) {
     auto node = calls_.extract(ready.call);
     if (node.empty()) {
-      sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()),
-                            MonotonicMs());
+      sockets_->OnReadReady(ready.call, ready.time ? Done() : Status(ready.time.error()));
       continue;
     }
     Waiting& waiting = node.mapped();
@@ -444,28 +408,11 @@ void Service::OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready) {
     ServeReady(waiting, ready);
     return;
   }
+  // At a later time than was asked for, which is as good: the replica only goes forward.
   auto shared = std::make_shared<Waiting>(std::move(waiting));
-  catch_ups_.Add([this, shared, time = *ready, since_us = MonotonicUs()] {
-    ServeCatchUp(std::move(*shared), time, since_us);
+  gate_.Queue(shared->call, shared->started_us, [this, shared, time = *ready](const Status& may) {
+    ServeReady(*shared, may ? Result<ClusterTime>(time) : may.error());
   });
-}
-
-// At a later time than was asked for, which is as good: the replica only goes forward.
-void Service::ServeCatchUp(Waiting&& waiting, ClusterTime ready, int64_t since_us) {
-  const int64_t begin_us = MonotonicUs();
-  const net::HttpCounters load = hooks_.load();
-  Status may = admission_.MayAnswer(WorkClass::kCatchUp, begin_us - since_us,
-                                    load.request_bytes + load.output_bytes);
-  if (Status still = MayStillServe(waiting.call, (begin_us - waiting.started_us) / 1000); !still)
-    may = still;
-  if (engine_->IsDiverged())
-    may = NotReady("this node's state is not that of the majority");
-  if (!may) {
-    Refuse(waiting, may.error());
-    return;
-  }
-  ServeReady(waiting, ready);
-  admission_.Served(MonotonicUs() - begin_us);
 }
 
 void Service::ServeReady(Waiting& waiting, const Result<ClusterTime>& ready) {
@@ -545,7 +492,7 @@ void Service::EndStreams() {
     Reply(move.waiting,
           api::RenderError(std::get<api::MoveLeaderCall>(move.waiting.call).render, MakeContext(),
                            {Errc::kShuttingDown, Outcome::kUnknown, "the node is stopping"}));
-  catch_ups_.Flush();
+  gate_.Flush();
   if (const std::shared_ptr<Waiting> waiting = std::exchange(backup_waits_, nullptr))
     Refuse(*waiting, {Errc::kShuttingDown, Outcome::kNotApplied, "the node is stopping"});
   backup_.reset();

@@ -22,12 +22,10 @@
 #include "src/api/watch_socket.h"
 #include "src/net/http_server.h"
 #include "src/node/access.h"
-#include "src/node/admission.h"
 #include "src/node/audit.h"
 #include "src/node/backup.h"
-#include "src/node/catch_ups.h"
 #include "src/node/engine.h"
-#include "src/node/rate_limiter.h"
+#include "src/node/gate.h"
 #include "src/node/request_log.h"
 #include "src/node/request_stats.h"
 #include "src/node/streams.h"
@@ -68,9 +66,7 @@ class Service : public net::HttpHandler {
   struct Bounds {
     api::Limits request;
     uint64_t socket_watches = api::kSocketWatchesMax;
-    AdmissionLimits admission;
-    uint32_t rate_per_second = 0;  // of one client; 0: none
-    uint32_t rate_burst = 0;
+    GateLimits gate;
   };
   // A request is slow after `slow_ms`; 0: none is.
   Service(net::asio::io_context& io,
@@ -102,8 +98,7 @@ class Service : public net::HttpHandler {
 
   const RequestStats& stats() const { return stats_; }
   uint64_t slow_requests() const { return request_log_.slow(); }
-  const Admission& admission() const { return admission_; }
-  uint64_t rate_limited() const { return rate_limited_; }
+  const Gate& gate() const { return gate_; }
   const Streams* streams() const { return streams_.get(); }  // null while there is no engine
   size_t watch_sockets() const { return sockets_ ? sockets_->size() : 0; }
   double uptime_seconds() const;
@@ -139,11 +134,6 @@ class Service : public net::HttpHandler {
   api::Context MakeContext() const;
   const machine::Machine* machine() const;
   ClusterTime Now() const;
-  // Whether the node has room for the call, and its client may make one more.
-  Status Admit(Waiting* waiting);
-  Status CountRequest(const Waiting& waiting);
-  // Not one who may be trying tokens.
-  bool IsKnown(const auth::Principal& who) const;
   // Lets the call in, asks the others whether it may come in, or refuses it.
   void Enter(Waiting&& waiting);
   void Start(Waiting&& waiting);
@@ -156,7 +146,6 @@ class Service : public net::HttpHandler {
   void OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready);
   // Leaves `waiting` as what was moved from.
   void ServeReady(Waiting& waiting, const Result<ClusterTime>& ready);
-  void ServeCatchUp(Waiting&& waiting, ClusterTime ready, int64_t since_us);
   void BeginStream(Waiting&& waiting);
   void AnswerPlain(const Waiting& waiting);
   void BeginMove(Waiting&& waiting, const api::MoveLeaderCall& call);
@@ -184,13 +173,10 @@ class Service : public net::HttpHandler {
   Audit audit_;
   const Hooks hooks_;
   Engine* engine_ = nullptr;
+  Gate gate_;
   std::unique_ptr<Streams> streams_;
   std::unique_ptr<WatchSockets> sockets_;
-  Admission admission_;
-  RateLimiter rates_;
-  uint64_t rate_limited_ = 0;
   std::unordered_map<CallId, Waiting> calls_;
-  CatchUps catch_ups_;
   std::vector<Move> moves_;
   std::unique_ptr<Backup> backup_;
   std::shared_ptr<Waiting> backup_waits_;  // for a checkpoint; one at a time

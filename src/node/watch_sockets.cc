@@ -8,6 +8,7 @@
 #include "src/net/websocket.h"
 #include "src/node/access.h"
 #include "src/node/sink.h"
+#include "src/node/work.h"
 
 namespace synod::node {
 
@@ -29,6 +30,7 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
     const std::string_view all = *bytes;
     exchange_->Send({}, std::move(bytes), all);
   }
+  Gate::Asker asker() const { return {who, *exchange_}; }
   void Close(uint16_t code, const std::string& reason) { exchange_->CloseSocket(code, reason); }
 
   void Created(uint64_t tag, Revision revision, Revision) override {
@@ -63,11 +65,13 @@ class WatchSockets::Socket final : public Sink, public std::enable_shared_from_t
   std::shared_ptr<net::Exchange> exchange_;
 };
 
-WatchSockets::WatchSockets(Engine* engine,
-                           Streams* streams,
-                           uint64_t watches_max,
-                           std::function<void()> touch)
-    : engine_(engine), streams_(streams), watches_max_(watches_max), touch_(std::move(touch)) {}
+WatchSockets::WatchSockets(
+    Engine* engine, Streams* streams, Gate* gate, uint64_t watches_max, std::function<void()> touch)
+    : engine_(engine),
+      streams_(streams),
+      gate_(gate),
+      watches_max_(watches_max),
+      touch_(std::move(touch)) {}
 WatchSockets::~WatchSockets() = default;
 
 void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange,
@@ -88,19 +92,33 @@ void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange,
 void WatchSockets::OnMessage(const std::shared_ptr<Socket>& socket, const std::string& text) {
   std::optional<uint64_t> id;
   Result<api::SocketRequest> request = api::ParseSocketRequest(text, &id);
+  WorkClass work = WorkClass::kVital;
+  Status done = Done();
   if (!request) {
-    Refuse(socket.get(), id, request.error());
-    return;
+    done = Judge(*socket, request.error());
+  } else if (!request->watch) {
+    done = Cancel(socket.get(), request->id);
+  } else {
+    api::Call call = *std::move(request->watch);
+    work = WorkOf(call);
+    done = StartWatch(socket, request->id, std::move(call));
   }
-  const Status done = request->watch ? StartWatch(socket, request->id, *std::move(request->watch))
-                                     : Cancel(socket.get(), request->id);
   if (!done)
-    Refuse(socket.get(), id, done.error());
+    Refuse(socket.get(), id, done.error(), work);
+}
+
+Error WatchSockets::Judge(const Socket& socket, const Error& malformed) {
+  const Status may = gate_->Count(socket.asker(), gate_->now_us());
+  return may ? malformed : may.error();
 }
 
 Status WatchSockets::StartWatch(const std::shared_ptr<Socket>& socket,
                                 uint64_t id,
-                                api::WatchCall call) {
+                                api::Call call) {
+  const int64_t now_us = gate_->now_us();
+  Result<Admission::Ticket> ticket = gate_->Admit(call, socket->asker(), now_us);
+  if (!ticket)
+    return ticket.error();
   if (socket->watches.contains(id))
     return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
                  "id " + std::to_string(id) + " is that of another watch of this connection"};
@@ -108,10 +126,11 @@ Status WatchSockets::StartWatch(const std::shared_ptr<Socket>& socket,
     return Error{Errc::kTooLarge, Outcome::kNotApplied,
                  "a WebSocket has at most " + std::to_string(watches_max_) + " watches"};
   ReadRequest read;
-  read.timeout_ms = call.timeout_ms;
+  read.timeout_ms = TimeoutOf(call);
   const CallId round = engine_->Read(read);
   socket->watches[id].number = round;
-  calls_.emplace(round, Pending{socket, id, std::move(call)});
+  calls_.emplace(round, std::make_shared<Pending>(
+                            Pending{socket, id, std::move(call), now_us, *std::move(ticket)}));
   touch_();
   return Done();
 }
@@ -127,27 +146,47 @@ Status WatchSockets::Cancel(Socket* socket, uint64_t id) {
   return Done();
 }
 
-void WatchSockets::Refuse(Socket* socket, std::optional<uint64_t> id, const Error& error) {
+void WatchSockets::Refuse(Socket* socket,
+                          std::optional<uint64_t> id,
+                          const Error& error,
+                          WorkClass work) {
+  gate_->CountRefusal(error, work);
   socket->Send(api::RenderSocketError(id, error, streams_->compact_revision(), watches_max_));
 }
 
-void WatchSockets::OnReadReady(CallId call, const Status& ready, int64_t now_ms) {
-  auto node = calls_.extract(call);
+void WatchSockets::OnReadReady(CallId call, const Status& ready) {
+  const auto it = calls_.find(call);
+  if (it == calls_.end())
+    return;
+  const std::shared_ptr<Pending> pending = it->second;
+  if (!ready || WorkOf(pending->call) != WorkClass::kCatchUp) {
+    Begin(call, ready);
+    return;
+  }
+  gate_->Queue(pending->call, pending->began_us,
+               [this, call, pending](const Status& may) { Begin(call, may); });
+}
+
+// Nobody may want it any more, since it waited for its turn.
+void WatchSockets::Begin(CallId round, const Status& ready) {
+  const auto node = calls_.extract(round);
   if (node.empty())
     return;
-  const Pending& pending = node.mapped();
+  const Pending& pending = *node.mapped();
+  const auto& call = std::get<api::WatchCall>(pending.call);
   Socket::Watch& watch = pending.socket->watches.at(pending.id);
   watch.begun = true;
   const auth::Principal& who = pending.socket->who;
   Status begun = ready;
   if (begun)
-    begun = engine_->machine().Permits(who, NeedOfWatch(pending.call.spec), engine_->Now());
+    begun = engine_->machine().Permits(who, NeedOfWatch(call.spec), engine_->Now());
   if (begun)
-    begun = streams_->Begin(pending.socket, pending.id, pending.call, who, now_ms, &watch.number);
+    begun = streams_->Begin(pending.socket, pending.id, call, who, gate_->now_us() / 1000,
+                            &watch.number);
   if (begun)
     return;
   pending.socket->watches.erase(pending.id);
-  Refuse(pending.socket.get(), pending.id, begun.error());
+  Refuse(pending.socket.get(), pending.id, begun.error(), WorkOf(pending.call));
 }
 
 void WatchSockets::OnGone(const std::shared_ptr<Socket>& socket) {
@@ -168,7 +207,7 @@ void WatchSockets::Drop(bool begun, uint64_t number) {
 void WatchSockets::CloseAll(const Error& why) {
   for (const auto& [call, pending] : std::exchange(calls_, {})) {
     engine_->Cancel(call);
-    Refuse(pending.socket.get(), pending.id, why);
+    Refuse(pending->socket.get(), pending->id, why, WorkOf(pending->call));
   }
   for (const auto& socket : std::exchange(sockets_, {}))
     socket->Close(net::kCloseGoingAway, "this node has nothing more to show");

@@ -226,6 +226,36 @@ TEST_F(LimitsTest, ARenewalByNobodyKnownIsCountedAsAnyRequest) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(renew_as("root-token-of-the-tests").status, 404);
 }
 
+TEST_F(LimitsTest, AWatchOfAWebSocketIsARequestAsAnyOtherAndACancelIsNone) {
+  Start("http: {rate_per_second: 1, rate_burst: 5}\n");
+  std::optional<WebSocketClient> socket;
+  ASSERT_TRUE(Eventually(Milliseconds(10'000), [&] {
+    if (Do("GET", "/v1/kv/").status == 429)
+      return false;
+    socket.emplace(port(), "/v1/watch");
+    return true;
+  }));
+  const auto ask = [&](const std::string& op, int id) {
+    const std::string path = op == "watch" ? R"(,"path":"/a"})" : "}";
+    socket->Send(R"({"op":")" + op + R"(","id":)" + std::to_string(id) + path);
+    std::string answer = socket->Next().value_or("");
+    EXPECT_TRUE(answer.starts_with(R"({"id":)" + std::to_string(id) + R"(,"op":)")) << answer;
+    return answer;
+  };
+  int id = 0;
+  std::string refused;
+  while (refused.empty() && id < 50)
+    if (std::string answer = ask("watch", ++id); answer.find("\"created\"") == std::string::npos)
+      refused = std::move(answer);
+  EXPECT_NE(refused.find(R"("op":"error","code":"rate_limited")"), std::string::npos) << refused;
+  // The connection goes on, and its other watches, which may end.
+  for (int begun = 1; begun < id; ++begun)
+    EXPECT_NE(ask("cancel", begun).find("\"canceled\""), std::string::npos);
+  EXPECT_TRUE(Eventually(Milliseconds(10'000), [&] {
+    return ask("watch", id).find("\"created\"") != std::string::npos;
+  }));
+}
+
 TEST_F(LimitsTest, WhatIsRefusedBeforeItIsJudgedIsAnsweredAsCompletely) {
   Start("http: {rate_per_second: 1, rate_burst: 5, allowed_origins: [\"http://page\"]}\n");
   const auto refused = [&](const std::string& method, const Call& call) {
