@@ -110,6 +110,12 @@ void SpareSegment::Ready(uint64_t bytes) {
   changed_.notify_all();
 }
 
+// Begin() saw room for all of it, and the first piece is written.
+void SpareSegment::FoundRoom() {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  full_ = false;
+}
+
 void SpareSegment::Failed(const Status& why) {
   file_.reset();
   made_ = 0;
@@ -143,7 +149,7 @@ void SpareSegment::Step(uint64_t bytes, uint64_t size) {
   if (Status ok = MakePiece(std::max(bytes, kStepBytesMin)); !ok)
     return Failed(ok);
   if (made_ < size_)
-    return;
+    return FoundRoom();
   if (Status ok = Finish(); !ok)
     return Failed(ok);
   Ready(size_);
@@ -229,6 +235,8 @@ void SpareSegment::Run() {
       Failed(made);
     else if (whole)
       Ready(size_);
+    else
+      FoundRoom();
   }
 }
 

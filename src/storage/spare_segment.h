@@ -45,7 +45,7 @@ class SpareSegment {
 
   std::string path() const { return dir_ + "/spare"; }
   uint64_t ready_bytes() const;  // 0: there is none
-  bool full() const;
+  bool full() const;             // the last try failed, and the next has found no room yet
 
  private:
   enum class State { kNone, kMaking, kReady, kTaken };
@@ -54,6 +54,7 @@ class SpareSegment {
   Status Begin();
   Status Finish();
   void Ready(uint64_t bytes);
+  void FoundRoom();
   void Failed(const Status& why);
   void Run();
   bool AwaitPermission();
@@ -72,7 +73,7 @@ class SpareSegment {
   uint64_t ready_bytes_ = 0;
   uint64_t wanted_ = 0;   // the thread is asked to make one of that size
   uint64_t allowed_ = 0;  // as much of it as may be made
-  bool full_ = false;     // the last try failed
+  bool full_ = false;     // see full()
   bool stopping_ = false;
   std::string why_full_;
   std::thread thread_;

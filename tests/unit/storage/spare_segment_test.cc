@@ -56,6 +56,34 @@ TEST_F(SpareSegmentTest, WithoutAThreadStepsMakeIt) {
   EXPECT_EQ(spare.ready_bytes(), kMiB);
 }
 
+// Whoever watches full() is told when there is room again, not when the whole spare is made anew.
+TEST_F(SpareSegmentTest, IsFullUntilTheNextTryFindsRoom) {
+  std::latch pieces(2);
+  SpareSegment spare(fs_, kLog, true);
+  fs_.SetFault([](Op op, const std::string&) { return op == Op::kWrite; });
+  ASSERT_FALSE(spare.Take(4 * kMiB));
+  EXPECT_TRUE(spare.full());
+  fs_.SetFault([&](Op op, const std::string&) {
+    if (op == Op::kWrite)
+      pieces.count_down();
+    return false;
+  });
+  spare.Step(2 * kMiB, 4 * kMiB);
+  pieces.wait();
+  EXPECT_FALSE(spare.full());
+  EXPECT_EQ(spare.ready_bytes(), 0u);
+}
+
+TEST_F(SpareSegmentTest, WithoutAThreadIsFullUntilTheNextTryFindsRoom) {
+  SpareSegment spare(fs_, kLog, false);
+  fs_.FailNth(Op::kWrite, 1);
+  spare.Step(kMiB, 4 * kMiB);
+  EXPECT_TRUE(spare.full());
+  spare.Step(kMiB, 4 * kMiB);
+  EXPECT_FALSE(spare.full());
+  EXPECT_EQ(spare.ready_bytes(), 0u);
+}
+
 TEST_F(SpareSegmentTest, OneOfAnySizeIsTakenOver) {
   {
     SpareSegment spare(fs_, kLog, false);
