@@ -265,9 +265,12 @@ uint64_t SegmentedLog::SpareBytes() const {
                   : options_.segment_bytes;
 }
 
-// Of the spare, for that many appended bytes: so that it is ready halfway to the segment's end.
+// Of the spare, for that many appended bytes: so that it is ready halfway to the segment's end, or
+// if the disk was full until then, before the end.
 uint64_t SegmentedLog::SpareShare(uint64_t appended) const {
-  const uint64_t way = std::max((current_->bytes - SpareNeededAt()) / 2, kLogPageBytes);
+  const uint64_t half = (current_->bytes - SpareNeededAt()) / 2;
+  const uint64_t left = current_->bytes - page_ * kLogPageBytes;
+  const uint64_t way = std::max(std::min(half, left), kLogPageBytes);
   return (appended * SpareBytes() + way - 1) / way;
 }
 

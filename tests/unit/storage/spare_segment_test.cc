@@ -119,5 +119,24 @@ TEST_F(GrowingLogTest, SegmentsGrowAndTheNextIsReadyHalfway) {
   EXPECT_EQ(size("/spare"), 32 * kMiB);
 }
 
+// A disk that was full has room again when the segment is nearly so.
+TEST_F(GrowingLogTest, TheNextIsReadyInTimeEvenIfItIsBegunLate) {
+  options.segment_bytes = 4 * kMiB;
+  ASSERT_TRUE(Open());
+  uint64_t slot = 0;
+  const auto append_up_to = [&](uint64_t bytes) {
+    while (log->stats().appended_bytes < bytes) {
+      ++slot;
+      ASSERT_TRUE(Append({Vote(slot, 1, std::string(14 << 10, '.'))}, slot - 1));
+    }
+  };
+  fs.SetFault([](Op, const std::string& path) { return path.ends_with("spare.tmp"); });
+  append_up_to(7 * kMiB / 2);
+  EXPECT_TRUE(log->stats().storage_full);
+  fs.SetFault(nullptr);
+  append_up_to(31 * kMiB / 8);
+  EXPECT_EQ(fs.Content(kDir + std::string("/spare")).size(), 4 * kMiB);
+}
+
 }  // namespace
 }  // namespace synod::storage
