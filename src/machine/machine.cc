@@ -420,16 +420,17 @@ std::vector<Observer> Machine::WaitingProcesses() const {
   return processes;
 }
 
-std::vector<std::pair<uint64_t, LeaseId>> Machine::WaitingLeases(const Observer& observer) const {
-  std::vector<std::pair<uint64_t, LeaseId>> waiting;
+std::vector<Machine::Wait> Machine::WaitsOf(const Observer& observer) const {
+  std::vector<Wait> waits;
   const auto& owners = core_->locks.owners();
   for (auto it = owners.lower_bound({observer.node, observer.boot, 0});
        it != owners.end() && it->first.node == observer.node && it->first.boot == observer.boot;
        ++it) {
     const lock::Contender* waiter = core_->locks.Find(it->second);
-    waiting.emplace_back(it->first.seq, waiter->lease_of_request ? waiter->lease : LeaseId());
+    waits.push_back({it->first.seq, waiter->lease_of_request ? waiter->lease : LeaseId(),
+                     waiter->orphan_deadline.has_value()});
   }
-  return waiting;
+  return waits;
 }
 
 Machine::Counts Machine::counts() const {

@@ -178,8 +178,13 @@ class Machine {
   std::optional<ClusterTime> NextDeadline() const;
   // Processes that waiters hang on (for NodeGone).
   std::vector<Observer> WaitingProcesses() const;
-  // This observer's waits, each with the lease that its node renews (of ttl_ms acquires), or 0.
-  std::vector<std::pair<uint64_t, LeaseId>> WaitingLeases(const Observer& observer) const;
+  // A wait of an observer.
+  struct Wait {
+    uint64_t seq = 0;
+    LeaseId lease;          // that its node renews (of ttl_ms acquires), or 0
+    bool disowned = false;  // its client has gone: withdrawn soon
+  };
+  std::vector<Wait> WaitsOf(const Observer& observer) const;
 
   struct Counts {
     uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;

@@ -99,6 +99,10 @@ void PendingChanges::Waits(uint64_t seq, int64_t now_us) {
   PendingChange* c = Find(seq);
   if (c == nullptr)
     return;
+  if (c->cancelled) {
+    Erase(seq);
+    return;
+  }
   if (!c->waiting)
     Discount(*c);
   c->command = {};

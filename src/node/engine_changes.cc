@@ -81,11 +81,10 @@ void Engine::Core::Cancel(CallId call) {
   PendingChange* c = changes.Find(call);
   if (c == nullptr || c->cancelled)
     return;
-  if (!c->sent) {
-    changes.Erase(call);
-    return;
-  }
-  c->cancelled = true;  // if it waits, or comes to wait, it is disowned (TendWaits)
+  if (!c->sent || c->waiting)
+    changes.Erase(call);  // what waits is disowned (TendWaits)
+  else
+    c->cancelled = true;
 }
 
 void Engine::Core::Route() {

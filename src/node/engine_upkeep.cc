@@ -87,10 +87,10 @@ void Engine::Core::TendWaits() {
   std::map<uint64_t, int64_t> disowned;
   machine::LeaseKeepAlive renewal;
   renewal.bulk = true;
-  for (const auto& [seq, lease] : machine.WaitingLeases(self)) {
+  for (const auto& [seq, lease, is_disowned] : machine.WaitsOf(self)) {
     const PendingChange* c = changes.Find(seq);
     if (c == nullptr || c->cancelled) {
-      if (IsDue(seq, kProposeAgainMs, disowned_ms_, &disowned))
+      if (!is_disowned && IsDue(seq, kProposeAgainMs, disowned_ms_, &disowned))
         Submit(machine::Disown{{self.node, self.boot, seq}});
     } else if (lease != LeaseId() && IsDue(lease, kRenewEveryMs, renewed_ms_, &renewed)) {
       renewal.ids.push_back(lease);

@@ -232,13 +232,14 @@ TEST_F(LockCommandsTest, ARequestLeaseIsRenewedByItsNodeWhileItWaits) {
   HoldOf(Do(AcquireOf("/l", Lease(60'000), 0)));
   user = "ann";
   const uint64_t waiter = Wait(AcquireOf("/l", LeaseId(), 50'000));
-  const auto waiting = machine().WaitingLeases({NodeId(1), 77});
+  const auto waiting = machine().WaitsOf({NodeId(1), 77});
   ASSERT_EQ(waiting.size(), 1u);
-  EXPECT_EQ(waiting[0].first, waiter);
-  EXPECT_TRUE(machine().WaitingLeases({NodeId(1), 78}).empty());
+  EXPECT_EQ(waiting[0].seq, waiter);
+  EXPECT_FALSE(waiting[0].disowned);
+  EXPECT_TRUE(machine().WaitsOf({NodeId(1), 78}).empty());
   Pass(9000);
   user = "";
-  EXPECT_EQ(CodeOf(Do(LeaseKeepAlive{{waiting[0].second}, false})), Errc::kOk);
+  EXPECT_EQ(CodeOf(Do(LeaseKeepAlive{{waiting[0].lease}, false})), Errc::kOk);
   Pass(9000);
   EXPECT_FALSE(AnswerTo(waiter).has_value());
   Pass(1000);
@@ -284,6 +285,7 @@ TEST_F(LockCommandsTest, ADisownedWaitIsWithdrawnAfterFiveSeconds) {
   const LeaseId lease = Lease(60'000);
   const uint64_t waiter = Wait(AcquireOf("/l", lease, 50'000));
   Do(Disown{{NodeId(1), 77, waiter}});
+  EXPECT_TRUE(machine().WaitsOf({NodeId(1), 77}).at(0).disowned);
   Pass(4999);
   EXPECT_EQ(Get().waiters.size(), 1u);
   Pass(1);

@@ -390,7 +390,7 @@ TEST_F(PermissionTest, ANodeRenewsForWhoWaitsAndAnotherUserDoesNot) {
   Command wait = Make(AcquireOf("/app/l", {}, 60'000));
   wait.principal.token_hash = HashNamed('a');
   ASSERT_EQ(Run(wait), std::nullopt);
-  const LeaseId lease = machine().WaitingLeases({NodeId(1), 77}).at(0).second;
+  const LeaseId lease = machine().WaitsOf({NodeId(1), 77}).at(0).lease;
   As('k');
   ExpectDenied(LeaseKeepAlive{{lease}, false});
   Command renew = Make(LeaseKeepAlive{{lease}, false});
@@ -412,13 +412,7 @@ TEST_F(PermissionTest, IsKeptInCheckpointsAndCountsInTheDigest) {
   EXPECT_TRUE(kept.contains("urick"));
   EXPECT_FALSE(kept.contains("uann"));
 
-  Machine loaded{auth::Settings()};
-  machine().ForEachRecord([&](std::string_view key, std::string_view value) {
-    EXPECT_TRUE(loaded.LoadRecord(key, value));
-  });
-  ASSERT_TRUE(loaded.FinishLoad());
-  loaded.CheckInvariants();
-  EXPECT_EQ(loaded.digest(), machine().digest());
+  Machine loaded = Loaded(machine());
   EXPECT_TRUE(loaded.Knows({{}, HashNamed('a'), false}, now_));
   EXPECT_FALSE(loaded.Knows({{}, HashNamed('z'), false}, now_));
 }

@@ -16,14 +16,14 @@ class EngineWaitsTest : public testing::Test {
     Acquire(leader_);
     cluster_.Settle();
   }
-  CallId Acquire(uint32_t node) {
+  CallId Acquire(uint32_t node, int64_t timeout_ms = 3'605'000) {
     machine::Acquire acquire;
     acquire.path = "/l";
     acquire.ttl_ms = 60'000;
     acquire.wait_ms = 3'600'000;
     machine::Command command;
     command.operation = acquire;
-    return cluster_.node(node).Change(std::move(command), 3'605'000).value();
+    return cluster_.node(node).Change(std::move(command), timeout_ms).value();
   }
   size_t Waiters() { return cluster_.node(leader_).machine().counts().waiters; }
   void StopQuorumFor(int64_t ms) {
@@ -42,9 +42,12 @@ TEST_F(EngineWaitsTest, TheWaitOfAClientThatHasGoneIsWithdrawn) {
   const CallId call = Acquire(follower_);
   cluster_.Settle();
   EXPECT_EQ(Waiters(), 1u);
+  const uint64_t proposed = cluster_.node(leader_).counters().proposed_commands;
   cluster_.node(follower_).Cancel(call);
+  EXPECT_EQ(cluster_.node(follower_).pending_calls(), 0u);
   cluster_.Run(4500);
   EXPECT_EQ(Waiters(), 1u) << "it may come back";
+  EXPECT_EQ(cluster_.node(leader_).counters().proposed_commands, proposed + 1) << "told once";
   cluster_.Run(kWithdrawnMs - 4500);
   EXPECT_EQ(Waiters(), 0u);
 }
@@ -69,18 +72,13 @@ TEST_F(EngineWaitsTest, AlsoIfItWentBeforeItsRequestArrived) {
   cluster_.node(follower_).Cancel(call);
   cluster_.Run(1200);
   EXPECT_EQ(Waiters(), 1u) << "sent again";
+  EXPECT_EQ(cluster_.node(follower_).pending_calls(), 0u);
   cluster_.Run(kWithdrawnMs);
   EXPECT_EQ(Waiters(), 0u);
 }
 
 TEST_F(EngineWaitsTest, AlsoIfItsNodeGaveUpBeforeItCouldTell) {
-  machine::Acquire acquire;
-  acquire.path = "/l";
-  acquire.ttl_ms = 60'000;
-  acquire.wait_ms = 3'600'000;
-  machine::Command command;
-  command.operation = acquire;
-  ASSERT_TRUE(cluster_.node(follower_).Change(std::move(command), 1000));
+  Acquire(follower_, 1000);
   cluster_.Settle();
   StopQuorumFor(15'000);
   cluster_.Run(kWithdrawnMs);
