@@ -20,12 +20,13 @@ struct Limit {
   const char* name;  // in the API
   const char* option;
   const char* help;
+  bool in_bytes;  // else a number of nodes
 };
 constexpr std::array<Limit, 4> kLimits{{
-    {"nodes_soft", "--nodes-soft", "warn above so many nodes; 0: no such limit"},
-    {"nodes_hard", "--nodes-hard", "refuse more nodes than this; 0: no such limit"},
-    {"bytes_soft", "--bytes-soft", "warn above so many bytes of paths and values (64K, 10M)"},
-    {"bytes_hard", "--bytes-hard", "refuse more bytes than this"},
+    {"nodes_soft", "--nodes-soft", "warn above so many nodes; 0: no such limit", false},
+    {"nodes_hard", "--nodes-hard", "refuse more nodes than this; 0: no such limit", false},
+    {"bytes_soft", "--bytes-soft", "warn above so many bytes of paths and values (64K, 10M)", true},
+    {"bytes_hard", "--bytes-hard", "refuse more bytes than this", true},
 }};
 
 struct Changes {
@@ -79,11 +80,12 @@ int RunList(Session& session) {
   return Print(session, answer);
 }
 
-int Patch(Session& session, const std::string& path, const json::value& quota, bool print) {
-  client::Answer answer;
+int Patch(Session& session,
+          const std::string& path,
+          const json::value& quota,
+          client::Answer* answer) {
   const json::object body{{"quotas", json::object{{path, quota}}}};
-  const int code = session.Change("PATCH", kSettings, body, &answer);
-  return code == kOk && print ? Print(session, answer) : code;
+  return session.Change("PATCH", kSettings, body, answer);
 }
 
 int RunSet(Session& session, const Changes& changes) {
@@ -95,7 +97,21 @@ int RunSet(Session& session, const Changes& changes) {
     std::fprintf(stderr, "synod: name at least one limit\n");
     return kUsage;
   }
-  return Patch(session, changes.path, quota, true);
+  client::Answer answer;
+  const int code = Patch(session, changes.path, quota, &answer);
+  return code == kOk ? Print(session, answer) : code;
+}
+
+// Whoever misspells the path hears of it, since the API takes away what is not there, too.
+int RunRemove(Session& session, const std::string& path) {
+  client::Answer answer;
+  if (const int code = session.Get(kSettings, &answer); code != kOk)
+    return code;
+  if (!Json(answer).as_object().at("quotas").as_object().contains(path)) {
+    std::fprintf(stderr, "synod: %s has no quota\n", Printable(path).c_str());
+    return kNotFound;
+  }
+  return Patch(session, path, nullptr, &answer);
 }
 
 }  // namespace
@@ -110,16 +126,17 @@ void AddQuotaCommands(CLI::App* app, Run* run) {
   CLI::App* set = quota->add_subcommand("set", "limit a subtree; limits that are not named stay");
   const auto changes = std::make_shared<Changes>();
   set->add_option("path", changes->path, "its root, which need not exist")->required();
-  for (size_t i = 0; i < kLimits.size(); ++i)
-    changes->options[i] = set->add_option(kLimits[i].option, changes->limits[i], kLimits[i].help)
-                              ->transform(CLI::AsSizeValue(false));
+  for (size_t i = 0; i < kLimits.size(); ++i) {
+    changes->options[i] = set->add_option(kLimits[i].option, changes->limits[i], kLimits[i].help);
+    if (kLimits[i].in_bytes)
+      changes->options[i]->transform(CLI::AsSizeValue(false));
+  }
   set->callback([=] { *run = [=](Session& session) { return RunSet(session, *changes); }; });
 
   CLI::App* remove = quota->add_subcommand("remove", "let a subtree grow again");
   const auto path = std::make_shared<std::string>();
   remove->add_option("path", *path, "its root")->required();
-  remove->callback(
-      [=] { *run = [=](Session& session) { return Patch(session, *path, nullptr, false); }; });
+  remove->callback([=] { *run = [=](Session& session) { return RunRemove(session, *path); }; });
 }
 
 }  // namespace synod::cli

@@ -201,6 +201,11 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
   } else {
     end.outcome = result.error().outcome;
   }
+  // The last attempt may have been cut short: why those before it failed says more.
+  if (result)
+    p.trouble = answer.ProblemDetail();
+  else if (p.trouble.empty() || result.error().code != Errc::kDeadlineExceeded)
+    p.trouble = result.error().detail;
   const Verdict v = Judge(end, p.change, p.own_key, p.maybe_applied);
   p.maybe_applied = v.maybe_applied;
   if (v.anew) {
@@ -218,7 +223,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
     answer.outcome = outcome;
     Finish(id, std::move(answer));
   } else {
-    Finish(id, Error{result.error().code, outcome, result.error().detail});
+    Finish(id, Error{result.error().code, outcome, p.trouble});
   }
 }
 

@@ -48,8 +48,6 @@ class Calls {
   // `done` is not called any more; what was sent may be applied.
   void Cancel(Id id);
 
-  size_t endpoint() const { return endpoint_; }
-
  private:
   struct Pending {
     Call call;
@@ -60,6 +58,7 @@ class Calls {
     Clock::time_point sent_at;
     std::string key;         // ours
     uint64_t not_after = 0;  // fixed for the key's life: another would be another request
+    std::string trouble;     // the last that said more than that it took too long
     bool change = false;
     bool own_key = false;  // the caller's
     bool maybe_applied = false;

@@ -4,7 +4,8 @@
 //               and one that takes a callback; the blocking one waits for the other. A call goes to
 //               the endpoint that worked last, and on to the next when that fails (call.h says what
 //               is repeated). A Client outlives all that was made with it; when it goes, callbacks
-//               that have not been called never are.
+//               that have not been called never are. Deadlines hold while an endpoint's name is
+//               looked up, but the destructor waits for the system's resolver to give up.
 // Thread        Blocking forms: any but the client's own, which they would wait for (checked).
 //               Callbacks run on the client's thread, one at a time; keep them short, or all leases
 //               of the client wait.

@@ -82,8 +82,6 @@ void Stream::OnLine(std::string_view line) {
     next_ = next_ > 0 ? next_ : revision + 1;
   } else if (type == "progress") {
     next_ = std::max(next_, revision + 1);
-    if (handlers_->on_progress)
-      handlers_->on_progress(revision);
   } else if (type == "change" && revision >= next_) {
     // What was delivered already must not be again, whatever a node repeats.
     next_ = revision + 1;

@@ -24,8 +24,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
   struct Handlers {
     // A `change`, and the line that it came as.
     std::function<void(const boost::json::object&, std::string_view line)> on_change;
-    // The cluster's revision, whenever it is told while nothing changes: all until there is seen.
-    std::function<void(uint64_t)> on_progress;
     std::function<void(const Error&)> on_end;
   };
   // `from`: the first revision wanted; 0: the next change.

@@ -79,10 +79,13 @@ std::optional<Refusal> Machine::Core::PlanQuotas(const std::vector<auth::QuotaCh
     return TooLarge(auth::kQuotasMax, "there are too many quotas");
   for (const auth::QuotaChange& change : changes) {
     const auth::Quota before = QuotaOf(change.path);
-    const QuotaView view{change.path, auth::Changed(before, change), tree.UsageOf(change.path)};
-    if (!view.quota.none())
+    const auth::Quota after = auth::Changed(before, change);
+    if (before.none() && after.none())
+      continue;  // nothing of it is worth a walk over the subtree
+    const QuotaView view{change.path, after, tree.UsageOf(change.path)};
+    if (!after.none())
       named->push_back(view);
-    if (view.quota != before)
+    if (after != before)
       changed->push_back(view);
   }
   return std::nullopt;
@@ -176,12 +179,13 @@ void Machine::Core::HideQuotas(std::string_view user, std::vector<QuotaView>* vi
 
 void Machine::Core::CountQuotas(Counts* counts) const {
   counts->quotas = quotas.size();
-  for (const auto& [path, kept] : quotas) {
-    const store::Usage usage = tree.UsageOf(path);
-    counts->quotas_warning += std::ranges::any_of(
-        kKinds, [&](const Kind& kind) { return kind.Warns(kept.quota, usage); });
+  for (const auto& item : quotas) {
+    const store::Usage usage = tree.UsageOf(item.first);
+    const auth::Quota& quota = item.second.quota;
+    counts->quotas_warning +=
+        std::ranges::any_of(kKinds, [&](const Kind& kind) { return kind.Warns(quota, usage); });
     counts->quotas_full += std::ranges::any_of(kKinds, [&](const Kind& kind) {
-      const uint64_t hard = kept.quota.*kind.hard;
+      const uint64_t hard = quota.*kind.hard;
       return hard != 0 && usage.*kind.used >= hard;
     });
   }

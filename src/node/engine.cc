@@ -470,7 +470,6 @@ void Engine::Loaded(const consensus::LoadRequest& request, std::vector<consensus
   core_->touched = true;
   core_->replica.Loaded(request, std::move(entries));
 }
-Status Engine::TransferLeadership(NodeId to) { return core_->TransferLeadership(to); }
 Status Engine::AskToLead(NodeId to) { return core_->AskToLead(to); }
 Status Engine::HandOver() { return core_->HandOver(); }
 void Engine::Shutdown() { core_->Shutdown(); }

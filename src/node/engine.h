@@ -200,10 +200,9 @@ class Engine {
   // Without WantsSnapshot() it is only told that the part is done with. Gives back the machine that
   // is not used (any more): to destroy it takes long, so not here.
   [[nodiscard]] machine::Machine InstallSnapshot(machine::Machine machine);
-  // Leader only: hands over to a voter that is connected and nearly up to date, since nothing is
-  // proposed meanwhile. kNotReady if it is not, or another hand-over is under way.
-  Status TransferLeadership(NodeId to);
-  // The same from any node, which asks the leader. Whether it came about shows in LeaderBegun().
+  // Hands over to a voter that is connected and nearly up to date, since nothing is proposed
+  // meanwhile: at the leader kNotReady if it is not, or another hand-over is under way. Any other
+  // node asks the leader. Whether it came about shows in LeaderBegun().
   Status AskToLead(NodeId to);
   // Leader only: to the voter that is furthest. kNotReady if there is none to hand over to.
   Status HandOver();

@@ -79,7 +79,7 @@ void WatchSockets::Open(const std::shared_ptr<net::Exchange>& exchange,
                         const auth::Principal& who) {
   const auto socket = std::make_shared<Socket>(this, exchange, who);
   sockets_.insert(socket);
-  const auto with_socket = [this, weak = std::weak_ptr<Socket>(socket)](const auto& act) {
+  const auto with_socket = [weak = std::weak_ptr<Socket>(socket)](const auto& act) {
     if (const auto found = weak.lock())
       act(found);
   };

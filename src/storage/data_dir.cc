@@ -14,7 +14,6 @@ namespace synod::storage {
 namespace {
 
 constexpr std::string_view kMagic = "synod-identity ";
-constexpr std::string_view kCrcKey = "crc32c ";
 constexpr uint32_t kIdentityFormat = 2;  // 1 had no membership
 constexpr size_t kIdentityBytesMax = 64 << 10;
 constexpr size_t kCrcLineBytes = 16;  // "crc32c " + 8 digits + newline

@@ -56,7 +56,6 @@ class Recovery {
   std::unique_ptr<File> file_;           // of the segment that was walked last
   std::optional<SegmentReader> reader_;  // likewise
   uint64_t last_pages_ = 0;              // of its last good record; 0: it has none
-  bool ended_ = false;                   // data loss was accepted: nothing behind this point counts
 };
 
 // Fills *damage instead of giving a segment if its head is not what was written there.

@@ -47,14 +47,6 @@ class BackupTest : public testing::Test {
     const Finished saved = cluster_.Synod({"snapshot", "save", file});
     ASSERT_EQ(saved.exit_code, 0) << saved.err;
   }
-  void Restore(Cluster& into, const std::string& file) {
-    for (int id = 1; id <= into.size(); ++id) {
-      const Finished restored =
-          RunSynod({"snapshot", "restore", file, "--data-dir", into.node(id).data_dir(), "--id",
-                    std::to_string(id), "--initial-cluster", into.InitialCluster()});
-      ASSERT_EQ(restored.exit_code, 0) << restored.err;
-    }
-  }
 
   TempDir dir_;
   Cluster cluster_{3};
@@ -79,7 +71,7 @@ TEST_F(BackupTest, ASaveUnderLoadHasEverythingAcknowledgedBefore) {
   EXPECT_EQ(verified.exit_code, 0) << verified.err;
 
   Cluster restored(3);
-  Restore(restored, File("b.snap"));
+  restored.Restore(File("b.snap"));
   restored.Start();
   for (const int i : {0, before / 2, before})
     EXPECT_EQ(Get(restored, "/v1/kv/load/" + std::to_string(i)).status, 200) << i;
@@ -164,7 +156,7 @@ TEST_F(BackupTest, WhatClientsHoldOfTheOldClusterFailsClosedInTheRestoredOne) {
   const int64_t time = std::stoll(lost.Header("synod-time"));
 
   Cluster restored(3);
-  Restore(restored, File("b.snap"));
+  restored.Restore(File("b.snap"));
   restored.Start();
   const uint16_t port = restored.port(2);
   EXPECT_EQ(Http(port, "GET", "/v1/kv/doc").Text("value"), "kept");

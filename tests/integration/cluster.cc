@@ -225,6 +225,16 @@ bool Cluster::Converged() {
   return states.size() == 1;
 }
 
+void Cluster::Restore(const std::string& backup) {
+  for (const auto& node : nodes_) {
+    const Finished done = RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir",
+                                      node->data_dir(), "--id", std::to_string(node->id()),
+                                      "--initial-cluster", InitialCluster()});
+    if (done.exit_code != 0)
+      throw std::runtime_error("restore: " + done.err);
+  }
+}
+
 Finished Cluster::Synod(Arguments arguments, Milliseconds timeout) {
   arguments.insert(arguments.begin(), Program("synod"));
   return RunProgram(arguments, {{"SYNOD_ENDPOINTS", Endpoints()}}, {}, timeout);

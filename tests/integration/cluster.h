@@ -3,7 +3,8 @@
 // Contract      Ports are free ones outside the kernel's range for outgoing connections, and stay
 //               the same over restarts, so that a node can be killed and started as often as a
 //               test likes. A cluster of one is started without --initial-cluster.
-// Errors        std::runtime_error with the end of the node's log if a node does not get ready.
+// Errors        std::runtime_error with the end of the node's log if a node does not get ready, and
+//               with what the program said if a backup is not restored.
 // Thread        The test's main thread, which has to outlive the nodes.
 #ifndef SYNOD_TESTS_INTEGRATION_CLUSTER_H_
 #define SYNOD_TESTS_INTEGRATION_CLUSTER_H_
@@ -109,6 +110,8 @@ class Cluster {
   bool Converged();
   // Some running node that is not `id`.
   int Other(int id) const { return id == size() ? 1 : id + 1; }
+  // Makes the data directories of all nodes from a backup; before the first start.
+  void Restore(const std::string& backup);
   // Runs the command line client against all nodes.
   Finished Synod(Arguments arguments, Milliseconds timeout = Milliseconds(60'000));
 

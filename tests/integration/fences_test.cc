@@ -92,10 +92,7 @@ TEST_F(FencesTest, ARestoredClusterRefusesTheTokensOfTheLostOne) {
   ASSERT_EQ(Raise(cluster_, 1, "/made/later", lost).status, 200);
 
   Cluster restored(1);
-  const Finished done = RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir",
-                                    restored.node(1).data_dir(), "--id", "1", "--initial-cluster",
-                                    restored.InitialCluster()});
-  ASSERT_EQ(done.exit_code, 0) << done.err;
+  restored.Restore(backup);
   restored.Start();
   const int64_t floor = Read(restored, 1, "/db").Number("token");
   EXPECT_GE(floor, kept + kLeap);

@@ -72,10 +72,7 @@ TEST_F(QuotasTest, TheyOutliveRestartsAndRestores) {
   const std::string backup = dir_.path() + "/backup";
   ASSERT_EQ(cluster_.Synod({"snapshot", "save", backup}).exit_code, 0);
   Cluster restored(1);
-  const Finished done = RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir",
-                                    restored.node(1).data_dir(), "--id", "1", "--initial-cluster",
-                                    restored.InitialCluster()});
-  ASSERT_EQ(done.exit_code, 0) << done.err;
+  restored.Restore(backup);
   restored.node(1).Start();
   restored.node(1).AwaitReady();
   EXPECT_EQ(QuotaOf(restored, 1, "/orders").at("nodes_hard").to_number<int>(), 3);
@@ -92,6 +89,10 @@ TEST_F(QuotasTest, TheCommandLineListsSetsAndRemovesThem) {
   EXPECT_THAT(list.out, testing::ContainsRegex("/ +3 +1 +- +[0-9]+ +- +- +warning"));
   EXPECT_THAT(list.out, HasSubstr("/orders"));
   EXPECT_EQ(cluster_.Synod({"quota", "remove", "/orders"}).exit_code, 0);
+  const Finished again = cluster_.Synod({"quota", "remove", "/orders"});
+  EXPECT_EQ(again.exit_code, 3);
+  EXPECT_THAT(again.err, HasSubstr("/orders has no quota"));
+  EXPECT_EQ(cluster_.Synod({"quota", "set", "/", "--nodes-soft", "1K"}).exit_code, 2);
   const Finished json = cluster_.Synod({"-o", "json", "quota", "list"});
   EXPECT_FALSE(boost::json::parse(json.out).at("quotas").as_object().contains("/orders"));
   EXPECT_EQ(cluster_.Synod({"quota", "set", "/orders"}).exit_code, 2) << "no limit is named";

@@ -80,10 +80,7 @@ TEST_F(SettingsTest, OutliveRestartsAndRestoresWhateverTheFileSays) {
   const std::string backup = dir_.path() + "/backup";
   ASSERT_EQ(cluster_.Synod({"snapshot", "save", backup}).exit_code, 0);
   Cluster restored(1);
-  const Finished done = RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir",
-                                    restored.node(1).data_dir(), "--id", "1", "--initial-cluster",
-                                    restored.InitialCluster()});
-  ASSERT_EQ(done.exit_code, 0) << done.err;
+  restored.Restore(backup);
   restored.node(1).Start({"--config", File()});
   restored.node(1).AwaitReady();
   EXPECT_EQ(Settings(restored, 1).Number("quota.bytes"), 2'097'152);

@@ -97,6 +97,7 @@ TEST_F(TlsTest, WhatDoesNotBelongIsRefused) {
                                       theirs_.ca_file(), "--timeout", "1s", "get", "/a"},
                                      guest);
   EXPECT_EQ(doubts.exit_code, 6);
+  EXPECT_THAT(doubts.err, HasSubstr("the certificate is not trusted: "));
   // Nor is anybody heard on the peer port.
   EXPECT_NE(Curl({"--cacert", ours_.ca_file(),
                   "https://127.0.0.1:" + std::to_string(cluster_.node(1).peer_port())})

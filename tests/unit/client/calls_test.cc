@@ -292,6 +292,20 @@ TEST_F(CallsTest, AtTheDeadlineALostChangeIsUnknownAndAReadIsNot) {
   }
 }
 
+// The last attempt is cut short by the deadline, and "too late" is all that it can tell.
+TEST_F(CallsTest, AtTheDeadlineTheReasonIsTold) {
+  Call call;
+  call.target = "/v1/kv/a";
+  call.timeout = Milliseconds(500);
+  Start(call);
+  world_.Fail(Outcome::kNotApplied);
+  world_.Advance(Milliseconds(1000));
+  ASSERT_TRUE(answer_);
+  ASSERT_FALSE(*answer_);
+  EXPECT_EQ(answer_->error().code, Errc::kDeadlineExceeded);
+  EXPECT_EQ(answer_->error().detail, "it broke");
+}
+
 TEST_F(CallsTest, NobodyThereIsNotApplied) {
   Call call = Put();
   call.timeout = Milliseconds(500);

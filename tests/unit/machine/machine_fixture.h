@@ -39,6 +39,18 @@ class Replayed {
   Observer observer{NodeId(1), 77};
 };
 
+// What a restart makes of the records of `kept`.
+inline Machine Loaded(const Machine& kept) {
+  Machine loaded(auth::Settings(), kept.supports());
+  kept.ForEachRecord([&](std::string_view key, std::string_view value) {
+    EXPECT_TRUE(loaded.LoadRecord(key, value)) << key;
+  });
+  EXPECT_TRUE(loaded.FinishLoad());
+  loaded.CheckInvariants();
+  EXPECT_EQ(loaded.digest(), kept.digest());
+  return loaded;
+}
+
 class MachineTest : public testing::Test {
  protected:
   explicit MachineTest(const auth::Settings& settings = {}) : log_(settings) {

@@ -255,13 +255,7 @@ TEST_F(QuotaCommandsTest, TheyAreKeptInCheckpointsBackupsAndNewClusters) {
   for (const Record& record : machine().TakeDirty()) kept[record.key] = record.value.has_value();
   EXPECT_FALSE(kept.at("q/b"));
 
-  Machine loaded{auth::Settings()};
-  machine().ForEachRecord([&](std::string_view key, std::string_view value) {
-    EXPECT_TRUE(loaded.LoadRecord(key, value));
-  });
-  ASSERT_TRUE(loaded.FinishLoad());
-  loaded.CheckInvariants();
-  EXPECT_EQ(loaded.digest(), machine().digest());
+  Machine loaded = Loaded(machine());
   ASSERT_EQ(loaded.quotas().size(), 1U);
   EXPECT_EQ(loaded.quotas()[0].quota, (auth::Quota{2, 9, 0, 0}));
   EXPECT_EQ(loaded.quotas()[0].usage.nodes, 3U);

@@ -23,12 +23,7 @@ class VersionsTest : public MachineTest {
   // What a restart finds.
   void ExpectKept() { ExpectKept(machine()); }
   void ExpectKept(const Machine& kept) {
-    Machine loaded(auth::Settings(), kept.supports());
-    kept.ForEachRecord([&](std::string_view key, std::string_view value) {
-      ASSERT_TRUE(loaded.LoadRecord(key, value)) << key;
-    });
-    ASSERT_TRUE(loaded.FinishLoad());
-    EXPECT_EQ(loaded.digest(), kept.digest());
+    const Machine loaded = Loaded(kept);
     EXPECT_EQ(loaded.version(), kept.version());
     EXPECT_EQ(loaded.digest_check().slot, kept.digest_check().slot);
     EXPECT_EQ(loaded.digest_check().agreed, kept.digest_check().agreed);

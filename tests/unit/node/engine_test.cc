@@ -245,11 +245,11 @@ TEST(EngineTest, LeadershipIsNotGivenToAVoterThatCannotTakeIt) {
   const uint32_t leader = cluster.Elect();
   const uint32_t away = OtherThan(leader);
   cluster.Kill(away);
-  const Status refused = cluster.node(leader).TransferLeadership(NodeId(away));
+  const Status refused = cluster.node(leader).AskToLead(NodeId(away));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::kNotReady);
   EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
-  const Status stranger = cluster.node(leader).TransferLeadership(NodeId(9));
+  const Status stranger = cluster.node(leader).AskToLead(NodeId(9));
   ASSERT_FALSE(stranger);
   EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
 }
@@ -265,11 +265,11 @@ TEST(EngineTest, AskingAgainDoesNotPutOffTheEndOfAFailedHandOver) {
       cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000);
   ASSERT_TRUE(call);
   cluster.Settle();  // the target has not got this one
-  ASSERT_TRUE(cluster.node(leader).TransferLeadership(NodeId(target)));
+  ASSERT_TRUE(cluster.node(leader).AskToLead(NodeId(target)));
   EXPECT_FALSE(cluster.node(leader).replica().CanPropose());
   for (int i = 0; i < 9; ++i) {
     cluster.Run(100);
-    EXPECT_EQ(cluster.node(leader).TransferLeadership(NodeId(target)).error().code,
+    EXPECT_EQ(cluster.node(leader).AskToLead(NodeId(target)).error().code,
               Errc::kNotReady);
   }
   cluster.Run(110);
