@@ -54,7 +54,8 @@ class SegmentedLog final : public AcceptorLog {
   Status Die(const Status& why);
   Status Dead() const;
   Status Roll(uint64_t pages);
-  Result<SegmentPtr> WriteSegment(uint64_t pages);
+  Status Extend(File& spare, uint64_t from, uint64_t to);
+  Result<SegmentPtr> WriteSegment(uint64_t spare_bytes, uint64_t pages);
   SlotRange Encode(std::span<const PersistRequest> batch, RecordHeader* header);
   void Advance(const RecordHeader& header, const SlotRange& slots, const HardState& hs);
   void CheckMonotonic(std::span<const PersistRequest> batch) const;
@@ -132,15 +133,23 @@ Status SegmentedLog::Start(RecoveredLog log) {
   return Append({&adjusted, 1});
 }
 
+// What an earlier try wrote behind `from` takes no further room, but its sync may have failed: all
+// of it is written again. Asked first, so that a full disk is not filled to the last byte.
+Status SegmentedLog::Extend(File& spare, uint64_t from, uint64_t to) {
+  Result<uint64_t> size = spare.Size();
+  if (!size)
+    return size.error();
+  if (Status ok = spare_.CheckRoom(to - std::min(to, size.value())); !ok)
+    return ok;
+  return spare.Write(from, std::string(to - from, '\0'));
+}
+
 // Turns the spare into the next segment. Its head is on the disk before it has its name, and its
 // name before it has a record: a file that is called a segment and has a bad head was damaged.
-Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
+Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t spare_bytes, uint64_t pages) {
   Result<std::unique_ptr<File>> file = fs_.Open(spare_.path(), FileSystem::Mode::kReadWrite);
   if (!file)
     return file.error();
-  Result<uint64_t> size = file.value()->Size();
-  if (!size)
-    return size.error();
   auto segment = std::make_shared<Segment>();
   SegmentHead& head = segment->head;
   head.number = current_ ? current_->head.number + 1 : 1;
@@ -150,14 +159,12 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
   head.slot_max = slot_max_;
   head.hard_state = hard_state_;
   // A record larger than a segment gets a segment as large as it needs.
-  segment->bytes = std::max(size.value(), (pages + 1) * kLogPageBytes);
+  segment->bytes = std::max(spare_bytes, (pages + 1) * kLogPageBytes);
   head.capacity = segment->bytes;
   segment->path = dir_ + "/" + SegmentName(head.number);
   segment->indexed = true;
-  if (segment->bytes > size.value())
-    if (Status ok =
-            file.value()->Write(size.value(), std::string(segment->bytes - size.value(), 0));
-        !ok)
+  if (segment->bytes > spare_bytes)
+    if (Status ok = Extend(*file.value(), spare_bytes, segment->bytes); !ok)
       return ok.error();
   if (Status ok = file.value()->Write(0, head.Encode()); !ok)
     return ok.error();
@@ -172,10 +179,15 @@ Result<SegmentedLog::SegmentPtr> SegmentedLog::WriteSegment(uint64_t pages) {
 }
 
 Status SegmentedLog::Roll(uint64_t pages) {
-  if (Status ok = spare_.Take(SpareBytes()); !ok)
-    return ok;
-  Result<SegmentPtr> next = WriteSegment(pages);
-  spare_.Release();
+  Result<uint64_t> spare = spare_.Take(SpareBytes());
+  if (!spare)
+    return spare.error();
+  Result<SegmentPtr> next = WriteSegment(spare.value(), pages);
+  // One that did not become a segment stays the spare: there may be no room for another.
+  if (!next && fs_.Exists(spare_.path()))
+    spare_.Return();
+  else
+    spare_.Release();
   if (!next)
     return next.error();
   current_ = std::move(next.value());

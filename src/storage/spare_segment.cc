@@ -57,6 +57,17 @@ Status SpareSegment::Adopt() {
   return Done();
 }
 
+Status SpareSegment::CheckRoom(uint64_t bytes) const {
+  Result<uint64_t> free = fs_.FreeBytes(dir_);
+  if (!free)
+    return free.error();
+  if (free.value() < bytes)
+    return Error{Errc::kStorageFull, Outcome::kNotApplied,
+                 std::to_string(free.value()) + " bytes are free in " + dir_ +
+                     ", the next segment takes " + std::to_string(bytes)};
+  return Done();
+}
+
 Status SpareSegment::Begin() {
   const std::string tmp = path() + ".tmp";
   made_ = 0;
@@ -64,13 +75,8 @@ Status SpareSegment::Begin() {
     if (Status ok = fs_.Remove(tmp); !ok)
       return ok;
   // Asked first, so that a full disk is not filled to the last byte at every try.
-  Result<uint64_t> free = fs_.FreeBytes(dir_);
-  if (!free)
-    return free.error();
-  if (free.value() < size_)
-    return Error{Errc::kStorageFull, Outcome::kNotApplied,
-                 std::to_string(free.value()) + " bytes are free in " + dir_ +
-                     ", a segment takes " + std::to_string(size_)};
+  if (Status ok = CheckRoom(size_); !ok)
+    return ok;
   Result<std::unique_ptr<File>> file = fs_.Open(tmp, FileSystem::Mode::kCreate);
   if (!file)
     return file.error();
@@ -155,7 +161,7 @@ void SpareSegment::Step(uint64_t bytes, uint64_t size) {
   Ready(size_);
 }
 
-Status SpareSegment::Take(uint64_t size) {
+Result<uint64_t> SpareSegment::Take(uint64_t size) {
   std::unique_lock<std::mutex> hold(mutex_);
   full_ = false;  // a try that failed before may succeed now
   if (!thread_.joinable()) {
@@ -173,7 +179,7 @@ Status SpareSegment::Take(uint64_t size) {
     return Error{Errc::kStorageFull, Outcome::kNotApplied,
                  "no room for a further segment of the acceptor's log: " + why_full_};
   state_ = State::kTaken;
-  return Done();
+  return ready_bytes_;
 }
 
 void SpareSegment::Release() {
@@ -181,6 +187,13 @@ void SpareSegment::Release() {
   SYNOD_CHECK(state_ == State::kTaken);
   state_ = State::kNone;
   changed_.notify_all();
+}
+
+void SpareSegment::Return() {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  SYNOD_CHECK(state_ == State::kTaken);
+  state_ = State::kReady;
+  full_ = true;
 }
 
 Result<bool> SpareSegment::Offer(const std::string& old, uint64_t bytes) {

@@ -35,17 +35,20 @@ class SpareSegment {
   Status Adopt();
   // A spare of `size` bytes will be needed: so many more bytes of it may be made now.
   void Step(uint64_t bytes, uint64_t size);
-  // Returns when a spare is ready; if there is none, one of `size` bytes is made at once. It then
-  // belongs to the caller, who renames it and calls Release(): no other may get its name before
-  // that.
-  Status Take(uint64_t size);
+  // Returns when a spare is ready, and its bytes; if there is none, one of `size` bytes is made at
+  // once. It then belongs to the caller, who renames it and calls Release(): no other may get its
+  // name before that. If he lacks the room to make it his he calls Return(): it stays the spare.
+  Result<uint64_t> Take(uint64_t size);
   void Release();
+  void Return();
+  Status CheckRoom(uint64_t bytes) const;  // kStorageFull: fewer are free where it lies
   // Makes a segment of `bytes` that is no longer needed the spare; false if there is one already.
   Result<bool> Offer(const std::string& path, uint64_t bytes);
 
   std::string path() const { return dir_ + "/spare"; }
   uint64_t ready_bytes() const;  // 0: there is none
-  bool full() const;             // the last try failed, and the next has found no room yet
+  // The last try failed, or the spare came back, and the next try has found no room yet.
+  bool full() const;
 
  private:
   enum class State { kNone, kMaking, kReady, kTaken };
@@ -70,10 +73,10 @@ class SpareSegment {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kNone;
-  uint64_t ready_bytes_ = 0;
-  uint64_t wanted_ = 0;   // the thread is asked to make one of that size
-  uint64_t allowed_ = 0;  // as much of it as may be made
-  bool full_ = false;     // see full()
+  uint64_t ready_bytes_ = 0;  // of the one that is ready or taken
+  uint64_t wanted_ = 0;       // the thread is asked to make one of that size
+  uint64_t allowed_ = 0;      // as much of it as may be made
+  bool full_ = false;         // see full()
   bool stopping_ = false;
   std::string why_full_;
   std::thread thread_;

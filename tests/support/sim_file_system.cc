@@ -283,11 +283,13 @@ Status SimFileSystem::WriteTo(Inode& inode, uint64_t offset, std::string_view da
 }
 
 Status SimFileSystem::SyncInode(Inode& inode) {
-  inode.durable.resize(inode.cached.size());
+  // As long as its durable pages make it: those of a failed sync do not lengthen it later.
   for (const uint64_t p : inode.dirty) {
     const uint64_t at = p * kPageBytes;
-    if (at < inode.cached.size())
-      inode.durable.replace(at, kPageBytes, inode.cached, at, kPageBytes);
+    const uint64_t n = std::min(kPageBytes, inode.cached.size() - at);
+    if (inode.durable.size() < at + n)
+      inode.durable.resize(at + n);
+    inode.durable.replace(at, n, inode.cached, at, n);
   }
   inode.dirty.clear();
   return Done();

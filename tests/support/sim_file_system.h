@@ -7,8 +7,8 @@
 //               page, a page also by 512-byte sectors ("torn"); pending creates, renames and
 //               removes of a directory survive as a random subset or a random prefix. Files opened
 //               before a crash only fail afterwards, locks are free again.
-// Faults        A failed sync leaves its pages readable but never durable by a later sync (what
-//               Linux does). Everything is off by default.
+// Faults        A failed sync leaves its pages readable but never durable by a later sync, nor do
+//               they lengthen the file (what Linux does). Everything is off by default.
 // Determinism   The same calls and the same Random give the same result. Thread: any (one mutex).
 #ifndef SYNOD_TESTS_SUPPORT_SIM_FILE_SYSTEM_H_
 #define SYNOD_TESTS_SUPPORT_SIM_FILE_SYSTEM_H_

@@ -44,6 +44,19 @@ class AcceptorLogTest : public testing::Test, public LogFixture {
       slots.push_back(c.slot.value);
     return slots;
   }
+  // Until a spare is ready; then one record that it is too small for, while the disk is full.
+  // Returns the log's size.
+  uint64_t FailToGrowTheSpare(Op op) {
+    while (fs.Content(kDir + std::string("/spare")).empty())
+      Fill(history.size() + 1, history.size() + 1);
+    const uint64_t bytes = log->stats().bytes_on_disk;
+    fs.SetFault([op](Op o, const std::string& path) { return o == op && path.ends_with("/spare"); },
+                SimFileSystem::Failure::kFull);
+    const Status ok = Append({Vote(history.size() + 1, 1, std::string(100 << 10, 'x'))});
+    EXPECT_EQ(ok.error().code, Errc::kStorageFull);
+    fs.SetFault(nullptr);
+    return bytes;
+  }
   Random random_{1};
 };
 
@@ -286,6 +299,51 @@ TEST_F(AcceptorLogTest, NoRoomForAFurtherSegmentIsNotFatal) {
   EXPECT_FALSE(log->stats().storage_full);
   ASSERT_TRUE(Open());
   ExpectRecovered();
+}
+
+// A record that needs more than the spare has meets a full disk. Room for the record is enough to
+// go on; that for a further spare is not there.
+TEST_F(AcceptorLogTest, ASpareThatCannotGrowYetIsKept) {
+  for (const Op op : {Op::kWrite, Op::kSync}) {
+    ASSERT_TRUE(Open());
+    ExpectRecovered();
+    const uint64_t bytes = FailToGrowTheSpare(op);
+    EXPECT_EQ(log->stats().bytes_on_disk, bytes);
+    EXPECT_TRUE(log->stats().storage_full);
+    fs.SetByteBudget(bytes + (60 << 10));
+    const Status again = log->Append({&history.back(), 1});
+    EXPECT_TRUE(again) << again.error().detail;
+    fs.SetByteBudget(std::nullopt);
+  }
+  ASSERT_TRUE(Open());
+  ExpectRecovered();
+}
+
+// What was written of it before a failed sync may never reach the disk.
+TEST_F(AcceptorLogTest, ASpareThatCouldNotGrowIsWrittenAnewFromThereOn) {
+  bool done = false;
+  for (uint64_t operations = 1; !done; ++operations) {
+    ASSERT_LT(operations, 20u);
+    ASSERT_TRUE(Open());
+    ExpectRecovered();
+    FailToGrowTheSpare(Op::kSync);
+    fs.CutPowerAfter(operations);
+    done = log->Append({&history.back(), 1}).has_value();
+    fs.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
+  }
+  const Status opened = Open();
+  ASSERT_TRUE(opened) << opened.error().detail;
+  ExpectRecovered();
+}
+
+// What else needs room on a full disk does not find it emptier at every try of the log.
+TEST_F(AcceptorLogTest, ASpareGrowsOnlyIfThereIsRoomForAllOfIt) {
+  ASSERT_TRUE(Open());
+  const uint64_t bytes = FailToGrowTheSpare(Op::kWrite);
+  const uint64_t grown = fs.Content(kDir + std::string("/spare")).size();
+  fs.SetByteBudget(bytes + (30 << 10));
+  EXPECT_FALSE(log->Append({&history.back(), 1}));
+  EXPECT_EQ(fs.Content(kDir + std::string("/spare")).size(), grown);
 }
 
 // etcd#3591, etcd#5518: a start needs no further space.
