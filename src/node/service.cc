@@ -182,7 +182,7 @@ void Service::Wait(CallId id, Waiting&& waiting) {
 
 void Service::StartChange(Waiting&& waiting) {
   auto& call = std::get<api::ChangeCall>(waiting.call);
-  const int64_t timeout_ms = call.timeout_ms + call.wait_ms.value_or(0);
+  const int64_t timeout_ms = call.timeout_ms - waiting.spent_ms + call.wait_ms.value_or(0);
   call.command.principal = waiting.who;
   if (auto* make = std::get_if<machine::MakeToken>(&call.command.operation)) {
     call.render.secret = NewToken();
@@ -199,7 +199,7 @@ void Service::StartChange(Waiting&& waiting) {
 void Service::StartRead(Waiting&& waiting) {
   const auto& call = std::get<api::ReadCall>(waiting.call);
   ReadRequest request;
-  request.timeout_ms = call.timeout_ms;
+  request.timeout_ms = call.timeout_ms - waiting.spent_ms;
   if (call.consistency == api::Consistency::kSequential) {
     request.consistency = Consistency::kSequential;
     request.min_revision = call.min_revision;
@@ -210,7 +210,7 @@ void Service::StartRead(Waiting&& waiting) {
 
 void Service::StartRound(Waiting&& waiting) {
   ReadRequest request;
-  request.timeout_ms = TimeoutOf(waiting.call);
+  request.timeout_ms = TimeoutOf(waiting.call) - waiting.spent_ms;
   Wait(engine_->Read(request), std::move(waiting));
   hooks_.touch();
 }
@@ -392,6 +392,8 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
     if (waiting.at_the_door || NeedsRound(waiting.call))
       waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
     waiting.decided_us = turn.decided_us;
+    if (waiting.at_the_door)
+      waiting.spent_ms = (turn.decided_us - waiting.started_us) / 1000;
     OnReadReady(std::move(waiting), ready.time);
   }
 }

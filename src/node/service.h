@@ -114,8 +114,9 @@ class Service : public net::HttpHandler {
     int64_t decided_us = 0;  // the core gave out what it is answered with; 0: it was not asked
     auth::Principal who;
     // The engine is asked for a round because this replica does not know who asks; then the call
-    // begins.
+    // begins, with what is left of its time.
     bool at_the_door = false;
+    int64_t spent_ms = 0;  // there
     bool audited = false;
     WorkClass work = WorkClass::kVital;
     Admission::Ticket ticket;

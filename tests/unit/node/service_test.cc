@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "src/node/credentials.h"
+#include "src/node/process.h"
 #include "tests/support/quiet_exchange.h"
 #include "tests/unit/node/engine_cluster.h"
 
@@ -33,23 +35,39 @@ class ServiceTest : public testing::Test {
                                          Service::Bounds(), hooks);
     service_->SetEngine(&cluster_.node(1));
   }
-  std::shared_ptr<KeptExchange> Get(const std::string& target) {
+  std::shared_ptr<KeptExchange> Get(const std::string& target) { return Ask("GET", target, {}); }
+  std::shared_ptr<KeptExchange> Ask(const std::string& method,
+                                    const std::string& target,
+                                    const std::string& token) {
     net::HttpRequest request;
-    request.method = "GET";
+    request.method = method;
     request.target = target;
     request.headers = {{"host", "localhost"}};
+    if (!token.empty())
+      request.headers.emplace_back("authorization", "Bearer " + token);
     auto exchange = std::make_shared<KeptExchange>(std::move(request));
     service_->OnRequest(exchange);
     return exchange;
   }
+  void Apply(const auth::Principal& who, machine::Operation operation) {
+    machine::Command command;
+    command.principal = who;
+    command.operation = std::move(operation);
+    const Result<CallId> call = cluster_.node(1).Change(std::move(command), 1000);
+    ASSERT_TRUE(call);
+    cluster_.Settle();
+    const auto answer = cluster_.Answer(1, *call);
+    ASSERT_TRUE(answer && *answer);
+    ASSERT_FALSE(std::holds_alternative<machine::Refusal>((*answer)->body));
+  }
   // Until the quorum rounds that were asked for are over, and what follows them has begun.
-  void FinishRounds() {
+  void FinishRounds(const TurnTimes& times = {}) {
     cluster_.Settle();
     std::vector<ReadReady> ready;
     for (CallId call = 1; call < 100; ++call)
       if (const auto time = cluster_.ReadAnswer(1, call))
         ready.push_back({call, *time});
-    service_->OnReadsReady(std::move(ready), {});
+    service_->OnReadsReady(std::move(ready), times);
     io_.restart();
     io_.poll();
   }
@@ -71,6 +89,25 @@ TEST_F(ServiceTest, ABackupThatWaitsForItsCheckpointIsAnsweredWhenTheNodeStops) 
   // The disk's thread may have it on the way still.
   service_.reset();
   taker_(nullptr);
+}
+
+// This replica did not know the token; the time until it did is part of the request's.
+TEST_F(ServiceTest, TimeAtTheDoorIsNotGivenTwice) {
+  const std::string token = "a-token-of-somebody";
+  auth::Principal root;
+  root.token_hash = HashOfToken("the-token-of-root");
+  Apply(auth::Principal(), machine::SetUpAuth{root.token_hash});
+  const auto remove = Ask("DELETE", "/v1/kv/a?timeout_ms=2000", token);
+  ASSERT_FALSE(remove->response);
+  Apply(root, machine::MakeToken{"root", "", HashOfToken(token), 0});
+  FinishRounds({.decided_us = MonotonicUs() + 1'500'000});
+  ASSERT_FALSE(remove->response);
+  Engine& engine = cluster_.node(1);
+  EXPECT_EQ(engine.pending_calls(), 1u);
+  engine.Advance(cluster_.now() + 1000);
+  service_->OnChangesDone(engine.Take().changes, {});
+  ASSERT_TRUE(remove->response);
+  EXPECT_EQ(remove->response->status, 503) << remove->response->body;
 }
 
 }  // namespace
