@@ -172,6 +172,8 @@ class Engine::Core {
   void ReportProgress();
   void SendAgain();
   void TendWaits();
+  // `shown`: what the machine has of this process's waits.
+  void FailLostWaits(const std::vector<machine::Machine::Wait>& shown);
   // Whether what is done for `id` every so often is to be done now; `now` notes when it was last.
   template <typename Id>
   bool IsDue(Id id,
@@ -250,6 +252,7 @@ class Engine::Core {
   int64_t members_proposed_ms_ = 0;
   std::map<LeaseId, int64_t> renewed_ms_;
   std::map<uint64_t, int64_t> disowned_ms_;
+  int64_t adopted_ms_ = 0;
   int64_t followed_ms_ = 0;  // the last time that this node did not lead
   std::map<std::pair<NodeId, uint64_t>, int64_t> missing_since_ms_;
 };

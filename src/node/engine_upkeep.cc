@@ -80,26 +80,54 @@ void Engine::Core::SendAgain() {
 
 // Whoever still waits here need not renew the lease of its request. Who has gone is told by what
 // the machine shows, and again until it shows no such wait: what is told once can be lost, or come
-// before the wait that it is of.
+// before the wait that it is of. As is that this process has not gone, whatever the others said of
+// it while they could not reach it: then those who have gone are told of anew.
 void Engine::Core::TendWaits() {
   const machine::Observer self{config.self.id, config.boot};
+  const std::vector<machine::Machine::Wait> waits = machine.WaitsOf(self);
   std::map<LeaseId, int64_t> renewed;
   std::map<uint64_t, int64_t> disowned;
   machine::LeaseKeepAlive renewal;
   renewal.bulk = true;
-  for (const auto& [seq, lease, is_disowned] : machine.WaitsOf(self)) {
-    const PendingChange* c = changes.Find(seq);
+  bool adopt = false;
+  for (const machine::Machine::Wait& wait : waits) {
+    const PendingChange* c = changes.Find(wait.seq);
     if (c == nullptr || c->cancelled) {
-      if (!is_disowned && IsDue(seq, kProposeAgainMs, disowned_ms_, &disowned))
-        Submit(machine::Disown{{self.node, self.boot, seq}});
-    } else if (lease != LeaseId() && IsDue(lease, kRenewEveryMs, renewed_ms_, &renewed)) {
-      renewal.ids.push_back(lease);
+      if (!wait.disowned && IsDue(wait.seq, kProposeAgainMs, disowned_ms_, &disowned))
+        Submit(machine::Disown{{self.node, self.boot, wait.seq}});
+      continue;
     }
+    adopt |= wait.disowned;
+    if (wait.lease != LeaseId() && IsDue(wait.lease, kRenewEveryMs, renewed_ms_, &renewed))
+      renewal.ids.push_back(wait.lease);
   }
   renewed_ms_ = std::move(renewed);
   disowned_ms_ = std::move(disowned);
   if (!renewal.ids.empty())
     Submit(std::move(renewal));
+  if (adopt && now_ms - adopted_ms_ >= kProposeAgainMs) {
+    adopted_ms_ = now_ms;
+    Submit(machine::Adopt{self.node, self.boot});
+  }
+  FailLostWaits(waits);
+}
+
+// They were withdrawn because this process could not be reached for so long, or a repeat at another
+// node has their places.
+void Engine::Core::FailLostWaits(const std::vector<machine::Machine::Wait>& shown) {
+  if (!held_answers_.empty())
+    return;  // theirs may be among these
+  std::vector<uint64_t> lost;
+  auto wait = shown.begin();
+  for (const auto& [seq, c] : changes.all()) {
+    while (wait != shown.end() && wait->seq < seq) ++wait;
+    if (c.waiting && (wait == shown.end() || wait->seq != seq))
+      lost.push_back(seq);
+  }
+  for (const uint64_t seq : lost)
+    FailChange(seq, {Errc::kNoLeader, Outcome::kUnknown,
+                     "this node was cut off from the others, and the place in the queue is gone; "
+                     "or a repeat of the request has it"});
 }
 
 void Engine::Core::AnnounceMembers() {

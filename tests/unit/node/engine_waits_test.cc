@@ -33,6 +33,22 @@ class EngineWaitsTest : public testing::Test {
     leader_ = cluster_.Elect();
   }
 
+  // The follower's connections, and nobody's process.
+  void BreakOff(int64_t ms) {
+    cluster_.Isolate(follower_);
+    for (uint32_t id = 1; id <= 3; ++id)
+      if (id != follower_) {
+        cluster_.node(id).PeerDown(NodeId(follower_), false);
+        cluster_.node(follower_).PeerDown(NodeId(id), false);
+      }
+    cluster_.Run(ms);
+    cluster_.Heal();
+    for (uint32_t id = 1; id <= 3; ++id)
+      if (id != follower_)
+        cluster_.Reconnect(id, follower_);
+    leader_ = cluster_.Elect();
+  }
+
   EngineCluster cluster_{3};
   uint32_t leader_ = 0;
   uint32_t follower_ = 0;
@@ -83,6 +99,39 @@ TEST_F(EngineWaitsTest, AlsoIfItsNodeGaveUpBeforeItCouldTell) {
   StopQuorumFor(15'000);
   cluster_.Run(kWithdrawnMs);
   EXPECT_EQ(Waiters(), 0u);
+}
+
+TEST_F(EngineWaitsTest, AClientThatStaysKeepsItsPlaceWhileItsNodeIsCutOffForAMoment) {
+  const CallId call = Acquire(follower_);
+  cluster_.Settle();
+  BreakOff(2000);
+  cluster_.Run(2 * kWithdrawnMs);
+  EXPECT_EQ(Waiters(), 1u);
+  EXPECT_FALSE(cluster_.Answer(follower_, call));
+}
+
+TEST_F(EngineWaitsTest, AndThenOnlyThoseWhoseClientsHaveGoneAreWithdrawn) {
+  Acquire(follower_);
+  const CallId gone = Acquire(follower_);
+  cluster_.Settle();
+  BreakOff(1000);
+  cluster_.node(follower_).Cancel(gone);
+  cluster_.Run(kWithdrawnMs + 2000);  // it may have been told of just before
+  EXPECT_EQ(Waiters(), 1u);
+}
+
+TEST_F(EngineWaitsTest, AClientThatStaysIsToldThatItsPlaceIsGone) {
+  const CallId call = Acquire(follower_);
+  cluster_.Settle();
+  BreakOff(2 * kWithdrawnMs);
+  cluster_.Run(2000);
+  EXPECT_EQ(Waiters(), 0u);
+  const auto answer = cluster_.Answer(follower_, call);
+  ASSERT_TRUE(answer);
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, Errc::kNoLeader);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
+  EXPECT_EQ(cluster_.node(follower_).pending_calls(), 0u);
 }
 
 // Nobody waits for the answer: the next leader is not asked for what none has taken.
