@@ -78,7 +78,6 @@ DiskThreads::DiskThreads(net::asio::io_context& io, Files files, Callbacks callb
       machine_version_(files.machine_version),
       callbacks_(std::move(callbacks)) {
   stats_.append_buckets.resize(AppendBounds().size() + 1);
-  stats_.log = log_->stats();
   stats_.state_bytes = state_->ApproximateBytes();
   for (Worker* worker : {&scrub_worker_, &snapshot_worker_, &state_worker_})
     worker->Post(storage::GiveWay);
@@ -126,16 +125,15 @@ void DiskThreads::AppendQueued() {
   const auto bucket =
       std::lower_bound(bounds.begin(), bounds.end(), static_cast<double>(micros) * 1e-6) -
       bounds.begin();
-  const storage::AcceptorLog::Stats log = log_->stats();
   {
     const std::lock_guard lock(mutex_);
-    stats_.log = log;
     ++stats_.appends;
     stats_.append_micros += micros;
     ++stats_.append_buckets[static_cast<size_t>(bucket)];
   }
-  net::asio::post(
-      io_, [this, upto = batch.back().id, gen = log.gen] { callbacks_.persisted(upto, gen); });
+  net::asio::post(io_, [this, upto = batch.back().id, gen = log_->stats().gen] {
+    callbacks_.persisted(upto, gen);
+  });
 }
 
 void DiskThreads::WriteCheckpoint(CheckpointJob job) {
@@ -349,8 +347,14 @@ void DiskThreads::TakeState(std::function<void(std::shared_ptr<storage::StateSna
 }
 
 DiskThreads::Stats DiskThreads::stats() const {
-  const std::lock_guard lock(mutex_);
-  return stats_;
+  Stats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
+  }
+  // As it is now: an append may be waiting for room.
+  stats.log = log_->stats();
+  return stats;
 }
 
 }  // namespace synod::node
