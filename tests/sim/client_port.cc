@@ -14,33 +14,46 @@ ClientPort::ClientPort(World* world, Random random)
 
 Time ClientPort::Latency() { return static_cast<Time>(random_.Between(30, 1'000)); }
 
-ClientPort::AttemptRef ClientPort::Begin(NodeId node, int64_t timeout_ms, Done done) {
+ClientPort::AttemptRef ClientPort::Begin(NodeId node,
+                                         int64_t timeout_ms,
+                                         Done done,
+                                         std::optional<Time> given) {
   auto attempt = std::make_shared<Attempt>();
   attempt->id = ++next_;
   attempt->node = node;
   attempt->done = std::move(done);
+  attempt->breaks = given.has_value();
   open_[attempt->id] = attempt;
-  Time patience = timeout_ms * kMillisecond + kPatience;
+  Time patience = given.value_or(timeout_ms * kMillisecond + kPatience);
   if (world_->swarm.cancels && random_.Chance(8)) {
     // Often soon: most calls end within a few milliseconds.
     const Time limit = random_.Chance(70) ? 5 * kMillisecond : timeout_ms * kMillisecond;
     patience = static_cast<Time>(random_.Below(static_cast<uint64_t>(limit)));
   }
-  world_->scheduler.After(patience, [this, attempt] {
-    if (!open_.contains(attempt->id))
-      return;
-    ++world_->stats.cancels;
-    NodeHost& host = *world_->hosts[attempt->node];
-    if (attempt->arrived && host.running() && host.boot() == attempt->boot && attempt->call != 0)
-      host.Cancel(attempt->call);
-    End(attempt, {.node = attempt->node});
-  });
+  world_->scheduler.After(patience, [this, attempt] { GiveUp(attempt); });
   return attempt;
+}
+
+void ClientPort::GiveUp(const AttemptRef& attempt) {
+  if (!open_.contains(attempt->id))
+    return;
+  ++world_->stats.cancels;
+  NodeHost& host = *world_->hosts[attempt->node];
+  if (attempt->arrived && host.running() && host.boot() == attempt->boot && attempt->call != 0)
+    host.Cancel(attempt->call);
+  End(attempt, {.node = attempt->node});
+}
+
+void ClientPort::Lose(const AttemptRef& attempt) {
+  if (attempt->breaks)
+    world_->scheduler.After(kPatience, [this, attempt] { GiveUp(attempt); });
 }
 
 void ClientPort::Deliver(const AttemptRef& attempt, std::function<void(NodeHost&)> arrive) {
   world_->scheduler.After(Latency(), [this, attempt, arrive = std::move(arrive)] {
     NodeHost& host = *world_->hosts[attempt->node];
+    if (cut_[attempt->node.value])
+      Lose(attempt);
     if (cut_[attempt->node.value] || !open_.contains(attempt->id))
       return;
     if (!host.running()) {
@@ -59,7 +72,9 @@ void ClientPort::Deliver(const AttemptRef& attempt, std::function<void(NodeHost&
 void ClientPort::Answer(const AttemptRef& attempt, Reply reply) {
   reply.node = attempt->node;
   world_->scheduler.After(Latency(), [this, attempt, reply = std::move(reply)] {
-    if (!cut_[attempt->node.value])
+    if (cut_[attempt->node.value])
+      Lose(attempt);
+    else
       End(attempt, reply);
   });
 }
@@ -79,8 +94,12 @@ void ClientPort::OnProcessEnded(NodeId node) {
   }
 }
 
-void ClientPort::Change(NodeId node, machine::Command command, int64_t timeout_ms, Done done) {
-  const AttemptRef attempt = Begin(node, timeout_ms, std::move(done));
+void ClientPort::Change(NodeId node,
+                        machine::Command command,
+                        int64_t timeout_ms,
+                        Done done,
+                        std::optional<Time> patience) {
+  const AttemptRef attempt = Begin(node, timeout_ms, std::move(done), patience);
   Deliver(attempt, [this, attempt, command = std::move(command), timeout_ms](NodeHost& host) {
     const Result<node::CallId> call =
         host.Change(command, timeout_ms, [this, attempt](const ChangeReply& r) {

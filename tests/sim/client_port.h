@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "tests/sim/node_host.h"
@@ -40,7 +41,13 @@ class ClientPort {
 
   ClientPort(World* world, Random random);
 
-  void Change(NodeId node, machine::Command command, int64_t timeout_ms, Done done);
+  // `patience`: what the client has, if it is not as usual. Its connection breaks by itself if what
+  // it carried is lost.
+  void Change(NodeId node,
+              machine::Command command,
+              int64_t timeout_ms,
+              Done done,
+              std::optional<Time> patience = {});
   void Read(NodeId node,
             const node::ReadRequest& request,
             machine::Query query,
@@ -58,17 +65,20 @@ class ClientPort {
     uint64_t id = 0;
     NodeId node;
     Done done;
+    bool breaks = false;   // if something is lost
     bool arrived = false;  // the node has the request
     uint64_t boot = 0;
     node::CallId call = 0;
   };
   using AttemptRef = std::shared_ptr<Attempt>;
 
-  AttemptRef Begin(NodeId node, int64_t timeout_ms, Done done);
+  AttemptRef Begin(NodeId node, int64_t timeout_ms, Done done, std::optional<Time> patience = {});
   // Runs `arrive` in the node's process when the request gets there.
   void Deliver(const AttemptRef& attempt, std::function<void(NodeHost&)> arrive);
   void Answer(const AttemptRef& attempt, Reply reply);
   void End(const AttemptRef& attempt, Reply reply);
+  void GiveUp(const AttemptRef& attempt);
+  void Lose(const AttemptRef& attempt);
   Time Latency();
 
   World* world_;

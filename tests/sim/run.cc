@@ -8,6 +8,7 @@
 #include "tests/sim/election_client.h"
 #include "tests/sim/fence_client.h"
 #include "tests/sim/guest_client.h"
+#include "tests/sim/leaving_client.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/quota_client.h"
@@ -26,6 +27,11 @@ constexpr Time kFoundWithin = 10 * kSecond;
 constexpr Time kToldWithin = 10 * kSecond;
 constexpr Time kUpgradedWithin = 10 * kSecond;
 constexpr Time kLeasesEndWithin = 12 * kSecond;
+// The 5 s that a place is kept, on slow clocks, and what it takes to be told, once more if the
+// first time was before a process was adopted.
+constexpr Time kWithdrawnWithin = 9 * kSecond;
+// Of a hold that nobody releases, on slow clocks.
+constexpr Time kLeftHoldEndsWithin = LeavingClient::kTtlMsMax * kMillisecond * 6 / 5;
 
 class Run {
  public:
@@ -38,6 +44,7 @@ class Run {
   void Join(NodeId id, const Membership& membership);
   void MakeClients(Random* random);
   void MakeWatchers(Random* random);
+  void MakeLeavingClients(Random* random);
   void Safety();
   void Liveness();
   void CheckHistory();
@@ -47,6 +54,7 @@ class Run {
   }
   bool HasLeader();
   bool HaveApplied(Slot slot);
+  bool NobodyWaits() const { return world_.observer.machine().counts().waiters == 0; }
   bool LeasesAreOver() const;
   bool Converged();
   void FinalWrite(NodeId node, size_t* open, bool* failed);
@@ -87,6 +95,7 @@ Run::Run(uint64_t seed, bool print)
   nemesis_ = std::make_unique<Nemesis>(&world_, port_.get(), random.Fork());
   MakeClients(&random);
   MakeWatchers(&random);
+  MakeLeavingClients(&random);
   world_.observer.SetAppliedHook([this](Slot slot, const machine::Applied& applied) {
     claims_.OnSlot(slot, applied);
     fences_.OnSlot(slot);
@@ -156,6 +165,16 @@ void Run::MakeClients(Random* random) {
 void Run::MakeWatchers(Random* random) {
   for (uint32_t i = 0; i < world_.swarm.watchers; ++i)
     watchers_.push_back(std::make_unique<Watcher>(&world_, i + 1, random->Fork()));
+}
+
+// Last, so that the others draw what they draw without them.
+void Run::MakeLeavingClients(Random* random) {
+  const Client::Shared shared{&world_, port_.get(), &history_, &load_};
+  const auto before = static_cast<uint32_t>(clients_.size());
+  for (uint32_t i = 1; i <= world_.swarm.leaving_clients; ++i)
+    clients_.push_back(std::make_unique<LeavingClient>(shared, before + i, random->Fork()));
+  if (world_.swarm.leaving_clients > 0)
+    claims_.WatchLock(LeavingClient::kLock, machine::LockKind::kLock);
 }
 
 void Run::RunUntil(Time limit, const std::string& what, const std::function<bool()>& done) {
@@ -294,9 +313,13 @@ void Run::Liveness() {
   for (const auto& watcher : watchers_) watcher->StopMoving();
   RunUntil(kLeaderWithin, "no leader, or not known to all", [this] { return HasLeader(); });
   RetireLost();
-  RunUntil(kCallsEndWithin, "a client's call does not end", [this] {
+  // Who stays waits for those before it.
+  const Time left_holds = world_.swarm.leaving_clients * kLeftHoldEndsWithin;
+  RunUntil(kCallsEndWithin + left_holds, "a client's call does not end", [this] {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
   });
+  RunUntil(kWithdrawnWithin, "somebody waits for a client that has left",
+           [this] { return NobodyWaits(); });
   RunUntil(kToldWithin, "a node that was removed is not told of it", [this] {
     return std::all_of(hosts_.begin(), hosts_.end(), [this](const auto& host) {
       return host->retired() || world_.observer.IsMember(host->id());
@@ -310,7 +333,7 @@ void Run::Liveness() {
   RunUntil(kUpgradedWithin, "the new machine version does not come into force",
            [this] { return HasUpgraded(); });
   world_.stats.upgraded = world_.observer.machine().version() == kNextVersion ? 1 : 0;
-  RunUntil(kLeasesEndWithin, "a lease, hold or wait does not end",
+  RunUntil(kLeasesEndWithin + left_holds, "a lease, hold or wait does not end",
            [this] { return LeasesAreOver(); });
   RunUntil(kConvergeWithin, "the replicas do not converge", [this] { return Converged(); });
   // Those that clients gave up end at their deadline; nodes have a few of their own.

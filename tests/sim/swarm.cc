@@ -183,6 +183,7 @@ Swarm DrawSwarm(uint64_t seed) {
   Random leases = root.Fork();
   Random access = root.Fork();
   Random quotas = root.Fork();
+  Random leaving = root.Fork();
   s.nodes = DrawNodes(&cluster);
   s.safety = TimeBetween(&cluster, 4 * kSecond, 12 * kSecond);
   DrawFaults(&faults, &s);
@@ -195,6 +196,8 @@ Swarm DrawSwarm(uint64_t seed) {
   DrawLeases(&leases, &s);
   s.auth = access.Chance(20);
   s.quotas = quotas.Chance(30);
+  if (leaving.Chance(25))
+    s.leaving_clients = static_cast<uint32_t>(leaving.Between(1, 4));
   return s;
 }
 
@@ -218,6 +221,8 @@ std::string Describe(const Swarm& s) {
     text += ", leader leases of " + std::to_string(s.lease_ms) + " ms";
   text += s.auth ? ", authentication" : "";
   text += s.quotas ? ", quotas" : "";
+  if (s.leaving_clients > 0)
+    text += ", " + std::to_string(s.leaving_clients) + " clients that leave";
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

@@ -57,6 +57,7 @@ void Totals::Add(const RunReport& r) {
   leads += r.load.leads;
   raised += r.load.raised;
   over_quota += r.load.over_quota;
+  waits_left += r.load.waits_left;
   aged += r.load.aged;
   cancels += r.stats.cancels;
   fenced += r.load.fenced;
@@ -116,8 +117,8 @@ void Totals::Print(double cpu_seconds) const {
       Llu(watch_moves));
   std::printf(
       "elections won %llu, tokens registered %llu, reads of a bounded age %llu, calls given up "
-      "%llu, over a quota %llu\n",
-      Llu(leads), Llu(raised), Llu(aged), Llu(cancels), Llu(over_quota));
+      "%llu, over a quota %llu, waits left %llu\n",
+      Llu(leads), Llu(raised), Llu(aged), Llu(cancels), Llu(over_quota), Llu(waits_left));
   std::printf("checked operations %llu, histories left undecided %llu\n", Llu(checked),
               Llu(undecided));
   if (cpu_seconds > 0)
