@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures Synod, and etcd and ZooKeeper where they are installed, in the same way one after the other.
+"""Measures Synod, and etcd and ZooKeeper where they are installed, in the same way: each row of loads on
+all of them in turn, all else one system after the other.
 
 Loads of requests with their CPU time, watches, leaders that are killed, stopped and cut off, restarts;
 and of Synod alone its growth, and its distance from what the machine takes for less. Half an hour, of

@@ -1,5 +1,7 @@
 """Loads of requests: rates, latencies, and CPU time for each."""
 
+import contextlib
+
 from measure import SYSTEMS, fill, good_load, load, make, of_each, say, table, wanted
 
 # Name, operation, clients, at the leader only.
@@ -40,26 +42,31 @@ def measure(args):
     loads = [row for row in LOADS if wanted(args, row[0])]
     results = {name: {} for name, *_ in loads}
 
-    def of_cluster(cluster):
-        leader = cluster.address(cluster.leader())
-        fill(args, cluster)
-        if cluster.warm_up_s:
-            load(args, cluster, "put", 256, seconds=cluster.warm_up_s)
-            load(args, cluster, "get", 256, seconds=cluster.warm_up_s / 3)
-        for name, operation, clients, at_leader in loads:
-            if not served(cluster.name, operation):
-                continue
-            result = good_load(args, cluster, operation, clients, endpoints=leader if at_leader else None)
+    clusters = {}
+    with contextlib.ExitStack() as stack:
+        def start(system):
+            cluster = stack.enter_context(make(args, system, args.nodes))
+            fill(args, cluster)
+            if cluster.warm_up_s:
+                load(args, cluster, "put", 256, seconds=cluster.warm_up_s)
+                load(args, cluster, "get", 256, seconds=cluster.warm_up_s / 3)
+            clusters[system] = cluster
+
+        def measure_row(system, name, operation, clients, at_leader):
+            cluster = clusters.get(system)
+            if cluster is None or not served(system, operation):
+                return
+            endpoints = cluster.address(cluster.leader()) if at_leader else None
+            result = good_load(args, cluster, operation, clients, endpoints=endpoints)
             if result:
-                results[name][cluster.name] = result
-                say(f"{cluster.name:10} {name:52} {cell(result)}")
+                results[name][system] = result
+                say(f"{system:10} {name:52} {cell(result)}")
 
-    def one(system):
-        with make(args, system, args.nodes) as cluster:
-            of_cluster(cluster)
-
-    if loads:
-        of_each(args, one)
+        if loads:
+            of_each(args, start)
+        # All of one row in the same minute: what else the machine does changes from minute to minute.
+        for row in loads:
+            of_each(args, lambda system, row=row: measure_row(system, *row))
     rows = []
     for name, row in results.items():
         if "synod" in row:

@@ -1,4 +1,4 @@
-"""What every measurement of compare.py needs: clusters one after the other, loads of them, and tables."""
+"""What every measurement of compare.py needs: clusters, loads of them, and tables."""
 
 import json
 import os
