@@ -255,14 +255,16 @@ AnswerBody Machine::Core::Run(Call*, SetMember* op) {
   });
   if (!known || elsewhere || WasRemoved(op->uuid))
     return NodeAnswer{};
-  if (bound == members.end() || bound->second.uuid.empty()) {
-    SaveMember({op->id, op->uuid, op->name, op->peer_address, op->client_url, op->machine_version});
-  } else if (bound->second.uuid == op->uuid) {
-    // Its name and addresses may have been changed since this was proposed.
-    MemberView member = bound->second;
-    member.machine_version = op->machine_version;
-    SaveMember(std::move(member));
-  }
+  // What a member is called and where it is was said by whoever entered it, and may have been
+  // changed since this was proposed.
+  MemberView member{op->id, {}, op->name, op->peer_address, op->client_url, 0};
+  if (bound != members.end())
+    member = bound->second;
+  if (!member.uuid.empty() && member.uuid != op->uuid)
+    return NodeAnswer{};
+  member.uuid = op->uuid;
+  member.machine_version = op->machine_version;
+  SaveMember(std::move(member));
   return NodeAnswer{};
 }
 

@@ -134,9 +134,9 @@ void Engine::Core::AnnounceMembers() {
   if (now_ms - members_proposed_ms_ < kAnnounceMs)
     return;
   const std::vector<machine::MemberView> known = machine.members();
-  // Binds an identity to its number, once: after that names and addresses are changed by
-  // UpdateMember alone, and another uuid under a bound number is refused at its Hello. Which rules
-  // it knows may change with every start.
+  // Binds an identity to its number, once: another uuid under a bound number is refused at its
+  // Hello. Names and addresses of a member that was entered are changed by UpdateMember alone.
+  // Which rules it knows may change with every start.
   const auto announce = [&](const machine::MemberView& m) {
     const auto it = std::find_if(known.begin(), known.end(),
                                  [&](const machine::MemberView& k) { return k.id == m.id; });
@@ -144,11 +144,9 @@ void Engine::Core::AnnounceMembers() {
         (it != known.end() && !it->uuid.empty() &&
          (it->uuid != m.uuid || it->machine_version == m.machine_version)))
       return;
-    // Who entered a learner has said what it is called and where it is.
-    const machine::MemberView& told = it == known.end() ? m : *it;
     members_proposed_ms_ = now_ms;
-    Submit(machine::SetMember{m.id, m.uuid, told.name, told.peer_address, told.client_url,
-                              m.machine_version});
+    Submit(
+        machine::SetMember{m.id, m.uuid, m.name, m.peer_address, m.client_url, m.machine_version});
   };
   announce(config.self);
   for (const auto& [id, peer] : peers)

@@ -144,6 +144,19 @@ TEST_F(MembersTest, TheIdentityOfARemovedMemberIsNeverBoundAgain) {
   EXPECT_EQ(loaded.membership(), machine().membership());
 }
 
+// Its node proposed what it knew before the change.
+TEST_F(MembersTest, WhatWasEnteredOrChangedBeforeItsNodeIsBoundStays) {
+  Found();
+  Change(Add("d"));
+  Do(UpdateMember{N(4), "second", "", "http://second"});
+  Do(SetMember{N(4), "uuid-4", "d", "d:7302", "http://d", 4});
+  EXPECT_EQ(Member(N(4))->uuid, "uuid-4");
+  EXPECT_EQ(Member(N(4))->machine_version, 4U);
+  EXPECT_EQ(Member(N(4))->name, "second");
+  EXPECT_EQ(Member(N(4))->peer_address, "d:7302");
+  EXPECT_EQ(Member(N(4))->client_url, "http://second");
+}
+
 TEST_F(MembersTest, ABoundNumberKeepsItsIdentity) {
   Found();
   Do(SetMember{N(2), "another", "b", "b:1", "http://b"});
