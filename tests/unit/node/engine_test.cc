@@ -378,8 +378,8 @@ TEST(EngineTest, ARestartedLeaderDoesNotJudgeWhatItsFormerProcessTook) {
   consensus::Recovered disk;
   disk.hard_state.promised = {1, NodeId(1)};
   Engine engine(config, machine::Machine(auth::Settings()), std::move(disk), 1000);
-  const Forward repeated{
-      {1, NodeId(1)}, 77, 1, {{1, machine::Encode(EngineCluster::PutCommand("/a", "x"))}}};
+  const Bytes command = machine::Encode(EngineCluster::PutCommand("/a", "x"));
+  const Forward repeated{{1, NodeId(1)}, 77, 1, {{1, command}}};
   Bytes frame;
   AppendItem(repeated, &frame);
   engine.Receive(NodeId(2), frame);
