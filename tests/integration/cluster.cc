@@ -227,9 +227,9 @@ bool Cluster::Converged() {
 
 void Cluster::Restore(const std::string& backup) {
   for (const auto& node : nodes_) {
-    const Finished done = RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir",
-                                      node->data_dir(), "--id", std::to_string(node->id()),
-                                      "--initial-cluster", InitialCluster()});
+    const Finished done =
+        RunProgram({Program("synod"), "snapshot", "restore", backup, "--data-dir", node->data_dir(),
+                    "--id", std::to_string(node->id()), "--initial-cluster", InitialCluster()});
     if (done.exit_code != 0)
       throw std::runtime_error("restore: " + done.err);
   }

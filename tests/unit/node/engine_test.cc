@@ -269,8 +269,7 @@ TEST(EngineTest, AskingAgainDoesNotPutOffTheEndOfAFailedHandOver) {
   EXPECT_FALSE(cluster.node(leader).replica().CanPropose());
   for (int i = 0; i < 9; ++i) {
     cluster.Run(100);
-    EXPECT_EQ(cluster.node(leader).AskToLead(NodeId(target)).error().code,
-              Errc::kNotReady);
+    EXPECT_EQ(cluster.node(leader).AskToLead(NodeId(target)).error().code, Errc::kNotReady);
   }
   cluster.Run(110);
   EXPECT_TRUE(cluster.node(leader).replica().CanPropose());
