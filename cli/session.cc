@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 
 namespace synod::cli {
 
@@ -53,19 +53,6 @@ int ExitOf(Errc code) {
     default:
       return kError;
   }
-}
-
-// The length of the character that they begin with; 0 if that is not UTF-8.
-size_t CharacterAt(std::string_view bytes) {
-  for (size_t n = 1; n <= std::min<size_t>(bytes.size(), 4); ++n)
-    if (IsValidUtf8(bytes.substr(0, n)))
-      return n;
-  return 0;
-}
-
-// Begins with one of U+0080 to U+009F: to a terminal U+009B is what ESC [ is.
-bool IsHighControl(std::string_view text) {
-  return text.size() > 1 && text[0] == '\xC2' && static_cast<unsigned char>(text[1]) < 0xA0;
 }
 
 std::string Escaped(const char* prefix, char byte) {
@@ -172,9 +159,9 @@ int64_t Number(const json::object& object, std::string_view name) {
 std::string Printable(std::string_view bytes) {
   std::string out;
   while (!bytes.empty()) {
-    const size_t length = CharacterAt(bytes);
-    const bool control = length == 1 ? bytes[0] < 0x20 || bytes[0] == 0x7F : IsHighControl(bytes);
-    if (length > 0 && !control)
+    uint32_t code = 0;
+    const size_t length = DecodeCharacter(bytes, &code);
+    if (length > 0 && !IsControl(code))
       out += bytes.substr(0, length);
     else
       for (const char c : bytes.substr(0, std::max<size_t>(length, 1))) out += Escaped("\\x", c);

@@ -1,8 +1,9 @@
 #include "src/api/encoding.h"
 
+#include <algorithm>
 #include <array>
 
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 
 namespace synod::api {
 namespace {
@@ -148,18 +149,11 @@ std::string EncodePath(std::string_view path) {
 std::string ReplaceInvalidUtf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (size_t i = 0; i < text.size();) {
-    // The shortest valid run from here is one character: at most four bytes.
-    size_t length = 1;
-    while (length <= 4 && i + length <= text.size() && !IsValidUtf8(text.substr(i, length)))
-      ++length;
-    if (length <= 4 && i + length <= text.size()) {
-      out.append(text.substr(i, length));
-      i += length;
-    } else {
-      out.append("\xEF\xBF\xBD");
-      ++i;
-    }
+  while (!text.empty()) {
+    uint32_t code = 0;
+    const size_t length = DecodeCharacter(text, &code);
+    out.append(length == 0 ? "\xEF\xBF\xBD" : text.substr(0, length));
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return out;
 }

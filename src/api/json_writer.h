@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "src/api/encoding.h"
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 
 namespace synod::api {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 
 namespace synod {
 namespace {

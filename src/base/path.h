@@ -20,8 +20,6 @@ inline constexpr size_t kComponentBytesMax = 255;
 inline constexpr std::string_view kReservedRoot = "/.synod";
 inline constexpr std::string_view kLocksRoot = "/.synod/locks";
 
-bool IsValidUtf8(std::string_view s);
-
 // Errc::kInvalidPath with a detail that names what is wrong, or success.
 Status ValidatePath(std::string_view path);
 // The same rule for one component.

@@ -185,6 +185,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
   Pending& p = pending_.at(id);
   AttemptEnd end;
   Answer answer;
+  std::string detail;
   if (result) {
     Learn(*result);
     answer.reply = *std::move(result);
@@ -194,6 +195,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
     if (!answer.ok() && end.status >= 400) {
       const boost::json::object problem = JsonObject(answer.reply.body);
       end.code = TextOf(problem, "code");
+      detail = TextOf(problem, "detail");
       // Without the member: something that is no node of ours answered.
       if (TextOf(problem, "outcome") == "unknown" || (end.code.empty() && end.status >= 500))
         end.outcome = Outcome::kUnknown;
@@ -203,7 +205,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
   }
   // The last attempt may have been cut short: why those before it failed says more.
   if (result)
-    p.trouble = answer.ProblemDetail();
+    p.trouble = std::move(detail);
   else if (p.trouble.empty() || result.error().code != Errc::kDeadlineExceeded)
     p.trouble = result.error().detail;
   const Verdict v = Judge(end, p.change, p.own_key, p.maybe_applied);

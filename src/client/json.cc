@@ -2,7 +2,7 @@
 
 #include <boost/json/parse.hpp>
 
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 
 namespace synod::client {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <mutex>
 
-#include "src/base/path.h"
+#include "src/base/utf8.h"
 #include "src/node/log_limit.h"
 #include "src/node/process.h"
 
@@ -38,36 +38,23 @@ std::string Timestamp() {
   return std::string(text.data(), n) + fraction.data();
 }
 
-// Bytes of the character that `s` begins with; 0 if that is not UTF-8.
-size_t CharacterBytes(std::string_view s) {
-  for (size_t n = 1; n <= std::min<size_t>(s.size(), 4); ++n)
-    if (IsValidUtf8(s.substr(0, n)))
-      return n;
-  return 0;
-}
-
-bool IsControl(std::string_view character) {
-  const auto last = static_cast<unsigned char>(character.back());
-  return character.size() == 1 ? last < 0x20 || last == 0x7F
-                               : character[0] == '\xC2' && last < 0xA0;
-}
-
-void AppendCode(const char* format, char byte, std::string* out) {
-  std::array<char, 8> code{};
-  std::snprintf(code.data(), code.size(), format, static_cast<unsigned char>(byte));
-  *out += code.data();
+void AppendCode(const char* format, unsigned code, std::string* out) {
+  std::array<char, 8> text{};
+  std::snprintf(text.data(), text.size(), format, code);
+  *out += text.data();
 }
 
 // As JSON has it, and so that no terminal obeys it: a byte that is no text shows as \\x80.
 void AppendQuoted(std::string_view s, std::string* out) {
   *out += '"';
   for (s = s.substr(0, kValueBytesMax); !s.empty();) {
-    const size_t bytes = CharacterBytes(s);
+    uint32_t code = 0;
+    const size_t bytes = DecodeCharacter(s, &code);
     const std::string_view character = s.substr(0, std::max<size_t>(bytes, 1));
     if (bytes == 0)
-      AppendCode("\\\\x%02x", s[0], out);
-    else if (IsControl(character))
-      AppendCode("\\u%04x", character.back(), out);
+      AppendCode("\\\\x%02x", static_cast<unsigned char>(s[0]), out);
+    else if (IsControl(code))
+      AppendCode("\\u%04x", code, out);
     else if (s[0] == '"' || s[0] == '\\')
       (*out += '\\') += s[0];
     else

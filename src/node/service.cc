@@ -180,9 +180,14 @@ void Service::Wait(CallId id, Waiting&& waiting) {
   calls_.emplace(id, std::move(waiting));
 }
 
+// Of its timeout, at the door.
+int64_t Service::SpentMs(const Waiting& waiting) {
+  return waiting.decided_us == 0 ? 0 : (waiting.decided_us - waiting.started_us) / 1000;
+}
+
 void Service::StartChange(Waiting&& waiting) {
   auto& call = std::get<api::ChangeCall>(waiting.call);
-  const int64_t timeout_ms = call.timeout_ms - waiting.spent_ms + call.wait_ms.value_or(0);
+  const int64_t timeout_ms = call.timeout_ms - SpentMs(waiting) + call.wait_ms.value_or(0);
   call.command.principal = waiting.who;
   if (auto* make = std::get_if<machine::MakeToken>(&call.command.operation)) {
     call.render.secret = NewToken();
@@ -199,7 +204,7 @@ void Service::StartChange(Waiting&& waiting) {
 void Service::StartRead(Waiting&& waiting) {
   const auto& call = std::get<api::ReadCall>(waiting.call);
   ReadRequest request;
-  request.timeout_ms = call.timeout_ms - waiting.spent_ms;
+  request.timeout_ms = call.timeout_ms - SpentMs(waiting);
   if (call.consistency == api::Consistency::kSequential) {
     request.consistency = Consistency::kSequential;
     request.min_revision = call.min_revision;
@@ -210,7 +215,7 @@ void Service::StartRead(Waiting&& waiting) {
 
 void Service::StartRound(Waiting&& waiting) {
   ReadRequest request;
-  request.timeout_ms = TimeoutOf(waiting.call) - waiting.spent_ms;
+  request.timeout_ms = TimeoutOf(waiting.call) - SpentMs(waiting);
   Wait(engine_->Read(request), std::move(waiting));
   hooks_.touch();
 }
@@ -392,8 +397,6 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
     if (waiting.at_the_door || NeedsRound(waiting.call))
       waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
     waiting.decided_us = turn.decided_us;
-    if (waiting.at_the_door)
-      waiting.spent_ms = (turn.decided_us - waiting.started_us) / 1000;
     OnReadReady(std::move(waiting), ready.time);
   }
 }

@@ -116,7 +116,6 @@ class Service : public net::HttpHandler {
     // The engine is asked for a round because this replica does not know who asks; then the call
     // begins, with what is left of its time.
     bool at_the_door = false;
-    int64_t spent_ms = 0;  // there
     bool audited = false;
     WorkClass work = WorkClass::kVital;
     Admission::Ticket ticket;
@@ -159,6 +158,7 @@ class Service : public net::HttpHandler {
   void Reply(const Waiting& waiting, net::HttpResponse response);
   void Note(const Waiting& waiting, int status, size_t answer_bytes = 0);
   void NoteAudit(const Waiting& waiting, int status);
+  static int64_t SpentMs(const Waiting& waiting);
   std::string UserOf(const Waiting& waiting) const;
   void Measure(Waiting* waiting, const ChangeDone& done, const TurnTimes& turn) const;
   std::optional<api::StatusView::Leader> LeaderView() const;

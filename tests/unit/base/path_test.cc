@@ -99,15 +99,6 @@ TEST(PathTest, AComponentHasNoSlash) {
   EXPECT_FALSE(ValidateComponent("").has_value());
 }
 
-TEST(PathTest, Utf8IsCheckedToTheLastByte) {
-  EXPECT_TRUE(IsValidUtf8(""));
-  EXPECT_TRUE(IsValidUtf8("plain\n\0and more"s));
-  EXPECT_TRUE(IsValidUtf8("\xEF\xBF\xBF"));
-  EXPECT_FALSE(IsValidUtf8("plain\xC3"));
-  EXPECT_FALSE(IsValidUtf8("\xED\xBF\xBF"));
-  EXPECT_FALSE(IsValidUtf8("\xF5\x80\x80\x80"));
-}
-
 TEST(PathTest, ParentAndNameTakeAPathApartAndJoinPutsItTogether) {
   EXPECT_EQ(ParentOf("/"), "/");
   EXPECT_EQ(ParentOf("/a"), "/");
