@@ -296,6 +296,8 @@ void HttpConnection::Dispatch() {
   request.waited_us = waited_us_;
   auto exchange =
       std::make_shared<HttpExchange>(shared_from_this(), std::move(request), sequence, held);
+  // Its client may have gone while it stood behind a change: nothing more is read that could tell.
+  exchange->gone_ = input_ended_;
   slots_.push_back({exchange.get(), {}, false});
   try {
     shared_->handler.OnRequest(std::move(exchange));

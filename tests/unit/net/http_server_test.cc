@@ -420,6 +420,26 @@ TEST_F(HttpServerTest, ReportsAClientThatGoesWhileItsRequestWaits) {
   }
 }
 
+// What was read stays behind a change until that is answered: the end of the input may come first.
+TEST_F(HttpServerTest, ReportsAClientThatWentBeforeItsRequestHadItsTurn) {
+  Start();
+  auto client = Connect();
+  client->Send("PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+               "POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+  client->FinishSending();
+  PumpUntilWaiting(1);
+  Pump([&] { return handler.waiting[0]->gone(); });
+  handler.waiting[0]->Reply({200, "text/plain", "written", {}});
+  PumpUntilWaiting(2);
+  bool gone = false;
+  handler.waiting[1]->OnGone([&] { gone = true; });
+  EXPECT_FALSE(gone) << "not from within the handler's call";
+  EXPECT_TRUE(Pump([&] { return gone; }));
+  handler.waiting[1]->Reply({200, "text/plain", "still answered", {}});
+  PumpUntilEnded(*client);
+  EXPECT_THAT(client->received(), ::testing::EndsWith("still answered"));
+}
+
 TEST_F(HttpServerTest, StillAnswersAClientThatClosedItsSendingHalf) {
   Start();
   auto client = Connect();
