@@ -1,16 +1,13 @@
-#include "src/net/http_server.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/unit/net/socket_fixture.h"
+#include "tests/unit/net/http_server_fixture.h"
 
 namespace synod::net {
 namespace {
@@ -18,77 +15,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-int StatusOf(Errc code) {
-  static const std::map<Errc, int> kStatus = {{Errc::kInvalidRequest, 400},
-                                              {Errc::kRequestTimeout, 408},
-                                              {Errc::kTooLarge, 413},
-                                              {Errc::kUriTooLong, 414},
-                                              {Errc::kExpectationFailed, 417},
-                                              {Errc::kOverloaded, 429},
-                                              {Errc::kRequestHeaderFieldsTooLarge, 431},
-                                              {Errc::kNotImplemented, 501},
-                                              {Errc::kHttpVersionNotSupported, 505}};
-  return kStatus.at(code);
-}
-
-// Keeps every exchange for the test to answer, or echoes method, target and body at once.
-class Recorder : public HttpHandler {
- public:
-  void OnRequest(std::shared_ptr<Exchange> exchange) override {
-    if (echo) {
-      const HttpRequest& r = exchange->request();
-      exchange->Reply({200, "text/plain", r.method + " " + r.target + " " + r.body, {}});
-      return;
-    }
-    const auto until = std::chrono::steady_clock::now() + spend;
-    while (std::chrono::steady_clock::now() < until) {
-    }
-    waiting.push_back(std::move(exchange));
-  }
-  HttpResponse Refuse(Errc code, std::string detail) override {
-    return {StatusOf(code), "application/problem+json", "refused: " + detail, {}};
-  }
-
-  bool echo = false;
-  std::chrono::milliseconds spend{0};  // of work a request
-  std::vector<std::shared_ptr<Exchange>> waiting;
-};
-
-class HttpServerTest : public ::testing::Test {
- protected:
-  void Start(HttpOptions options = {}) {
-    options.own_clock = false;
-    server = std::make_unique<HttpServer>(io, handler, options);
-    ASSERT_TRUE(server->Listen("127.0.0.1", 0).has_value());
-  }
-  void StartEcho(HttpOptions options = {}) {
-    handler.echo = true;
-    Start(options);
-  }
-  std::unique_ptr<RawClient> Connect(int receive_buffer = 0) {
-    return std::make_unique<RawClient>(server->port(), receive_buffer);
-  }
-  bool Pump(const std::function<bool()>& done) { return PumpUntil(io, done); }
-  // Until `client` has received something that ends in `end`.
-  void PumpUntilReceived(RawClient& client, std::string_view end) {
-    Pump([&] {
-      client.Receive();
-      return client.received().ends_with(end) || client.ended();
-    });
-    EXPECT_THAT(client.received(), ::testing::EndsWith(std::string(end)));
-  }
-  void PumpUntilEnded(RawClient& client) {
-    Pump([&] { return !client.Receive(); });
-  }
-  void PumpUntilWaiting(size_t count) {
-    ASSERT_TRUE(Pump([&] { return handler.waiting.size() == count; }));
-  }
-
-  asio::io_context io{1};
-  Recorder handler;
-  std::unique_ptr<HttpServer> server;
-};
 
 TEST_F(HttpServerTest, AnswersOnAConnectionThatStaysOpen) {
   StartEcho();
@@ -424,8 +350,9 @@ TEST_F(HttpServerTest, ReportsAClientThatGoesWhileItsRequestWaits) {
 TEST_F(HttpServerTest, ReportsAClientThatWentBeforeItsRequestHadItsTurn) {
   Start();
   auto client = Connect();
-  client->Send("PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
-               "POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+  client->Send(
+      "PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+      "POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
   client->FinishSending();
   PumpUntilWaiting(1);
   Pump([&] { return handler.waiting[0]->gone(); });
