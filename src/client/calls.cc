@@ -49,25 +49,50 @@ Milliseconds RetryAfter(const HttpReply& reply) {
 
 }  // namespace
 
-Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before) {
-  Verdict v;
-  v.maybe_applied = change && (maybe_applied_before || end.outcome == Outcome::kUnknown);
-  switch (end.status) {
+bool MayPass(int status, std::string_view code) {
+  switch (status) {
     case 0:
     case 408:
     case 429:
     case 500:
     case 502:
     case 504:
-      v.repeat = true;
-      return v;
+      return true;
     case 503:
       // Nobody makes room while a client waits.
-      v.repeat = end.code != "storage_full";
-      return v;
+      return code != "storage_full";
     default:
-      break;
+      return false;
   }
+}
+
+bool MayPass(Errc code) {
+  switch (code) {
+    case Errc::kRequestTimeout:
+    case Errc::kOverloaded:
+    case Errc::kRateLimited:
+    case Errc::kNoLeader:
+    case Errc::kNoQuorum:
+    case Errc::kNotReady:
+    case Errc::kShuttingDown:
+    case Errc::kDeadlineExceeded:
+    case Errc::kInternal:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Milliseconds PauseMin(const HttpReply& reply) {
+  return reply.status == 429 ? std::max(RetryAfter(reply), kPauseMin) : kPauseMin;
+}
+
+Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before) {
+  Verdict v;
+  v.maybe_applied = change && (maybe_applied_before || end.outcome == Outcome::kUnknown);
+  v.repeat = MayPass(end.status, end.code);
+  if (v.repeat)
+    return v;
   if (end.code == "request_expired") {
     // Its outcome is unknown only because of attempts before this one.
     v.maybe_applied = change && maybe_applied_before;
@@ -216,7 +241,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
   }
   if (v.repeat)
     Leave(p.asked);
-  const Milliseconds pause_min = end.status == 429 ? RetryAfter(answer.reply) : kPauseMin;
+  const Milliseconds pause_min = PauseMin(answer.reply);
   const bool late = runtime_.Now() + pause_min + kAttemptMin >= p.deadline;
   if (v.repeat && !late && !p.data_seen)
     return Repeat(id, p, pause_min);

@@ -2,8 +2,9 @@
 //
 // Contract      An attempt goes to the endpoint that worked last; when it fails, the next goes to
 //               the next endpoint after a pause that doubles, with jitter. What repeats, and what
-//               is known afterwards, is Judge() alone. A call ends at its timeout with what is
-//               known then. A stream repeats until its first byte.
+//               is known afterwards, is Judge() alone; who asks again after a call's end goes by
+//               MayPass(), as it does. A call ends at its timeout with what is known then. A stream
+//               repeats until its first byte.
 // Time          Learns the cluster's time from Synod-Time. A change gets Not-After = that time + 15
 //               s, so that no network can hold it longer; asks for the time first when what it
 //               knows is older than a minute.
@@ -33,6 +34,13 @@ struct AttemptEnd {
   Outcome outcome = Outcome::kNotApplied;  // as the answer says; of no answer: was anything sent
   bool replayed = false;                   // the answer is the record's
 };
+
+// May the same fare better if it is asked again? Of a status and its code: nobody answered (0), a
+// node is overloaded, there is no leader. Of an Error: what is left of these when a call gives up.
+bool MayPass(int status, std::string_view code);
+bool MayPass(Errc code);
+// How long to wait before that, at least: Retry-After of a 429 is heeded.
+Milliseconds PauseMin(const HttpReply& reply);
 
 Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before);
 

@@ -73,11 +73,18 @@ void ClaimState::Begin() {
 }
 
 void ClaimState::Cancel() {
+  Stop();
+  done_ = nullptr;
+  lease_.reset();
+}
+
+void ClaimState::Stop() {
   if (call_)
     client_.core().calls.Cancel(*call_);
   call_.reset();
-  done_ = nullptr;
-  lease_.reset();
+  if (timer_)
+    client_.core().runtime().Cancel(*timer_);
+  timer_.reset();
 }
 
 void ClaimState::OnLease(Result<Lease> lease) {
@@ -90,9 +97,7 @@ void ClaimState::OnLease(Result<Lease> lease) {
 }
 
 void ClaimState::OnLeaseLost() {
-  if (call_)
-    client_.core().calls.Cancel(*call_);
-  call_.reset();
+  Stop();
   Finish(Error{Errc::kLeaseNotFound, Outcome::kNotApplied,
                "the lease, and with it the place in the queue, was lost while waiting"});
 }
@@ -120,14 +125,17 @@ void ClaimState::OnAnswer(const Result<Answer>& answer) {
   call_.reset();
   if (answer && answer->ok())
     return Granted(*answer);
-  const int status = answer ? answer->reply.status : 0;
-  const bool now_or_never = status >= 400 && status < 500 && status != 408 && status != 429;
-  const auto now = client_.core().runtime().Now();
-  const bool room = now < give_up_ + kGrace;
-  // A wait that was broken before its time is refused the same way: 423 always ends it.
-  if (!now_or_never && room)
-    return Ask();
-  Finish(answer ? answer->ToError() : answer.error());
+  const Error error = answer ? answer->ToError() : answer.error();
+  const HttpReply reply = answer ? answer->reply : HttpReply{};
+  Runtime& runtime = client_.core().runtime();
+  const auto at = runtime.Now() + PauseMin(reply);
+  // A wait that was broken before its time is refused as one that is over: 423 always ends it.
+  if (!MayPass(reply.status, Name(error.code)) || at >= give_up_ + kGrace)
+    return Finish(error);
+  timer_ = runtime.At(at, [self = shared_from_this()] {
+    self->timer_.reset();
+    self->Ask();
+  });
 }
 
 void ClaimState::Granted(const Answer& answer) {

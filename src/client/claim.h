@@ -3,7 +3,8 @@
 // Contract      Makes a lease, then asks on it until it is granted, refused, or the wait is over.
 //               Asking again with the same lease keeps the place, so an answer that is lost, a node
 //               that dies or one that hangs costs nothing: each asking waits kStep at most, less
-//               than the 5 s after which a place without a client is withdrawn. When asking ends
+//               than the 5 s after which a place without a client is withdrawn. What may pass
+//               (calls.h) is asked again after a pause, all else ends the wait. When asking ends
 //               without a grant the lease is revoked, so that none can come later.
 // Thread        The loop's.
 #ifndef SYNOD_CLIENT_CLAIM_H_
@@ -41,6 +42,7 @@ class ClaimState : public std::enable_shared_from_this<ClaimState> {
   void Cancel();
 
  private:
+  void Stop();
   void OnLease(Result<Lease> lease);
   void OnLeaseLost();
   void Ask();
@@ -54,6 +56,7 @@ class ClaimState : public std::enable_shared_from_this<ClaimState> {
   Clock::time_point give_up_;
   std::optional<Lease> lease_;
   std::optional<Calls::Id> call_;
+  std::optional<Runtime::TimerId> timer_;  // of asking again
   bool granted_ = false;
 };
 

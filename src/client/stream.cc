@@ -96,22 +96,21 @@ void Stream::OnClosed(const Result<Answer>& answer) {
   if (ended_)
     return End(*ended_);
   if (answer && !answer->ok()) {
-    // No leader, overload: another time. All else says that it will never be.
-    const int status = answer->reply.status;
-    if (status < 500 && status != 429 && status != 408)
-      return End(answer->ToError());
+    const Error error = answer->ToError();
+    if (!MayPass(answer->reply.status, Name(error.code)))
+      return End(error);
   }
-  Reopen();
+  Reopen(answer ? PauseMin(answer->reply) : Milliseconds(0));
 }
 
-void Stream::Reopen() {
+void Stream::Reopen(Milliseconds pause_min) {
   const Milliseconds full = kPauseMin * (1 << std::min(silent_++, kDoublingsMax));
   const auto half = static_cast<uint64_t>(full.count()) / 2;
-  timer_ = runtime_.At(runtime_.Now() + Milliseconds(half + runtime_.Random(half + 1)),
-                       [weak = weak_from_this()] {
-                         if (const auto self = weak.lock())
-                           self->Open();
-                       });
+  const Milliseconds pause(half + runtime_.Random(half + 1));
+  timer_ = runtime_.At(runtime_.Now() + std::max(pause, pause_min), [weak = weak_from_this()] {
+    if (const auto self = weak.lock())
+      self->Open();
+  });
 }
 
 void Stream::End(const Error& error) {

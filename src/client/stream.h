@@ -37,7 +37,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void OnData(std::string_view bytes);
   void OnLine(std::string_view line);
   void OnClosed(const Result<Answer>& answer);
-  void Reopen();
+  void Reopen(Milliseconds pause_min);
   void End(const Error& error);
 
   Runtime& runtime_;

@@ -1,3 +1,5 @@
+#include "src/client/claim.h"
+
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -48,6 +50,12 @@ class ClaimTest : public testing::Test {
         return i;
     ADD_FAILURE() << "nobody asks for " << target;
     return 0;
+  }
+  // How often the lock was asked for.
+  int Asked() const {
+    return static_cast<int>(std::count_if(
+        world_->sent().begin(), world_->sent().end(),
+        [](const HttpRequest& request) { return request.target == "/v1/locks/a/acquire"; }));
   }
   void Answer(std::string_view target, int status, const std::string& body) {
     world_->End(Find(target), HttpReply{status, {}, body});
@@ -130,8 +138,94 @@ TEST_F(ClaimTest, AHangingNodeIsLeftBeforeThePlaceIsWithdrawn) {
   const Exchange& again = world_->exchange(Find("/v1/locks/a/acquire"));
   EXPECT_NE(again.endpoint, node);
   // The rest of the wait, on the same lease.
-  EXPECT_EQ(again.request.body.find(R"({"mode":"exclusive","lease":7,"wait_ms":57)"), 0U)
+  EXPECT_EQ(again.request.body.find(R"({"mode":"exclusive","lease":7,"wait_ms":569)"), 0U)
       << again.request.body;
+}
+
+TEST_F(ClaimTest, WhatWillNotPassEndsTheWaitAtOnce) {
+  struct Case {
+    int status;
+    const char* body;
+    Errc code;
+  };
+  const Case cases[] = {
+      {503, R"({"code":"storage_full"})", Errc::kStorageFull},
+      {501, R"({"code":"not_implemented"})", Errc::kNotImplemented},
+      {505, R"({"code":"http_version_not_supported"})", Errc::kHttpVersionNotSupported},
+      {404, R"({"code":"lease_not_found"})", Errc::kLeaseNotFound},
+      // Said by something on the way.
+      {302, "", Errc::kInternal},
+  };
+  Lock lock(*client_, "/a", options_);
+  for (const Case& c : cases) {
+    const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+    AnswerGrant();
+    Answer("/v1/locks/a/acquire", c.status, c.body);
+    ASSERT_TRUE(error_) << c.status;
+    EXPECT_EQ(error_->code, c.code) << c.status;
+    error_.reset();
+    Answer("/v1/leases/7", 200, "{}");
+    EXPECT_EQ(world_->open(), 0U) << c.status;
+  }
+}
+
+TEST_F(ClaimTest, WhatPassesIsAskedAgainOnTheSameLease) {
+  const std::pair<int, const char*> cases[] = {{408, R"({"code":"request_timeout"})"},
+                                               {429, R"({"code":"overloaded"})"},
+                                               {429, R"({"code":"rate_limited"})"},
+                                               {500, R"({"code":"internal"})"},
+                                               {502, ""},
+                                               {503, R"({"code":"no_leader"})"},
+                                               {504, R"({"code":"deadline_exceeded"})"}};
+  Lock lock(*client_, "/a", options_);
+  for (const auto& [status, body] : cases) {
+    const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+    AnswerGrant();
+    // So late that the step has no time for another attempt.
+    world_->Advance(ClaimState::kStep - Milliseconds(1));
+    Answer("/v1/locks/a/acquire", status, body);
+    world_->Advance(Milliseconds(20));
+    ASSERT_FALSE(error_) << status;
+    Answer("/v1/locks/a/acquire", 200, kHeld);
+    ASSERT_TRUE(hold_) << status;
+    // Its renewal, then its release.
+    Answer("/v1/leases/keepalive", 200, kRenewed);
+    hold_.reset();
+    world_->Advance();
+    Answer("/v1/leases/7", 200, "{}");
+  }
+}
+
+TEST_F(ClaimTest, PausesBeforeItAsksAgainAsLongAsTheNodeSays) {
+  Lock lock(*client_, "/a", options_);
+  Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+  AnswerGrant();
+  world_->End(Find("/v1/locks/a/acquire"),
+              HttpReply{429, {{"retry-after", "5"}}, R"({"code":"rate_limited"})"});
+  EXPECT_EQ(Asked(), 1);
+  world_->Advance(Milliseconds(4999));
+  EXPECT_EQ(Asked(), 1);
+  world_->Advance(Milliseconds(1));
+  EXPECT_EQ(Asked(), 2);
+  // Nobody answers that one. Without a word of when, a moment.
+  world_->Advance(ClaimState::kStep);
+  EXPECT_EQ(Asked(), 2);
+  world_->Advance(Milliseconds(20));
+  EXPECT_EQ(Asked(), 3);
+}
+
+TEST_F(ClaimTest, IsNotAskedForAfterThePauseWhenItWasCancelledInIt) {
+  Lock lock(*client_, "/a", options_);
+  {
+    const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+    AnswerGrant();
+    world_->End(Find("/v1/locks/a/acquire"), HttpReply{429, {{"retry-after", "5"}}, "{}"});
+    world_->Advance();
+  }
+  world_->Advance();
+  Answer("/v1/leases/7", 200, "{}");
+  world_->Advance(Milliseconds(6000));
+  EXPECT_EQ(Asked(), 1);
 }
 
 TEST_F(ClaimTest, AnUnavailableLockLeavesNoLeaseBehind) {

@@ -182,6 +182,23 @@ TEST_F(StreamTest, ARefusalEndsItAndTroubleDoesNot) {
   EXPECT_EQ(ended_->code, Errc::kPermissionDenied);
 }
 
+TEST_F(StreamTest, AServerThatKnowsNoWatchesEndsItAtOnce) {
+  Open();
+  world_.Reply(501, R"({"code":"not_implemented","detail":"no"})");
+  ASSERT_TRUE(ended_);
+  EXPECT_EQ(ended_->code, Errc::kNotImplemented);
+}
+
+TEST_F(StreamTest, ComesBackWhenANodeSaysThatItMay) {
+  Open();
+  world_.Reply(429, R"({"code":"rate_limited"})", {{"retry-after", "20"}});
+  world_.Advance(Milliseconds(19'999));
+  EXPECT_EQ(world_.open(), 0U);
+  world_.Advance(Milliseconds(1));
+  EXPECT_EQ(world_.open(), 1U);
+  EXPECT_FALSE(ended_);
+}
+
 TEST_F(StreamTest, NothingIsCalledAfterItIsClosed) {
   Open();
   world_.Data(Change(41));
