@@ -121,12 +121,8 @@ class Cache::State : public std::enable_shared_from_this<State> {
 
   void OnEnd(const Error& error) {
     // Anew; or the cluster is away, and comes back.
-    const bool again = error.code == Errc::kCompacted || error.code == Errc::kDeadlineExceeded ||
-                       error.code == Errc::kInternal || error.code == Errc::kNoLeader ||
-                       error.code == Errc::kNoQuorum || error.code == Errc::kNotReady ||
-                       error.code == Errc::kOverloaded || error.code == Errc::kShuttingDown;
-    if (again) {
-      const bool at_once = error.code == Errc::kCompacted;
+    const bool at_once = error.code == Errc::kCompacted;
+    if (at_once || MayPass(error.code)) {
       Runtime& runtime = client_.core().runtime();
       timer_ = runtime.At(runtime.Now() + (at_once ? Milliseconds(0) : kPause),
                           [weak = weak_from_this()] {

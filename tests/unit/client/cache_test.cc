@@ -97,6 +97,29 @@ TEST_F(CacheTest, MayBeDroppedByWhatItTells) {
   EXPECT_EQ(world_->open(), 0U);
 }
 
+TEST_F(CacheTest, OutlivesEveryTroubleThatPasses) {
+  List(Node("a", "1", 3), 10);
+  const std::pair<int, const char*> troubles[] = {
+      {408, "request_timeout"}, {429, "overloaded"},    {429, "rate_limited"},
+      {500, "internal"},        {503, "no_leader"},     {503, "no_quorum"},
+      {503, "not_ready"},       {503, "shutting_down"}, {504, "deadline_exceeded"}};
+  uint64_t revision = 10;
+  for (const auto& [status, code] : troubles) {
+    // The history is gone, and the list that is asked for then is refused until its deadline.
+    world_->Reply(410, R"({"code":"compacted"})");
+    const std::string refusal = R"({"code":")" + std::string(code) + R"("})";
+    for (int ms = 0; ms < 10'000; ++ms) {
+      if (world_->open() > 0)
+        world_->Reply(status, refusal);
+      world_->Advance(Milliseconds(1));
+    }
+    EXPECT_FALSE(lost_) << code;
+    while (world_->open() == 0) world_->Advance(Milliseconds(100));
+    List(Node("a", "1", 3), ++revision);
+    EXPECT_EQ(HeaderOf(world_->exchange().request, "Last-Event-ID"), std::to_string(revision));
+  }
+}
+
 TEST_F(CacheTest, WithdrawnPermissionIsTold) {
   List("", 10);
   world_->Data(R"({"type":"denied"})"
