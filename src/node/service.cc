@@ -19,6 +19,10 @@ constexpr uint64_t kLearnerLagMax = 1000;
 constexpr int64_t kMoveMs = 2500;
 constexpr int64_t kAskAgainMs = 250;
 
+int64_t DeadlineMs(int64_t started_us, int64_t timeout_ms) {
+  return started_us / 1000 + timeout_ms;
+}
+
 Error NotReady(std::string detail) {
   return {Errc::kNotReady, Outcome::kNotApplied, std::move(detail)};
 }
@@ -228,10 +232,14 @@ void Service::BeginBackup(Waiting&& waiting, ClusterTime time) {
     return;
   }
   backup_waits_ = std::make_shared<Waiting>(std::move(waiting));
+  const std::weak_ptr<Waiting> weak = backup_waits_;
+  backup_waits_->exchange->OnGone([this, weak] {
+    if (weak.lock() != nullptr)
+      backup_waits_.reset();
+  });
   // Whoever gives the state may outlive this.
   hooks_.take_state(engine_->machine().applied(),
-                    [this, weak = std::weak_ptr<Waiting>(backup_waits_),
-                     time](std::shared_ptr<storage::StateSnapshot> state) {
+                    [this, weak, time](std::shared_ptr<storage::StateSnapshot> state) {
                       if (weak.lock() != nullptr)
                         SendBackup(std::move(state), time);
                     });
@@ -272,7 +280,7 @@ void Service::BeginMove(Waiting&& waiting, const api::MoveLeaderCall& call) {
   Move move;
   move.to = call.to;
   move.give_up_ms = now_ms + kMoveMs;
-  move.deadline_ms = waiting.started_us / 1000 + call.timeout_ms;
+  move.deadline_ms = DeadlineMs(waiting.started_us, call.timeout_ms);
   move.asked_ms = now_ms - kAskAgainMs;
   move.waiting = std::move(waiting);
   moves_.push_back(std::move(move));
@@ -490,6 +498,10 @@ void Service::Tick(int64_t now_ms) {
     streams_->Tick(now_ms);
   if (!moves_.empty())
     GoOnWithMoves(now_ms);
+  if (backup_waits_ &&
+      now_ms >= DeadlineMs(backup_waits_->started_us, TimeoutOf(backup_waits_->call)))
+    Refuse(*std::exchange(backup_waits_, nullptr), {Errc::kDeadlineExceeded, Outcome::kNotApplied,
+                                                    "there was no checkpoint in timeout_ms"});
 }
 
 void Service::EndStreams() {

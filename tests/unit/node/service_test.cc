@@ -15,7 +15,9 @@ class KeptExchange final : public net::QuietExchange {
  public:
   using QuietExchange::QuietExchange;
   void Reply(net::HttpResponse given) override { response = std::move(given); }
+  void OnGone(std::function<void()> callback) override { leave = std::move(callback); }
   std::optional<net::HttpResponse> response;
+  std::function<void()> leave;
 };
 
 class ServiceTest : public testing::Test {
@@ -60,6 +62,15 @@ class ServiceTest : public testing::Test {
     ASSERT_TRUE(answer && *answer);
     ASSERT_FALSE(std::holds_alternative<machine::Refusal>((*answer)->body));
   }
+  // One that waits for its checkpoint.
+  std::shared_ptr<KeptExchange> BeginBackup() {
+    taker_ = nullptr;
+    auto backup = Get("/v1/snapshot?timeout_ms=2000");
+    FinishRounds();
+    EXPECT_TRUE(taker_) << "the place is taken";
+    EXPECT_FALSE(backup->response);
+    return backup;
+  }
   // Until the quorum rounds that were asked for are over, and what follows them has begun.
   void FinishRounds(const TurnTimes& times = {}) {
     cluster_.Settle();
@@ -79,16 +90,36 @@ class ServiceTest : public testing::Test {
 };
 
 TEST_F(ServiceTest, ABackupThatWaitsForItsCheckpointIsAnsweredWhenTheNodeStops) {
-  const auto backup = Get("/v1/snapshot");
-  FinishRounds();
-  ASSERT_TRUE(taker_);
-  EXPECT_FALSE(backup->response);
+  const auto backup = BeginBackup();
   service_->EndStreams();
   ASSERT_TRUE(backup->response);
   EXPECT_EQ(backup->response->status, 503);
   // The disk's thread may have it on the way still.
   service_.reset();
   taker_(nullptr);
+}
+
+TEST_F(ServiceTest, ABackupWaitsForItsCheckpointAsLongAsItMayAndNoLonger) {
+  const int64_t began_ms = MonotonicMs();
+  const auto backup = BeginBackup();
+  service_->Tick(began_ms + 1999);
+  EXPECT_FALSE(backup->response);
+  const StateTaker late = taker_;
+  service_->Tick(MonotonicMs() + 2000);
+  ASSERT_TRUE(backup->response);
+  EXPECT_EQ(backup->response->status, 504);
+  late(nullptr);
+  BeginBackup();
+}
+
+TEST_F(ServiceTest, ABackupWhoseClientGoesWhileItWaitsMakesRoomForTheNext) {
+  const auto backup = BeginBackup();
+  const StateTaker late = taker_;
+  ASSERT_TRUE(backup->leave);
+  backup->leave();
+  EXPECT_FALSE(backup->response);
+  BeginBackup();
+  late(nullptr);
 }
 
 // This replica did not know the token; the time until it did is part of the request's.
