@@ -2,6 +2,7 @@
 
 The protocol of each is in docs/recipes.md. Everything blocks; use threads for more. One Client a
 process is enough: it has one thread that renews leases. Errors are Error(code, outcome, detail).
+Endpoints are http:// or, for nodes with TLS, https:// URLs.
 
     client = Client(["http://127.0.0.1:7301", "http://127.0.0.1:7311"])
     with Lock(client, "/jobs/backup", on_lost=stop).acquire(wait=30) as hold:
@@ -12,6 +13,7 @@ import http.client
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 import traceback
@@ -24,7 +26,7 @@ _NOT_AFTER_MS = 15_000
 _DECIDED = ("precondition_failed", "fenced", "lock_unavailable", "lease_not_found", "lock_not_held",
             "not_empty", "managed_node", "leased_parent", "wrong_kind", "held_otherwise",
             "limit_mismatch")
-_AGAIN = (408, 429, 500, 502, 503, 504)
+_PAUSE_S = 0.02
 _STEP_S = 3  # less than the 5 s after which a place without its client is withdrawn
 
 
@@ -38,14 +40,41 @@ def safe_until(sent, remaining_ms, ttl):
     return sent + remaining_ms / 1000 * 0.99 - min(max(ttl / 20, 0.025), 0.5)
 
 
+def may_pass(status, code):
+    """May the same fare better if it is asked again? Nobody answered (0), overload, no leader."""
+    # Nobody makes room while a client waits.
+    return status in (0, 408, 429, 500, 502, 503, 504) and code != "storage_full"
+
+
 class Error(Exception):
-    def __init__(self, code, outcome, detail=""):
+    """`status`: of the answer that it comes from, or 0; `pause`: how long to wait before another."""
+
+    def __init__(self, code, outcome, detail="", status=0, pause=_PAUSE_S):
         super().__init__(f"{code}: {detail} ({outcome})")
         self.code, self.outcome, self.detail = code, outcome, detail
+        self.status, self.pause = status, pause
+
+    @property
+    def may_pass(self):
+        return may_pass(self.status, self.code)
+
+
+def _number(text, otherwise):
+    """Of a header, which a proxy may have written."""
+    return int(text) if str(text or "").isdecimal() else otherwise
+
+
+def _object(body):
+    """None if it is none."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 class Answer:
-    """`outcome` of a refusal is that of the whole call, all its attempts."""
+    """`outcome`: of a refusal that of the whole call, all its attempts; else of what cannot be read."""
 
     def __init__(self, status, headers, body, sent):
         self.status, self.headers, self.body, self.sent = status, headers, body, sent
@@ -53,11 +82,40 @@ class Answer:
 
     @property
     def json(self):
-        return json.loads(self.body or b"{}")
+        found = _object(self.body)
+        if found is None:  # somebody answered who is no node
+            raise self.error("no JSON in the answer")
+        return found
+
+    @property
+    def problem(self):
+        """Of a refusal; empty if it is a proxy's."""
+        return (_object(self.body) or {}) if self.status >= 300 else {}
+
+    @property
+    def code(self):
+        """Of a refusal, by which programs tell them apart; a proxy's is "internal"."""
+        return self.problem.get("code", "internal") if self.status >= 300 else ""
 
     @property
     def revision(self):
-        return int(self.headers.get("Synod-Revision", 0))
+        return _number(self.headers.get("Synod-Revision"), 0)
+
+    @property
+    def pause(self):
+        """How long to wait at least before the same is asked again."""
+        told = min(_number(self.headers.get("Retry-After"), 0), 60) if self.status == 429 else 0
+        return max(told, _PAUSE_S)
+
+    def error(self, detail=None):
+        detail = detail or self.problem.get("detail") or f"status {self.status}"
+        return Error(self.code or "internal", self.outcome, detail, self.status, self.pause)
+
+    def ok(self):
+        """Itself, a 2xx; raises the Error that it is otherwise."""
+        if self.status >= 300:
+            raise self.error()
+        return self
 
 
 def _path(path):
@@ -78,12 +136,43 @@ def fence_header(fences):
     return ", ".join(f"{_path(path)}={token}" for path, token in fences)
 
 
-class Client:
-    """`timeout`: of every call that names none, in seconds; attempts go on until then."""
+def _parse_endpoints(urls):
+    """[(scheme, host, port)]; all are https or none is: what is kept secret on the way to one would
+    be said openly to another."""
+    endpoints = []
+    for url in urls:
+        try:
+            parts = urllib.parse.urlsplit(url)
+            endpoints.append((parts.scheme, parts.hostname, parts.port))
+            good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+            good = good and not (parts.path.strip("/") or parts.query or parts.fragment)
+        except ValueError:  # of a port that is none
+            good = False
+        if not good:
+            raise Error("invalid_request", "not_applied", f"{url!r} is no endpoint: http://HOST:PORT"
+                        " is one, https://HOST:PORT another")
+    if len({scheme for scheme, _, _ in endpoints}) != 1:
+        raise Error("invalid_request", "not_applied", "all endpoints are https or none is, and there"
+                    " is one at least")
+    return endpoints
 
-    def __init__(self, endpoints, timeout=10.0, token=None):
+
+def _silence(deadline):
+    """How long to wait for the next line: a live stream says something every 10 s."""
+    return 30 if deadline is None else max(0.001, min(30, deadline - now()))
+
+
+class Client:
+    """`timeout`: of every call that names none, in seconds; attempts go on until then.
+
+    `ssl_context`: whom https believes, and what it shows; else the system's authorities."""
+
+    def __init__(self, endpoints, timeout=10.0, token=None, ssl_context=None):
         self._who = {"Authorization": f"Bearer {token}"} if token else {}
-        self._endpoints = [urllib.parse.urlsplit(e).netloc for e in endpoints]
+        self._endpoints = _parse_endpoints(endpoints)
+        self._ssl_context = ssl_context
+        if ssl_context is None and self._endpoints[0][0] == "https":
+            self._ssl_context = ssl.create_default_context()
         self._timeout = timeout
         self._first = 0
         self._idle = []  # (endpoint, connection)
@@ -95,6 +184,23 @@ class Client:
 
     # One attempt.
 
+    def _connect(self, endpoint, timeout):
+        """Fails before anything was sent: OSError."""
+        scheme, host, port = self._endpoints[endpoint]
+        if scheme == "https":
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout,
+                                                     context=self._ssl_context)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _leave(self, endpoint):
+        with self._lock:
+            if endpoint == self._first:
+                self._first = (endpoint + 1) % len(self._endpoints)
+
     def _exchange(self, endpoint, method, target, headers, body, timeout):
         connection = None
         with self._lock:
@@ -103,10 +209,7 @@ class Client:
                     del self._idle[i]
                     connection = idle if now() - since < 60 else None
                     break
-        if connection is None:
-            connection = http.client.HTTPConnection(self._endpoints[endpoint], timeout=timeout)
-            connection.connect()  # fails before anything was sent: ConnectionRefusedError
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = connection or self._connect(endpoint, timeout)
         connection.sock.settimeout(timeout)
         sent = now()
         try:
@@ -116,8 +219,9 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Error("internal", "unknown", str(error)) from error
-        with self._lock:
-            self._idle.append((endpoint, connection, now()))
+        if connection.sock is not None:  # else the node said Connection: close
+            with self._lock:
+                self._idle.append((endpoint, connection, now()))
         self._learn(answer)
         return answer
 
@@ -129,7 +233,7 @@ class Client:
 
     def _learn(self, answer):
         # The first second of a cluster is at 0.
-        seen = int(answer.headers.get("Synod-Time", -1))
+        seen = _number(answer.headers.get("Synod-Time"), -1)
         with self._lock:
             if seen >= 0 and (self._time is None or seen >= self._time[0] or now() - self._time[1] > 60):
                 self._time = (seen, now())
@@ -149,7 +253,7 @@ class Client:
         change = method not in ("GET", "HEAD")
         keyed = change if keyed is None else keyed
         deadline = now() + (self._timeout if timeout is None else timeout)
-        key, not_after, first_sent, maybe, pause = None, None, None, False, 0.02
+        key, not_after, first_sent, maybe, pause = None, None, None, False, _PAUSE_S
         while True:
             endpoint = self._first
             answer, last = None, None
@@ -179,59 +283,44 @@ class Client:
                 if replayed:
                     answer.sent = first_sent
                 if answer.status < 300:
+                    answer.outcome = "unknown" if change else "not_applied"
                     return answer
-                problem = self._problem(answer)
-                code = problem.get("code", "internal")
-                if code == "request_expired" and keyed and not maybe:
+                problem = answer.problem
+                if answer.code == "request_expired" and keyed and not maybe:
                     key = None  # nothing was ever applied under it
                 else:
                     # Without a code it is no node that answers.
                     nobody = "code" not in problem and answer.status >= 500
                     maybe = maybe or (change and (nobody or problem.get("outcome") == "unknown"))
-                    if answer.status not in _AGAIN or code == "storage_full":
-                        if maybe and not replayed and code not in _DECIDED:
+                    if not may_pass(answer.status, answer.code):
+                        if maybe and not replayed and answer.code not in _DECIDED:
                             answer.outcome = "unknown"
                         return answer
-                last = Error(code, "", problem.get("detail", ""))
-            with self._lock:
-                if endpoint == self._first:
-                    self._first = (endpoint + 1) % len(self._endpoints)
+                last = answer.error()
+            self._leave(endpoint)
             wait = pause / 2 + random.random() * pause / 2
-            if answer is not None and answer.status == 429:
-                wait = max(wait, float(answer.headers.get("Retry-After", 0)))
+            wait = max(wait, last.pause)
             if now() + wait >= deadline:
-                raise Error(last.code, "unknown" if maybe else "not_applied", last.detail)
+                raise Error(last.code, "unknown" if maybe else "not_applied", last.detail,
+                            last.status, last.pause)
             time.sleep(wait)
             pause = min(pause * 2, 1.0)
-
-    @staticmethod
-    def _problem(answer):
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            return {}
 
     def call(self, method, target, body=None, **options):
         """The same, for answers that must be a 2xx."""
         if isinstance(body, dict):
             body = json.dumps(body)
             options["headers"] = {"Content-Type": "application/json"} | dict(options.get("headers", {}))
-        answer = self.send(method, target, body, **options)
-        if answer.status >= 300:
-            problem = self._problem(answer)
-            raise Error(problem.get("code", "internal"), answer.outcome, problem.get("detail", ""))
-        return answer
+        return self.send(method, target, body, **options).ok()
 
     # Nodes.
 
     def get(self, path):
         """(value, mod_revision, revision of the answer); None for the first two if it is absent."""
         answer = self.send("GET", "/v1/kv" + _path(path))
-        if answer.status == 404:
+        if answer.code == "not_found":
             return None, None, answer.revision
-        if answer.status != 200:
-            raise Error(self._problem(answer).get("code", "internal"), "not_applied")
-        node = answer.json
+        node = answer.ok().json
         return _value(node), node["mod_revision"], answer.revision
 
     def put(self, path, value, lease=None, if_revision=None, fences=()):
@@ -259,11 +348,9 @@ class Client:
             if after:
                 target += f"&after={urllib.parse.quote(after)}&at_revision={revision}"
             answer = self.send("GET", target)
-            if answer.status == 404 and not nodes:
+            if answer.code == "not_found" and not nodes:
                 return {}, answer.revision
-            if answer.status != 200:
-                raise Error(self._problem(answer).get("code", "internal"), "not_applied")
-            page = answer.json
+            page = answer.ok().json
             revision = page["revision"]
             nodes.update((node["path"], node) for node in page["nodes"])
             after = page.get("next", "")
@@ -284,31 +371,34 @@ class Client:
         Raises Error("compacted") when the history at the resume point is gone: list anew."""
         target = target or f"/v1/watch{_path(path)}?scope={scope}"
         seen = None if from_revision is None else from_revision - 1
-        pause = 0.02
+        pause = _PAUSE_S
         while deadline is None or now() < deadline:
-            endpoint = self._first
+            endpoint, connection, wait = self._first, None, 0
             headers = {"Accept": "application/x-ndjson", **self._who}
             if seen is not None:
                 headers["Last-Event-ID"] = str(seen)
-            silence = 30 if deadline is None else max(0.001, min(30, deadline - now()))
-            connection = http.client.HTTPConnection(self._endpoints[endpoint], timeout=silence)
             try:
+                connection = self._connect(endpoint, _silence(deadline))
+                sock = connection.sock
                 connection.request("GET", target, headers=headers)
                 response = connection.getresponse()
-                if response.status != 200 and response.status not in _AGAIN:
-                    problem = json.loads(response.read())
-                    raise Error(problem.get("code", "internal"), "not_applied", problem.get("detail"))
+                if response.status != 200:
+                    answer = Answer(response.status, response.headers, response.read(), now())
+                    if not may_pass(answer.status, answer.code):
+                        raise answer.error()
+                    wait = answer.pause
                 while response.status == 200:
                     line = response.readline()
                     if not line.endswith(b"\n"):
                         break
-                    message = json.loads(line) if line.strip() else {}
-                    pause = 0.02
+                    sock.settimeout(_silence(deadline))
+                    message = _object(line) or {}
+                    pause = _PAUSE_S
                     kind, revision = message.get("type"), message.get("revision", 0)
                     if kind == "compacted":
-                        raise Error("compacted", "not_applied", "the history is gone")
+                        raise Error("compacted", "not_applied", "the history is gone", 410)
                     if kind == "denied":
-                        raise Error("permission_denied", "not_applied", "withdrawn")
+                        raise Error("permission_denied", "not_applied", "withdrawn", 403)
                     if kind == "overflow":
                         seen = message["resume_from"] - 1
                     elif kind == "created":
@@ -318,14 +408,14 @@ class Client:
                     elif kind == "change" and revision > (-1 if seen is None else seen):
                         seen = revision
                         yield message
-            except (OSError, http.client.HTTPException, ValueError):
+            except (OSError, http.client.HTTPException):
                 pass
             finally:
-                connection.close()
-            with self._lock:
-                if endpoint == self._first:
-                    self._first = (endpoint + 1) % len(self._endpoints)
-            time.sleep(pause / 2 + random.random() * pause / 2)
+                if connection is not None:
+                    connection.close()
+            self._leave(endpoint)
+            wait = max(wait, pause / 2 + random.random() * pause / 2)
+            time.sleep(wait if deadline is None else max(0, min(wait, deadline - now())))
             pause = min(pause * 2, 1.0)
 
     # Leases.
@@ -347,17 +437,19 @@ class Client:
         attempt = min(max(ttl / 6, 0.1), 3)
         # One round, so that a lease whose time comes meanwhile is not kept from being given up.
         timeout = max(0.001, min(attempt, min(lease.until for lease in batch) - now()))
-        answer, result = None, {}
+        renewed, gone = {}, []
         try:
             answer = self.call("POST", "/v1/leases/keepalive", {"ids": [l.id for l in batch]},
                                keyed=False, timeout=timeout, attempt=timeout)
-            result = answer.json
+            renewed = {lease["id"]: lease["remaining_ms"] for lease in answer.json["leases"]}
+            gone = answer.json["not_found"]
         except Error:
-            pass
-        renewed = {lease["id"]: lease["remaining_ms"] for lease in result.get("leases", [])}
+            pass  # the next round asks the next node
+        except Exception:  # the leases need this thread, and their time still ends them
+            traceback.print_exc()
         for lease in batch:
             # What was given up by the clock is not revived by a late answer.
-            if lease.id in result.get("not_found", []) or not lease.alive:
+            if lease.id in gone or not lease.alive:
                 lease._lose()
             elif lease.id in renewed:
                 lease.until = max(lease.until, safe_until(answer.sent, renewed[lease.id], lease.ttl))
@@ -397,7 +489,7 @@ class Lease:
         if self._end() and self._on_lost:
             try:
                 self._on_lost()
-            except Exception:  # the other leases need this thread
+            except BaseException:  # sys.exit, too: the other leases need this thread
                 traceback.print_exc()
 
     def _abandon(self):
@@ -410,8 +502,8 @@ class Lease:
     def revoke(self):
         self._end()
         answer = self._client.send("DELETE", f"/v1/leases/{self.id}", keyed=False)
-        if answer.status not in (200, 404):
-            raise Error("internal", "unknown", "not revoked; it ends by itself")
+        if answer.code != "lease_not_found":
+            answer.ok()
 
     def __enter__(self):
         return self
@@ -455,10 +547,9 @@ def _claim(client, target, path, body, wait, ttl, on_lost):
                                      attempt=_STEP_S).json
                 break
             except Error as error:
-                again = ("internal", "deadline_exceeded", "no_leader", "no_quorum", "not_ready",
-                         "shutting_down", "overloaded", "request_timeout")
-                if error.code not in again or now() > give_up + 10:
+                if not error.may_pass or now() + error.pause > give_up + 10:
                     raise
+                time.sleep(error.pause)
             if not lease.alive:
                 raise Error("lease_not_found", "not_applied", "the place in the queue was lost")
         with client._wake:  # from here on the loss is told to on_lost, before it to the caller
@@ -540,8 +631,8 @@ class Barrier:
 
     def remove(self):
         answer = self._client.send("DELETE", "/v1/kv" + _path(self._path))
-        if answer.status not in (200, 404):
-            raise Error("internal", answer.outcome, "not removed")
+        if answer.code != "not_found":
+            answer.ok()
 
     def wait(self, timeout):
         value, _, revision = self._client.get(self._path)
@@ -611,12 +702,19 @@ class Counter:
         self._client, self._path = client, path
 
     def get(self):
-        return int(self._client.get(self._path)[0] or b"0")
+        return self._read()[0]
+
+    def _read(self):
+        value, revision, _ = self._client.get(self._path)
+        try:
+            return int(value or b"0"), revision
+        except ValueError:
+            raise Error("precondition_failed", "not_applied", self._path + " holds no number") from None
 
     def add(self, delta, fences=()):
         while True:
-            value, revision, _ = self._client.get(self._path)
-            total = int(value or b"0") + delta
+            value, revision = self._read()
+            total = value + delta
             try:
                 self._client.put(self._path, str(total), None, revision or 0, fences)
                 return total
@@ -685,9 +783,12 @@ class Cache:
             return {path: _value(node) for path, node in self._nodes.items()}
 
     def reach(self, revision, timeout):
-        """False if it has not come to that revision of its subtree in time."""
+        """False if it has not come to that revision of its subtree in time; raises what ended it."""
         with self._moved:
-            return self._moved.wait_for(lambda: self.revision >= revision or self.error, timeout)
+            self._moved.wait_for(lambda: self.revision >= revision or self.error, timeout)
+            if self.error:
+                raise self.error
+            return self.revision >= revision
 
     def close(self):
         self._closed = True
@@ -713,18 +814,25 @@ class Cache:
                     self._move(nodes, change["revision"],
                                [(e["type"], e["path"], e.get("node")) for e in events])
             except Error as error:
-                if error.code in ("permission_denied", "invalid_path", "unauthenticated"):
+                # Anew; or the cluster is away, and comes back.
+                if error.code not in ("compacted", "internal") and not error.may_pass:
                     with self._moved:
                         self.error = error
                         self._moved.notify_all()
                     return
                 if error.code != "compacted":
-                    time.sleep(0.5)
+                    time.sleep(max(0.5, error.pause))
+            except Exception:  # an answer that is none: nobody else would tell that this ended
+                traceback.print_exc()
+                time.sleep(0.5)
 
     def _move(self, nodes, revision, events):
         with self._moved:
             self._nodes, self.revision = nodes, revision
             self._moved.notify_all()
         for event in events:
-            if self._on_event:
-                self._on_event(*event)
+            try:
+                if self._on_event:
+                    self._on_event(*event)
+            except BaseException:  # sys.exit, too: the cache needs this thread
+                traceback.print_exc()

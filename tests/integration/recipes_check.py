@@ -1,9 +1,12 @@
 """Every recipe of docs/recipes/synod.py against a cluster; prints the name of each that holds."""
 
+import http.server
 import json
 import os
 import queue
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../docs/recipes"))
 from synod import (Answer, Barrier, Cache, Client, Counter, DoubleBarrier, Election, Error, Group,  # noqa: E402
-                   Lock, MultiLock, Queue, RwLock, Semaphore, now, safe_until)
+                   Lease, Lock, MultiLock, Queue, RwLock, Semaphore, now, safe_until)
 
 ENDPOINTS = os.environ["SYNOD_ENDPOINTS"].split(",")
 # For machines that are busy with other tests, too.
@@ -56,6 +59,61 @@ class Scripted(Client):
         return Answer(status, {"Synod-Replayed": "true"} if replayed else {}, body, now())
 
 
+class Node:
+    """Stands for a node: `script` has what it answers to each of some targets, one after the other,
+    the last for ever: (status, body) or (status, body, headers). `asked` has what it was asked."""
+
+    def __init__(self, script, tls=None):
+        self.asked = queue.Queue()
+        script = {"/v1/settings": [(200, {})], "/v1/leases/7": [(200, {})],
+                  "/v1/leases": [(201, {"id": 7, "ttl_ms": 6000, "remaining_ms": 6000})],
+                  "/v1/leases/keepalive": [(200, RENEWED)], **script}
+        lock, node = threading.Lock(), self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                target = self.path.split("?")[0]
+                node.asked.put((self.command, target, self.headers.get("Authorization"), now()))
+                with lock:
+                    steps = script[target]
+                    status, body, *headers = steps.pop(0) if len(steps) > 1 else steps[0]
+                if callable(body):
+                    return body(self)
+                body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {"Synod-Time": "1000", **dict(*headers)}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def await_asked(self, target):
+        """When the next of these requests came."""
+        while True:
+            _, asked, _, when = self.asked.get(timeout=LONG_S)
+            if asked == target:
+                return when
+
+
+RENEWED = {"leases": [{"id": 7, "ttl_ms": 6000, "remaining_ms": 6000}], "not_found": []}
+HELD = {"lock": "/a", "token": 12, "lease": 7}
+
+
 def refused(code, act, *arguments, **options):
     try:
         act(*arguments, **options)
@@ -94,6 +152,152 @@ def outcomes():
             continue
         raise AssertionError(f"not refused: {script}")
     Scripted(lost, (201, "none")).put("/a", b"x")
+
+
+def fails(outcome, act, *arguments, **options):
+    try:
+        act(*arguments, **options)
+    except Error as error:
+        assert error.outcome == outcome, error
+        return
+    raise AssertionError("no Error")
+
+
+def a_node_that_goes():
+    """Each of its answers has Connection: close; the next request takes another connection."""
+    close = {"Connection": "close"}
+    node = Node({"/v1/kv/a": [(200, {"path": "/a"}, close)],
+                 "/v1/leases/keepalive": [(200, RENEWED, close)]})
+    mine = Client([node.url], LONG_S)
+    for _ in range(3):
+        mine.put("/a", b"x")
+    lost = threading.Event()
+    lease = Lease(mine, 6, on_lost=lost.set)
+    for _ in range(2):
+        node.await_asked("/v1/leases/keepalive")
+    assert lease.alive and not lost.is_set()
+
+
+def strange_answers():
+    """A proxy answers, as if it were a node."""
+    html = (200, "<html>")
+    node = Node({"/v1/kv/a": [html], "/v1/kv/b": [(404, "<html>")], "/v1/kv/c": [(403, "[]")],
+                 "/v1/kv/d": [(200, {"value": "many", "mod_revision": 2})], "/v1/leases/8": [html],
+                 "/v1/kv/e": [(429, "", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+                              (200, {"path": "/e"}, {"Synod-Time": "noon"})],
+                 "/v1/leases/keepalive": [html, (200, "[]"), (200, {"leases": [{}]}),
+                                          (200, RENEWED), html]})
+    mine = Client([node.url], LONG_S)
+    lost = threading.Event()
+    lease = Lease(mine, 6, on_lost=lost.set)
+    fails("unknown", mine.put, "/a", b"x")
+    fails("not_applied", mine.get, "/a")
+    refused("internal", mine.get, "/b")
+    refused("internal", mine.list, "/b")
+    refused("internal", Barrier(mine, "/b").remove)
+    refused("internal", mine.put, "/c", b"x")
+    refused("internal", lambda: next(mine.watch("/b", target="/v1/kv/b")))
+    refused("precondition_failed", Counter(mine, "/d").get)
+    mine.put("/e", b"x")
+    for _ in range(5):
+        node.await_asked("/v1/leases/keepalive")
+    assert lease.alive and not lost.is_set()
+    # Renewed by one of five only; and by none from here on.
+    assert lost.wait(LONG_S) and not lease.alive
+
+
+def claims():
+    acquire = "/v1/locks/a/acquire"
+    # What passes is asked again, when the node says; the place is kept by the lease.
+    for trouble in [(429, {"code": "rate_limited"}, {"Retry-After": "4"}),
+                    (429, {"code": "overloaded"}, {"Retry-After": "4"})]:
+        node = Node({acquire: [trouble, (200, HELD)]})
+        with Lock(Client([node.url], LONG_S), "/a", ttl=6).acquire(LONG_S) as hold:
+            assert hold.token == 12
+        first = node.await_asked(acquire)
+        assert node.await_asked(acquire) - first >= 4
+    # All else ends the wait, at once.
+    for code, *answer in [("storage_full", 503, {"code": "storage_full"}),
+                          ("not_implemented", 501, {"code": "not_implemented"}),
+                          ("internal", 302, ""), ("internal", 404, "<html>"),
+                          ("internal", 200, "<html>")]:
+        node = Node({acquire: [tuple(answer)]})
+        refused(code, Lock(Client([node.url], LONG_S), "/a", ttl=6).acquire, LONG_S)
+        asked = [target for _, target, *_ in node.asked.queue]
+        assert asked.count(acquire) == 1 and asked[-1] == "/v1/leases/7", asked
+
+
+def endpoints():
+    for urls in (["localhost:7301"], ["127.0.0.1:7301"], ["ftp://localhost:7301"], ["http://"],
+                 ["http://localhost:many"], ["http://localhost:7301/v1"], [],
+                 ["http://localhost:7301", "https://localhost:7311"]):
+        refused("invalid_request", Client, urls)
+    # Who takes it for http hears no token.
+    listener = socket.create_server(("127.0.0.1", 0))
+    heard = in_thread(lambda: listener.accept()[0].recv(4096))
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    fails("not_applied", Client([url], 1, token="secret").put, "/a", b"x")
+    assert heard.get(timeout=LONG_S).startswith(b"\x16\x03")  # a TLS handshake
+    listener.close()
+
+
+def tls():
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(os.environ["SYNOD_TEST_CERT"], os.environ["SYNOD_TEST_KEY"])
+    change = (200, lambda handler: stream(handler, {"type": "change", "revision": 3, "events": []}))
+    node = Node({"/v1/kv/a": [(200, {"path": "/a"})], "/v1/watch/a": [change]}, own)
+    believing = ssl.create_default_context(cafile=os.environ["SYNOD_TEST_CA"])
+    mine = Client([node.url], LONG_S, token="secret", ssl_context=believing)
+    mine.put("/a", b"x")
+    assert next(mine.watch("/a"))["revision"] == 3
+    assert {token for _, _, token, _ in node.asked.queue} == {"Bearer secret"}
+    # Not one of the system's authorities signed it.
+    seen = node.asked.qsize()
+    fails("not_applied", Client([node.url], 1, token="secret").put, "/a", b"x")
+    assert node.asked.qsize() == seen
+
+
+def stream(handler, *messages, until=lambda: True):
+    """All at once, and the last again and again until then."""
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    for message in messages:
+        handler.wfile.write(json.dumps(message).encode() + b"\n")
+    while not until():
+        time.sleep(0.05)
+        handler.wfile.write(json.dumps(messages[-1]).encode() + b"\n")
+
+
+def watch_deadline():
+    """Signs of life do not put it off."""
+    over = threading.Event()
+    progress = (200, lambda handler: stream(handler, {"type": "progress", "revision": 3},
+                                            until=over.is_set))
+    node = Node({"/v1/watch/a": [progress]})
+    watching = in_thread(lambda: list(Client([node.url]).watch("/a", deadline=now() + 0.3)))
+    assert watching.get(timeout=LONG_S) == []
+    over.set()
+
+
+def a_cache_of_much_trouble():
+    """It outlives what its user's function raises, and tells what ended it."""
+    nodes = {"nodes": [{"path": "/a/b", "value": "x", "mod_revision": 2}], "revision": 2}
+    put = {"type": "change", "revision": 3, "events": [{"type": "delete", "path": "/a/b"}]}
+    denied = {"type": "denied"}
+    node = Node({"/v1/kv/a": [(501, "<html>"), (200, "[]"), (200, {"nodes": [{}]}), (200, nodes)],
+                 "/v1/watch/a": [(200, lambda handler: stream(handler, put)),
+                                 (200, lambda handler: stream(handler, denied))]})
+    told = queue.Queue()
+
+    def on_event(*event):
+        told.put(event)
+        raise SystemExit("a bug of the user's")
+
+    cache = Cache(Client([node.url], LONG_S), "/a", on_event)
+    assert told.get(timeout=LONG_S) == ("delete", "/a/b", None)
+    refused("permission_denied", cache.reach, 4, LONG_S)
+    assert cache.all() == {}
 
 
 def lock():
@@ -257,8 +461,10 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["hold"]:
         hold_for_ever()
     assert safe_until(100, 10_000, 10) == 100 + 9.9 - 0.5 and now() > 0
-    for check in (outcomes, lock, rw_lock, semaphore, multi_lock, election, barrier,
-                  double_barrier, counter, work_queue, group_and_cache, late_grant, loss):
+    for check in (outcomes, a_node_that_goes, strange_answers, claims, endpoints, tls,
+                  watch_deadline, a_cache_of_much_trouble,
+                  lock, rw_lock, semaphore, multi_lock, election, barrier, double_barrier, counter,
+                  work_queue, group_and_cache, late_grant, loss):
         if len(sys.argv) > 1 and check.__name__ not in sys.argv[1:]:
             continue
         check()
