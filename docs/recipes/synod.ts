@@ -1,7 +1,8 @@
 // Synod's recipes in one file, for Node 18 and later (also Deno and Bun), without dependencies.
 //
 // The protocol of each is in docs/recipes.md. One Client a process is enough; it renews all leases.
-// Errors are SynodError with code, outcome and detail.
+// Errors are SynodError with code, outcome and detail. Endpoints are http:// or, for nodes with TLS, https:// URLs; whom
+// https believes is the runtime's to say (Node: NODE_EXTRA_CA_CERTS=ca.pem).
 //
 //     const client = new Client(["http://127.0.0.1:7301", "http://127.0.0.1:7311"]);
 //     const hold = await new Lock(client, "/jobs/backup", { onLost: stop }).acquire(30_000);
@@ -14,7 +15,7 @@ const TIME_AGE_MS = 60_000;
 // before is decided with it. Other refusals are given by any node, by its own limits, or by a proxy.
 const DECIDED = ["precondition_failed", "fenced", "lock_unavailable", "lease_not_found", "lock_not_held", "not_empty",
                  "managed_node", "leased_parent", "wrong_kind", "held_otherwise", "limit_mismatch"];
-const AGAIN = [408, 429, 500, 502, 503, 504];
+const PAUSE_MS = 20;
 const STEP_MS = 3_000; // less than the 5 s after which a place without its client is withdrawn
 const SILENCE_MS = 30_000; // a live stream says something every 10 s
 
@@ -23,9 +24,20 @@ export type Fence = { path: string; token: number };
 export type Scope = "node" | "children" | "subtree";
 type Json = any;
 
+// May the same fare better if it is asked again? Nobody answered (0), overload, no leader.
+export function mayPass(status: number, code: string): boolean {
+  // Nobody makes room while a client waits.
+  return [0, 408, 429, 500, 502, 503, 504].includes(status) && code !== "storage_full";
+}
+
+// `status`: of the answer that it comes from, or 0; `pauseMs`: how long to wait before another.
 export class SynodError extends Error {
-  constructor(readonly code: string, readonly outcome: Outcome, readonly detail = "") {
+  constructor(readonly code: string, readonly outcome: Outcome, readonly detail = "", readonly status = 0,
+              readonly pauseMs = PAUSE_MS) {
     super(`${code}: ${detail} (${outcome})`);
+  }
+  get mayPass(): boolean {
+    return mayPass(this.status, this.code);
   }
 }
 
@@ -79,12 +91,77 @@ export function valueOf(node: Json): string {
   return node?.value ?? "";
 }
 
-export interface Answer {
-  status: number;
-  json: Json;
-  revision: number;
-  sent: Moment;
-  outcome: Outcome; // of a refusal: that of the whole call, all its attempts
+function objectOf(text: string): Json | undefined {
+  try {
+    const parsed = JSON.parse(text);
+    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// Runs what a user gave; the client lives on whatever it throws.
+function tell(what: () => void) {
+  try {
+    what();
+  } catch (error) {
+    console.error(error);
+  }
+}
+
+export class Answer {
+  outcome: Outcome = "not_applied"; // of a refusal that of the whole call, all its attempts; else of what cannot be read
+  private parsed: Json | undefined;
+  constructor(readonly status: number, private headers: Headers, text: string, public sent: Moment) {
+    this.parsed = objectOf(text);
+  }
+  get json(): Json {
+    return this.parsed ?? {};
+  }
+  // Of a refusal, by which programs tell them apart; a proxy's is "internal".
+  get code(): string {
+    return this.status < 300 ? "" : (this.json.code ?? "internal");
+  }
+  get revision(): number {
+    return Number(this.headers.get("synod-revision")) || 0;
+  }
+  get replayed(): boolean {
+    return this.headers.get("synod-replayed") === "true";
+  }
+  // How long to wait at least before the same is asked again.
+  get pauseMs(): number {
+    const told = this.status === 429 ? Math.min(Number(this.headers.get("retry-after")) || 0, 60) : 0;
+    return Math.max(1000 * told, PAUSE_MS);
+  }
+  error(detail?: string): SynodError {
+    return new SynodError(this.code || "internal", this.outcome, detail ?? this.json.detail ?? `status ${this.status}`,
+                          this.status, this.pauseMs);
+  }
+  // Itself, a 2xx of a node; throws the error that it is otherwise.
+  ok(): Answer {
+    if (this.status >= 300) throw this.error();
+    if (!this.parsed) throw this.error("no JSON in the answer");
+    return this;
+  }
+}
+
+// All are https or none is: what is kept secret on the way to one would be said openly to another.
+function parseEndpoints(urls: string[]): string[] {
+  const parsed = urls.map((text) => {
+    try {
+      const url = new URL(text);
+      const good = ["http:", "https:"].includes(url.protocol) && !url.username && !url.search && !url.hash;
+      if (good && url.host && /^https?:\/\//i.test(text)) return url;
+    } catch {
+      // Said below.
+    }
+    throw new SynodError("invalid_request", "not_applied",
+                         `'${text}' is no endpoint: http://HOST:PORT is one, https://HOST:PORT another`);
+  });
+  if (new Set(parsed.map((url) => url.protocol)).size !== 1)
+    throw new SynodError("invalid_request", "not_applied",
+                         "all endpoints are https or none is, and there is one at least");
+  return parsed.map((url) => url.href.replace(/\/$/, ""));
 }
 
 export interface SendOptions {
@@ -107,10 +184,12 @@ export class Client {
   private renewing = false;
   private timer?: ReturnType<typeof setTimeout>;
 
+  private endpoints: string[];
   private who: Record<string, string>; // shown with every request
 
   // `timeoutMs`: of every call that names none; attempts go on until then.
-  constructor(private endpoints: string[], private timeoutMs = 10_000, token?: string) {
+  constructor(endpoints: string[], private timeoutMs = 10_000, token?: string) {
+    this.endpoints = parseEndpoints(endpoints);
     this.who = token ? { Authorization: `Bearer ${token}` } : {};
   }
 
@@ -130,7 +209,7 @@ export class Client {
     let response: Response, text: string;
     try {
       // No node redirects. What another host says of it is not the answer to a change.
-      response = await limit.of(fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
+      response = await limit.of(fetch(this.endpoints[endpoint] + target,
                                       { method, headers: { ...headers, ...this.who }, body, redirect: "manual",
                                         signal: limit.signal }));
       text = await limit.of(response.text());
@@ -145,15 +224,7 @@ export class Client {
     const cluster = Number(response.headers.get("synod-time") ?? -1);
     if (cluster >= 0 && (!this.time || cluster >= this.time.cluster || this.timeAge() > TIME_AGE_MS))
       this.time = { cluster, seen: new Moment() };
-    let json: Json = {};
-    try {
-      json = JSON.parse(text);
-    } catch {
-      // No body, or not from a node.
-    }
-    const answer: Answer = { status: response.status, json, sent, outcome: "not_applied",
-                             revision: Number(response.headers.get("synod-revision") ?? 0) };
-    return { answer, response };
+    return new Answer(response.status, response.headers, text, sent);
   }
 
   // An Answer, also of a refusal. Throws when time is up; `outcome` says what is known then.
@@ -161,12 +232,11 @@ export class Client {
     const change = method !== "GET";
     const keyed = o.keyed ?? change;
     const deadline = new Moment().plus(o.timeoutMs ?? this.timeoutMs);
-    let key = "", notAfter = 0, maybe = false, wait = 20;
+    let key = "", notAfter = 0, maybe = false, wait = PAUSE_MS;
     let firstSent: Moment | undefined;
     for (;;) {
       const endpoint = this.first;
       let last = new SynodError("internal", "not_applied");
-      let overloaded = 0;
       try {
         const ms = Math.min(o.attemptMs ?? 4_000, deadline.left());
         const headers: Record<string, string> = { ...o.headers };
@@ -182,35 +252,34 @@ export class Client {
         }
         if (keyed) Object.assign(headers, { "Idempotency-Key": key, "Synod-Not-After": `${notAfter}` });
         firstSent ??= new Moment();
-        const { answer, response } = await this.attempt(endpoint, method, target, headers, body, ms);
-        const replayed = response.headers.get("synod-replayed") === "true";
+        const answer = await this.attempt(endpoint, method, target, headers, body, ms);
         // Nobody knows which attempt ran.
-        if (replayed) answer.sent = firstSent;
-        if (response.ok) return answer;
-        const code: string = answer.json.code ?? "internal";
-        last = new SynodError(code, "not_applied", answer.json.detail ?? "");
-        if (code === "request_expired" && keyed && !maybe) {
+        if (answer.replayed) answer.sent = firstSent;
+        if (answer.status < 300) {
+          answer.outcome = change ? "unknown" : "not_applied";
+          return answer;
+        }
+        if (answer.code === "request_expired" && keyed && !maybe) {
           key = ""; // nothing was ever applied under it
         } else {
           // Without a code it is no node that answers.
           const nobody = !answer.json.code && answer.status >= 500;
           maybe ||= change && (nobody || answer.json.outcome === "unknown");
-          if (!AGAIN.includes(answer.status) || code === "storage_full") {
-            if (maybe && !replayed && !DECIDED.includes(code)) answer.outcome = "unknown";
+          if (!mayPass(answer.status, answer.code)) {
+            if (maybe && !answer.replayed && !DECIDED.includes(answer.code)) answer.outcome = "unknown";
             return answer;
           }
-          if (answer.status === 429)
-            overloaded = 1000 * Number(response.headers.get("retry-after") ?? 0);
         }
+        last = answer.error();
       } catch (error) {
         if (!(error instanceof SynodError)) throw error;
         last = error;
         maybe ||= change && error.outcome === "unknown";
       }
       this.leave(endpoint);
-      const ms = Math.max(wait / 2 + (Math.random() * wait) / 2, overloaded);
+      const ms = Math.max(wait / 2 + (Math.random() * wait) / 2, last.pauseMs);
       if (deadline.left() <= ms)
-        throw new SynodError(last.code, maybe ? "unknown" : "not_applied", last.detail);
+        throw new SynodError(last.code, maybe ? "unknown" : "not_applied", last.detail, last.status, last.pauseMs);
       await pause(ms);
       wait = Math.min(wait * 2, 1_000);
     }
@@ -220,20 +289,16 @@ export class Client {
   async call(method: string, target: string, body?: string | object, o: SendOptions = {}): Promise<Answer> {
     const json = typeof body === "object";
     const headers = json ? { "Content-Type": "application/json", ...o.headers } : o.headers;
-    const answer = await this.send(method, target, json ? JSON.stringify(body) : (body as string | undefined),
-                                   { ...o, headers });
-    if (answer.status >= 300)
-      throw new SynodError(answer.json.code ?? "internal", answer.outcome, answer.json.detail ?? "");
-    return answer;
+    const text = json ? JSON.stringify(body) : (body as string | undefined);
+    return (await this.send(method, target, text, { ...o, headers })).ok();
   }
 
   // Nodes.
 
   async get(path: string): Promise<{ node?: Json; revision: number }> {
     const answer = await this.send("GET", "/v1/kv" + encodePath(path));
-    if (answer.status === 404) return { revision: answer.revision };
-    if (answer.status !== 200) throw new SynodError(answer.json.code, "not_applied", answer.json.detail);
-    return { node: answer.json, revision: answer.revision };
+    if (answer.code === "not_found") return { revision: answer.revision };
+    return { node: answer.ok().json, revision: answer.revision };
   }
 
   private static guards(o: WriteOptions): Record<string, string> {
@@ -267,9 +332,8 @@ export class Client {
       if (limit) target += `&limit=${limit}`;
       if (after) target += `&after=${encodeURIComponent(after)}&at_revision=${revision}`;
       const answer = await this.send("GET", target);
-      if (answer.status === 404 && nodes.size === 0) return { nodes, revision: answer.revision };
-      if (answer.status !== 200) throw new SynodError(answer.json.code, "not_applied", answer.json.detail);
-      revision = answer.json.revision;
+      if (answer.code === "not_found" && nodes.size === 0) return { nodes, revision: answer.revision };
+      revision = answer.ok().json.revision;
       for (const node of answer.json.nodes) nodes.set(node.path, node);
       after = answer.json.next ?? "";
       if (!after || limit) return { nodes, revision };
@@ -293,10 +357,11 @@ export class Client {
   // history at the resume point is gone: list anew.
   async *follow(target: string, fromRevision?: number, deadline?: Moment): AsyncGenerator<Json> {
     let seen = fromRevision === undefined ? undefined : fromRevision - 1;
-    let wait = 20;
+    let wait = PAUSE_MS;
     while (!deadline || deadline.left() > 0) {
       const endpoint = this.first;
       const limit = new Limit();
+      let atLeast = 0;
       let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
       const end = () => {
         limit.end();
@@ -311,12 +376,14 @@ export class Client {
         arm();
         const headers: Record<string, string> = { Accept: "application/x-ndjson" };
         if (seen !== undefined) headers["Last-Event-ID"] = `${seen}`;
-        const response = await limit.of(fetch(this.endpoints[endpoint].replace(/\/$/, "") + target,
-                                              { headers: { ...headers, ...this.who }, signal: limit.signal }));
+        const response = await limit.of(fetch(this.endpoints[endpoint] + target,
+                                              { headers: { ...headers, ...this.who }, redirect: "manual",
+                                                signal: limit.signal }));
         if (response.status !== 200) {
-          const problem = (await limit.of(response.json())) as Json;
-          if (!AGAIN.includes(response.status))
-            throw new SynodError(problem.code ?? "internal", "not_applied", problem.detail);
+          const text = await limit.of(response.text());
+          const answer = new Answer(response.status, response.headers, text, new Moment());
+          if (!mayPass(answer.status, answer.code)) throw answer.error();
+          atLeast = answer.pauseMs;
         } else {
           reader = response.body!.getReader();
           const decoder = new TextDecoder();
@@ -328,11 +395,12 @@ export class Client {
             const lines = text.split("\n");
             text = lines.pop()!;
             for (const line of lines) {
-              if (!line.trim()) continue;
-              const message = JSON.parse(line);
-              wait = 20;
-              if (message.type === "compacted") throw new SynodError("compacted", "not_applied", "the history is gone");
-              if (message.type === "denied") throw new SynodError("permission_denied", "not_applied", "withdrawn");
+              const message = objectOf(line);
+              if (!message) continue;
+              wait = PAUSE_MS;
+              if (message.type === "compacted")
+                throw new SynodError("compacted", "not_applied", "the history is gone", 410);
+              if (message.type === "denied") throw new SynodError("permission_denied", "not_applied", "withdrawn", 403);
               if (message.type === "overflow") seen = message.resume_from - 1;
               else if (message.type === "created") seen ??= message.revision;
               else if (message.type === "progress") seen = Math.max(seen ?? 0, message.revision);
@@ -350,7 +418,8 @@ export class Client {
         end();
       }
       this.leave(endpoint);
-      await pause(wait / 2 + (Math.random() * wait) / 2);
+      const ms = Math.max(wait / 2 + (Math.random() * wait) / 2, atLeast);
+      await pause(Math.max(0, Math.min(ms, deadline?.left() ?? ms)));
       wait = Math.min(wait * 2, 1_000);
     }
   }
@@ -384,28 +453,30 @@ export class Client {
 
   private async renew(batch: Lease[]) {
     this.renewing = true;
-    let answer: Answer | undefined;
+    const renewed = new Map<number, number>();
+    let sent = new Moment();
+    let gone: number[] = [];
     try {
       const ttl = Math.min(...batch.map((lease) => lease.ttlMs));
       const ms = Math.min(Math.max(ttl / 6, 100), 3_000);
-      answer = await this.call("POST", "/v1/leases/keepalive", { ids: batch.map((lease) => lease.id) },
-                               { keyed: false, timeoutMs: ms, attemptMs: ms });
+      const answer = await this.call("POST", "/v1/leases/keepalive", { ids: batch.map((lease) => lease.id) },
+                                     { keyed: false, timeoutMs: ms, attemptMs: ms });
+      sent = answer.sent;
+      for (const lease of answer.json.leases) renewed.set(lease.id, lease.remaining_ms);
+      gone = [...answer.json.not_found];
     } catch {
       // The next round asks the next node.
     }
     this.renewing = false;
-    const renewed = new Map<number, number>(
-      (answer?.json.leases ?? []).map((lease: Json) => [lease.id, lease.remaining_ms]));
-    const gone: number[] = answer?.json.not_found ?? [];
     for (const lease of batch) {
       const remaining = renewed.get(lease.id);
       // What was given up by the clock is not revived by a late answer.
       if (gone.includes(lease.id) || !lease.alive) {
         lease.lose();
       } else if (remaining !== undefined) {
-        const until = safeUntil(answer!.sent, remaining, lease.ttlMs);
+        const until = safeUntil(sent, remaining, lease.ttlMs);
         if (until.left() > lease.until.left()) lease.until = until;
-        lease.renewAt = answer!.sent.plus(lease.ttlMs / 3);
+        lease.renewAt = sent.plus(lease.ttlMs / 3);
       } else {
         lease.renewAt = new Moment().plus(lease.ttlMs / 12);
       }
@@ -448,15 +519,14 @@ export class Lease {
     if (this.over) return;
     this.over = true;
     this.client.drop(this);
-    this.onLost?.();
+    tell(() => this.onLost?.());
   }
 
   async revoke(): Promise<void> {
     this.over = true;
     this.client.drop(this);
     const answer = await this.client.send("DELETE", `/v1/leases/${this.id}`, undefined, { keyed: false });
-    if (answer.status !== 200 && answer.status !== 404)
-      throw new SynodError("internal", "unknown", "not revoked; it ends by itself");
+    if (answer.code !== "lease_not_found") answer.ok();
   }
 }
 
@@ -502,9 +572,8 @@ async function claim(client: Client, target: string, path: string, body: object,
         const holds = answer.json.holds ?? [{ lock: path, token: answer.json.token }];
         return new Hold(lease, holds.map((hold: Json) => ({ path: hold.lock, token: hold.token })));
       } catch (error) {
-        const again = ["internal", "deadline_exceeded", "no_leader", "no_quorum", "not_ready", "shutting_down",
-                       "overloaded", "request_timeout"];
-        if (!(error instanceof SynodError) || !again.includes(error.code) || giveUp.left() < -10_000) throw error;
+        if (!(error instanceof SynodError) || !error.mayPass || giveUp.left() + 10_000 < error.pauseMs) throw error;
+        await pause(error.pauseMs);
       }
       if (!lease.alive) break;
     }
@@ -581,7 +650,7 @@ export class Barrier {
   }
   async remove(): Promise<void> {
     const answer = await this.client.send("DELETE", "/v1/kv" + encodePath(this.path));
-    if (answer.status !== 200 && answer.status !== 404) throw new SynodError("internal", answer.outcome, "not removed");
+    if (answer.code !== "not_found") answer.ok();
   }
   async wait(timeoutMs: number): Promise<void> {
     const deadline = new Moment().plus(timeoutMs);
@@ -652,14 +721,21 @@ export class DoubleBarrier {
 export class Counter {
   constructor(private client: Client, private path: string) {}
   async get(): Promise<number> {
-    return Number(valueOf((await this.client.get(this.path)).node) || "0");
+    return (await this.read()).value;
+  }
+  private async read(): Promise<{ value: number; revision: number }> {
+    const { node } = await this.client.get(this.path);
+    const value = Number(valueOf(node) || "0");
+    if (!Number.isSafeInteger(value))
+      throw new SynodError("precondition_failed", "not_applied", `${this.path} holds no number`);
+    return { value, revision: node?.mod_revision ?? 0 };
   }
   async add(delta: number, fences: Fence[] = []): Promise<number> {
     for (;;) {
-      const { node } = await this.client.get(this.path);
-      const sum = Number(valueOf(node) || "0") + delta;
+      const { value, revision } = await this.read();
+      const sum = value + delta;
       try {
-        await this.client.put(this.path, `${sum}`, { ifRevision: node?.mod_revision ?? 0, fences });
+        await this.client.put(this.path, `${sum}`, { ifRevision: revision, fences });
         return sum;
       } catch (error) {
         if ((error as SynodError).code !== "precondition_failed") throw error;
@@ -721,6 +797,7 @@ export class Cache {
               private onEvent?: (type: "put" | "delete", path: string, node?: Json) => void,
               private onLost?: (error: SynodError) => void) {
     this.ready = new Promise((done, failed) => void this.follow(done, failed));
+    this.ready.catch(() => undefined); // who does not wait for it is told by onLost
   }
   close() {
     this.closed = true;
@@ -734,9 +811,9 @@ export class Cache {
         this.nodes = nodes;
         this.revision = revision;
         if (!first) {
-          for (const path of old.keys()) if (!nodes.has(path)) this.onEvent?.("delete", path);
+          for (const path of old.keys()) if (!nodes.has(path)) tell(() => this.onEvent?.("delete", path));
           for (const [path, node] of nodes)
-            if (old.get(path)?.mod_revision !== node.mod_revision) this.onEvent?.("put", path, node);
+            if (old.get(path)?.mod_revision !== node.mod_revision) tell(() => this.onEvent?.("put", path, node));
         }
         ready();
         for await (const change of this.client.watch(this.path, "subtree", revision + 1)) {
@@ -747,16 +824,17 @@ export class Cache {
             else this.nodes.delete(event.path);
           }
           this.revision = change.revision;
-          for (const event of events) this.onEvent?.(event.type, event.path, event.node);
+          for (const event of events) tell(() => this.onEvent?.(event.type, event.path, event.node));
         }
       } catch (error) {
-        const code = (error as SynodError).code;
-        if (["permission_denied", "invalid_path", "unauthenticated"].includes(code)) {
-          failed(error);
-          this.onLost?.(error as SynodError);
+        // Anew; or the cluster is away, and comes back; or it was an answer that is none.
+        const trouble = error instanceof SynodError ? error : new SynodError("internal", "not_applied", String(error));
+        if (!["compacted", "internal"].includes(trouble.code) && !trouble.mayPass) {
+          failed(trouble);
+          tell(() => this.onLost?.(trouble));
           return;
         }
-        if (code !== "compacted") await pause(500);
+        if (trouble.code !== "compacted") await pause(Math.max(500, trouble.pauseMs));
       }
     }
   }
