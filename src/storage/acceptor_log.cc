@@ -141,6 +141,8 @@ Status SegmentedLog::Extend(File& spare, uint64_t from, uint64_t to) {
     return size.error();
   if (Status ok = spare_.CheckRoom(to - std::min(to, size.value())); !ok)
     return ok;
+  if (Status ok = spare_.BeginGrowth(); !ok)
+    return ok;
   return spare.Write(from, std::string(to - from, '\0'));
 }
 

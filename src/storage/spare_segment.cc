@@ -39,12 +39,12 @@ bool SpareSegment::full() const {
 }
 
 Status SpareSegment::Adopt() {
-  if (fs_.Exists(path() + ".tmp"))
-    if (Status ok = fs_.Remove(path() + ".tmp"); !ok)
+  if (fs_.Exists(half_made()))
+    if (Status ok = fs_.Remove(half_made()); !ok)
       return ok;
-  if (!fs_.Exists(path()))
+  if (!fs_.Exists(finished()))
     return Done();
-  Result<std::unique_ptr<File>> file = fs_.Open(path(), FileSystem::Mode::kRead);
+  Result<std::unique_ptr<File>> file = fs_.Open(finished(), FileSystem::Mode::kRead);
   if (!file)
     return file.error();
   Result<uint64_t> size = file.value()->Size();
@@ -69,7 +69,7 @@ Status SpareSegment::CheckRoom(uint64_t bytes) const {
 }
 
 Status SpareSegment::Begin() {
-  const std::string tmp = path() + ".tmp";
+  const std::string tmp = half_made();
   made_ = 0;
   if (fs_.Exists(tmp))
     if (Status ok = fs_.Remove(tmp); !ok)
@@ -102,7 +102,7 @@ Status SpareSegment::Finish() {
     return ok;
   file_.reset();
   made_ = 0;
-  if (Status ok = fs_.Rename(path() + ".tmp", path()); !ok)
+  if (Status ok = fs_.Rename(half_made(), finished()); !ok)
     return ok;
   return fs_.SyncDirectory(dir_);
 }
@@ -126,8 +126,8 @@ void SpareSegment::Failed(const Status& why) {
   file_.reset();
   made_ = 0;
   // What was written of it only makes the disk fuller. If even that fails, the next try does it.
-  if (fs_.Exists(path() + ".tmp"))
-    (void)fs_.Remove(path() + ".tmp");
+  if (fs_.Exists(half_made()))
+    (void)fs_.Remove(half_made());
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = State::kNone;
   wanted_ = allowed_ = 0;
@@ -182,7 +182,17 @@ Result<uint64_t> SpareSegment::Take(uint64_t size) {
   return ready_bytes_;
 }
 
+// Durable before the segment has its name: else a power cut could leave it with both.
+Status SpareSegment::BeginGrowth() {
+  if (!growing_)
+    if (Status ok = fs_.Rename(finished(), half_made()); !ok)
+      return ok;
+  growing_ = true;
+  return fs_.SyncDirectory(dir_);
+}
+
 void SpareSegment::Release() {
+  growing_ = false;
   const std::lock_guard<std::mutex> hold(mutex_);
   SYNOD_CHECK(state_ == State::kTaken);
   state_ = State::kNone;
@@ -205,7 +215,7 @@ Result<bool> SpareSegment::Offer(const std::string& old, uint64_t bytes) {
   }
   // Durable before anyone writes into the file: else a power cut could bring the old name back with
   // the new content.
-  Status renamed = fs_.Rename(old, path());
+  Status renamed = fs_.Rename(old, finished());
   if (renamed)
     renamed = fs_.SyncDirectory(dir_);
   if (renamed) {

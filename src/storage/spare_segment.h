@@ -39,18 +39,25 @@ class SpareSegment {
   // once. It then belongs to the caller, who renames it and calls Release(): no other may get its
   // name before that. If he lacks the room to make it his he calls Return(): it stays the spare.
   Result<uint64_t> Take(uint64_t size);
+  // The taken one is to be made longer: from now on it counts as half-made at the next start, since
+  // only this process knows how much of it is on the disk.
+  Status BeginGrowth();
   void Release();
   void Return();
   Status CheckRoom(uint64_t bytes) const;  // kStorageFull: fewer are free where it lies
   // Makes a segment of `bytes` that is no longer needed the spare; false if there is one already.
   Result<bool> Offer(const std::string& path, uint64_t bytes);
 
-  std::string path() const { return dir_ + "/spare"; }
+  // Of the one that is ready or taken; the appending thread's.
+  std::string path() const { return growing_ ? half_made() : finished(); }
   uint64_t ready_bytes() const;  // 0: there is none
   // The last try failed, or the spare came back, and the next try has found no room yet.
   bool full() const;
 
  private:
+  std::string finished() const { return dir_ + "/spare"; }
+  std::string half_made() const { return dir_ + "/spare.tmp"; }
+
   enum class State { kNone, kMaking, kReady, kTaken };
 
   Status MakePiece(uint64_t bytes);
@@ -64,6 +71,7 @@ class SpareSegment {
 
   FileSystem& fs_;
   const std::string dir_;
+  bool growing_ = false;
 
   // Only touched by whoever is making it (state kMaking).
   std::unique_ptr<File> file_;
