@@ -337,8 +337,8 @@ TEST_F(AcceptorLogTest, ASpareThatCouldNotGrowIsWrittenAnewFromThereOn) {
   ExpectRecovered();
 }
 
-// How much of it is on the disk nobody can tell the process that starts: else the next segment could
-// be shorter than its head says once the power is cut.
+// How much of it is on the disk nobody can tell the process that starts: else the next segment
+// could be shorter than its head says once the power is cut.
 TEST_F(AcceptorLogTest, ASpareThatCouldNotGrowIsNotTakenOverByTheNextProcess) {
   bool done = false;
   for (uint64_t operations = 1; !done; ++operations) {
