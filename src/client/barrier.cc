@@ -13,6 +13,15 @@
 namespace synod::client {
 namespace {
 
+// What a transaction's operation gave; nothing if the answer has none.
+const boost::json::object* ResultOf(const boost::json::object& answer, bool last) {
+  const auto* results = answer.if_contains("results");
+  if (results == nullptr || !results->is_array() || results->get_array().empty())
+    return nullptr;
+  const boost::json::array& list = results->get_array();
+  return (last ? list.back() : list.front()).if_object();
+}
+
 void AwaitRemoval(Client& client,
                   const std::string& path,
                   Clock::time_point deadline,
@@ -111,9 +120,11 @@ class DoubleBarrier::State : public std::enable_shared_from_this<State> {
         return done(made.error());
       }
       const boost::json::object answer = JsonObject(*made);
-      for (const auto& result : answer.at("results").as_array())
-        if (const auto* node = result.as_object().if_contains("create"))
-          self->place_ = TextOf(node->as_object(), "path");
+      const boost::json::object* result = ResultOf(answer, /*last=*/true);
+      const auto* node = result == nullptr ? nullptr : result->if_contains("create");
+      if (node == nullptr || !node->is_object())
+        return self->GiveUp(NoResult(), done);
+      self->place_ = TextOf(node->get_object(), "path");
       self->AwaitFull(deadline, done);
     });
   }
@@ -128,8 +139,10 @@ class DoubleBarrier::State : public std::enable_shared_from_this<State> {
       if (!seen)
         return self->GiveUp(seen.error(), done);
       const boost::json::object answer = JsonObject(*seen);
-      const auto& result = answer.at("results").as_array().at(0).as_object();
-      const auto* got = result.if_contains("get");
+      const boost::json::object* result = ResultOf(answer, /*last=*/false);
+      if (result == nullptr)
+        return self->GiveUp(NoResult(), done);
+      const auto* got = result->if_contains("get");
       if (got == nullptr || !got->is_null())
         return self->Inside(done);
       WatchOptions watch;
@@ -145,6 +158,10 @@ class DoubleBarrier::State : public std::enable_shared_from_this<State> {
             self->Inside(done);
           });
     });
+  }
+
+  static Error NoResult() {
+    return {Errc::kInternal, Outcome::kUnknown, "no results in the answer"};
   }
 
   void Inside(const Callback<Unit>& done) {

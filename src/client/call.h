@@ -32,6 +32,7 @@ struct Call {
 // An answer of the API, also a refusal: status tells.
 struct Answer {
   HttpReply reply;
+  bool change = false;  // of a POST, PUT, PATCH or DELETE
   // What `remaining_ms` counts from: the sending of the attempt that was answered; of a replayed
   // answer the first sending, since nobody knows which attempt ran.
   Clock::time_point sent_at;

@@ -247,6 +247,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
     return Repeat(id, p, pause_min);
   const Outcome outcome = p.maybe_applied ? Outcome::kUnknown : Outcome::kNotApplied;
   if (result) {
+    answer.change = p.change;
     answer.outcome = outcome;
     Finish(id, std::move(answer));
   } else {

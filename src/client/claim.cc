@@ -140,6 +140,9 @@ void ClaimState::OnAnswer(const Result<Answer>& answer) {
 
 void ClaimState::Granted(const Answer& answer) {
   std::vector<Fence> fences = FencesOf(JsonObject(answer.reply.body), request_.path);
+  // Somebody answered who is no node: the lease goes, and with it whatever a node has granted.
+  if (fences.empty() || fences.front().token == 0)
+    return Finish(Error{Errc::kInternal, Outcome::kUnknown, "no token in the answer"});
   granted_ = true;
   Lease lease = std::move(*lease_);
   lease_.reset();

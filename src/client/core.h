@@ -71,10 +71,14 @@ void RunOnLoop(Client& client, Task task) {
   });
 }
 
-// An answer that must be a 2xx.
+// An answer that must be a 2xx of a node. What is no JSON is a page of something on the way, which
+// says nothing of a change.
 inline Result<Answer> OkOrError(Result<Answer> answer) {
   if (answer && !answer->ok())
     return answer->ToError();
+  if (answer && !answer->reply.body.starts_with('{'))
+    return Error{Errc::kInternal, answer->change ? Outcome::kUnknown : Outcome::kNotApplied,
+                 "no JSON in the answer"};
   return answer;
 }
 

@@ -17,11 +17,9 @@ void StartRevoke(Client& client, const std::shared_ptr<LeaseBelief>& belief, Cal
   // It ends by itself later.
   call.timeout = std::min(call.timeout, belief->ttl());
   client.core().calls.Start(std::move(call), [done = std::move(done)](Result<Answer> answer) {
-    if (!answer)
-      return done(answer.error());
-    if (!answer->ok() && answer->reply.status != 404)
-      return done(answer->ToError());
-    done(Done());
+    const Result<Answer> revoked = OkOrError(std::move(answer));
+    const bool gone = revoked || revoked.error().code == Errc::kLeaseNotFound;
+    done(gone ? Done() : Status(revoked.error()));
   });
 }
 
@@ -35,11 +33,10 @@ void Lease::Grant(Client& client, LeaseOptions options, Callback<Lease> done) {
   call.body = boost::json::serialize(
       boost::json::object{{"ttl_ms", options.ttl.count()}, {"name", options.name}});
   client.Send(std::move(call), [&client, on_lost = std::move(options.on_lost),
-                                done = std::move(done)](const Result<Answer>& answer) {
+                                done = std::move(done)](Result<Answer> result) {
+    const Result<Answer> answer = OkOrError(std::move(result));
     if (!answer)
       return done(answer.error());
-    if (!answer->ok())
-      return done(answer->ToError());
     std::shared_ptr<LeaseBelief> belief = client.core().leases.Keep(*answer, on_lost);
     if (!belief)
       return done(Error{Errc::kLeaseNotFound, Outcome::kUnknown,

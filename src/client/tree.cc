@@ -64,7 +64,7 @@ struct Pages : std::enable_shared_from_this<Pages> {
           "&after=" + EncodeQuery(after) + "&at_revision=" + std::to_string(all.revision);
     client.Send(std::move(call), [self = shared_from_this()](Result<Answer> result) {
       // What does not exist has nothing below it, and the answer says as of which revision.
-      if (result && result->reply.status == 404 && self->all.nodes.empty())
+      if (result && result->ProblemCode() == "not_found" && self->all.nodes.empty())
         return self->done(Listing{{}, RevisionOf(result->reply)});
       const Result<Answer> answer = OkOrError(std::move(result));
       if (!answer)

@@ -72,6 +72,20 @@ TEST_F(CacheTest, WhatDoesNotExistIsEmptyAsOfTheAnswer) {
   EXPECT_EQ(HeaderOf(world_->exchange().request, "Last-Event-ID"), "7");
 }
 
+TEST_F(CacheTest, APageOfAProxyIsNoEmptyTree) {
+  List(Node("a", "1", 3), 10);
+  const std::pair<int, const char*> pages[] = {{404, "<html>"}, {200, "<html>"}, {302, ""}};
+  for (const auto& [status, body] : pages) {
+    world_->Reply(410, R"({"code":"compacted"})");
+    world_->Reply(status, body);
+    EXPECT_EQ(Cached(), Strings{"/c/a 1"}) << status;
+    world_->Advance(Milliseconds(1000));
+    List(Node("a", "1", 3), 20);
+  }
+  EXPECT_EQ(events_, Strings{});
+  EXPECT_FALSE(lost_);
+}
+
 TEST_F(CacheTest, MayBeDroppedByWhatItTells) {
   int told = 0;
   // Goes with the function, which must not go while it runs.

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "src/client/barrier.h"
 #include "src/client/election.h"
 #include "src/client/group.h"
 #include "src/client/lock.h"
@@ -278,6 +279,78 @@ TEST_F(ClaimTest, AClientGoesWithTheLeasesAndWatchesOfItsCalls) {
               "GET");
   }
   EXPECT_FALSE(called);
+}
+
+TEST_F(ClaimTest, APageOfAProxyIsNoGrant) {
+  Lock lock(*client_, "/a", options_);
+  for (const char* page : {"<html>", "", "{}", R"({"holds":[]})"}) {
+    const Waiting waiting = lock.Acquire(Milliseconds(60'000), Done());
+    AnswerGrant();
+    Answer("/v1/locks/a/acquire", 200, page);
+    EXPECT_FALSE(hold_) << page;
+    ASSERT_TRUE(error_) << page;
+    EXPECT_EQ(error_->code, Errc::kInternal) << page;
+    error_.reset();
+    Answer("/v1/leases/7", 200, "{}");
+  }
+}
+
+TEST_F(ClaimTest, APageOfAProxyLeavesAChangeUnknown) {
+  Tree tree(*client_);
+  std::optional<Result<Node>> node;
+  const Callback<Node> done = [&](Result<Node> result) { node = std::move(result); };
+  tree.Put("/a", "x", {}, done);
+  world_->Advance();
+  world_->Reply(200, "{}");  // the time
+  world_->Reply(200, "<html>");
+  ASSERT_TRUE(node && !*node);
+  EXPECT_EQ(node->error().code, Errc::kInternal);
+  EXPECT_EQ(node->error().outcome, Outcome::kUnknown);
+  tree.Get("/a", done);
+  world_->Advance();
+  world_->Reply(200, "<html>");
+  ASSERT_FALSE(*node);
+  EXPECT_EQ(node->error().outcome, Outcome::kNotApplied);
+}
+
+TEST_F(ClaimTest, ALeaseIsRevokedOnTheWordOfANodeOnly) {
+  struct Case {
+    int status;
+    const char* body;
+    bool revoked;
+  };
+  const Case cases[] = {{200, "{}", true},
+                        {404, R"({"code":"lease_not_found"})", true},
+                        {404, "<html>", false},
+                        {200, "<html>", false}};
+  for (const Case& c : cases) {
+    Group(*client_, "/g").Join("me", "", {}, [&](Result<Lease> lease) {
+      ASSERT_TRUE(lease);
+      lease->Revoke(
+          [&](const Status& status) { EXPECT_EQ(status.has_value(), c.revoked) << c.body; });
+    });
+    AnswerGrant();
+    Answer("/v1/kv/g/me?lease=7", 200, "{}");
+    Answer("/v1/leases/7", c.status, c.body);
+  }
+}
+
+TEST_F(ClaimTest, ADoubleBarrierDoesNotEnterOnAPageOfAProxy) {
+  DoubleBarrier barrier(*client_, "/b", 2);
+  const std::string made = R"({"succeeded":true,"results":[{"create":{"path":"/b/members/m-1"}}]})";
+  for (const std::vector<std::string>& answers : {std::vector<std::string>{"<html>"},
+                                                  {"{}"},
+                                                  {R"({"results":[]})"},
+                                                  {made, "{}"},
+                                                  {made, "[]"}}) {
+    std::optional<Status> entered;
+    barrier.Enter(Milliseconds(60'000), [&](Status status) { entered = std::move(status); });
+    AnswerGrant();
+    for (const std::string& answer : answers) Answer("/v1/txn", 200, answer);
+    ASSERT_TRUE(entered && !*entered) << answers.back();
+    EXPECT_EQ(entered->error().code, Errc::kInternal) << answers.back();
+    Answer("/v1/leases/7", 200, "{}");
+  }
 }
 
 TEST_F(ClaimTest, AHoldThatIsKeptAliveStays) {
