@@ -418,6 +418,19 @@ class Client:
             time.sleep(wait if deadline is None else max(0, min(wait, deadline - now())))
             pause = min(pause * 2, 1.0)
 
+    def await_change(self, path, scope, revision, deadline, enough=lambda change: True):
+        """Whether such a change came after that revision; if not, the history from there on is gone:
+        look again. Raises at the deadline."""
+        try:
+            for change in self.watch(path, scope, revision + 1, deadline):
+                if enough(change):
+                    return True
+        except Error as error:
+            if error.code != "compacted":
+                raise
+            return False
+        raise Error("deadline_exceeded", "not_applied", "waited in vain")
+
     # Leases.
 
     def _renew_forever(self):
@@ -635,14 +648,13 @@ class Barrier:
             answer.ok()
 
     def wait(self, timeout):
-        value, _, revision = self._client.get(self._path)
-        if value is None:
-            return
         deadline = now() + timeout
-        for change in self._client.watch(self._path, "node", revision + 1, deadline):
-            if any(event["type"] == "delete" for event in change["events"]):
-                return
-        raise Error("deadline_exceeded", "not_applied", "waited in vain")
+        removed = False
+        while not removed:
+            value, _, revision = self._client.get(self._path)
+            removed = value is None or self._client.await_change(
+                self._path, "node", revision, deadline,
+                lambda change: any(event["type"] == "delete" for event in change["events"]))
 
 
 class DoubleBarrier:
@@ -659,15 +671,14 @@ class DoubleBarrier:
             made = self._client.txn([self._children("==", 0)],
                                     [{"delete": {"path": self._ready}}, create], [create])
             self._place = made["results"][-1]["create"]["path"]
-            seen = self._client.txn(
-                [self._children(">", self._count - 1),
-                 {"path": self._ready, "target": "exists", "op": "==", "value": False}],
-                [{"put": {"path": self._ready}}], [{"get": {"path": self._ready}}])
-            if not seen["succeeded"] and seen["results"][0]["get"] is None:
-                for _ in self._client.watch(self._ready, "node", seen["revision"] + 1, deadline):
-                    break
-                else:
-                    raise Error("deadline_exceeded", "not_applied", "waited in vain")
+            inside = False
+            while not inside:
+                seen = self._client.txn(
+                    [self._children(">", self._count - 1),
+                     {"path": self._ready, "target": "exists", "op": "==", "value": False}],
+                    [{"put": {"path": self._ready}}], [{"get": {"path": self._ready}}])
+                inside = (seen["succeeded"] or seen["results"][0]["get"] is not None
+                          or self._client.await_change(self._ready, "node", seen["revision"], deadline))
             if not self._lease.alive:
                 raise Error("lease_not_found", "not_applied", "the place was lost")
         except BaseException:
@@ -682,16 +693,18 @@ class DoubleBarrier:
              {"path": self._place, "target": "exists", "op": "==", "value": True}],
             [leave, {"delete": {"path": self._ready}}], [leave])
         self._lease.revoke()
-        nodes, revision = self._client.list(self._members)
-        inside = set(nodes)
-        if not inside:
-            return
-        for change in self._client.watch(self._members, "children", revision + 1, deadline):
-            for event in change["events"]:
-                (inside.add if event["type"] == "put" else inside.discard)(event["path"])
-            if not inside:
-                return
-        raise Error("deadline_exceeded", "not_applied", "not all have left")
+        left = False
+        while not left:
+            nodes, revision = self._client.list(self._members)
+            inside = set(nodes)
+
+            def empties(change):
+                for event in change["events"]:
+                    (inside.add if event["type"] == "put" else inside.discard)(event["path"])
+                return not inside
+
+            left = not inside or self._client.await_change(self._members, "children", revision,
+                                                           deadline, empties)
 
     def _children(self, op, value):
         return {"path": self._members, "target": "num_children", "op": op, "value": value}
@@ -742,13 +755,10 @@ class Queue:
                 except Error as error:
                     if error.code != "precondition_failed":
                         raise
-            if nodes:
-                continue
-            for change in self._client.watch(self._path, "children", revision + 1, deadline):
-                if any(event["type"] == "put" for event in change["events"]):
-                    break
-            else:
-                raise Error("deadline_exceeded", "not_applied", "nothing came")
+            if not nodes:
+                self._client.await_change(
+                    self._path, "children", revision, deadline,
+                    lambda change: any(event["type"] == "put" for event in change["events"]))
 
 
 class Group:

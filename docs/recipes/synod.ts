@@ -424,6 +424,19 @@ export class Client {
     }
   }
 
+  // Whether such a change came after that revision; if not, the history from there on is gone: look again. Throws at the
+  // deadline.
+  async awaitChange(path: string, scope: Scope, revision: number, deadline: Moment,
+                    enough: (change: Json) => boolean = () => true): Promise<boolean> {
+    try {
+      for await (const change of this.watch(path, scope, revision + 1, deadline)) if (enough(change)) return true;
+    } catch (error) {
+      if ((error as SynodError).code !== "compacted") throw error;
+      return false;
+    }
+    throw new SynodError("deadline_exceeded", "not_applied", "waited in vain");
+  }
+
   // Leases: all of them by one timer.
 
   keep(lease: Lease) {
@@ -641,8 +654,6 @@ export class Election {
   }
 }
 
-const tooLate = (detail: string) => new SynodError("deadline_exceeded", "not_applied", detail);
-
 export class Barrier {
   constructor(private client: Client, private path: string) {}
   async set(): Promise<void> {
@@ -654,11 +665,11 @@ export class Barrier {
   }
   async wait(timeoutMs: number): Promise<void> {
     const deadline = new Moment().plus(timeoutMs);
-    const { node, revision } = await this.client.get(this.path);
-    if (!node) return;
-    for await (const change of this.client.watch(this.path, "node", revision + 1, deadline))
-      if (change.events.some((event: Json) => event.type === "delete")) return;
-    throw tooLate("waited in vain");
+    const removes = (change: Json) => change.events.some((event: Json) => event.type === "delete");
+    for (let removed = false; !removed; ) {
+      const { node, revision } = await this.client.get(this.path);
+      removed = !node || (await this.client.awaitChange(this.path, "node", revision, deadline, removes));
+    }
   }
 }
 
@@ -678,16 +689,13 @@ export class DoubleBarrier {
       const create = { create: { path: this.members + "/m-", sequential: true, lease: lease.id } };
       const made = await this.client.txn([this.children("==", 0)], [{ delete: { path: this.ready } }, create], [create]);
       this.place = made.results.at(-1).create.path;
-      const seen = await this.client.txn(
-        [this.children(">", this.count - 1), { path: this.ready, target: "exists", op: "==", value: false }],
-        [{ put: { path: this.ready } }], [{ get: { path: this.ready } }]);
-      let inside = seen.succeeded || seen.results[0].get !== null;
-      if (!inside)
-        for await (const _ of this.client.watch(this.ready, "node", seen.revision + 1, deadline)) {
-          inside = true;
-          break;
-        }
-      if (!inside) throw tooLate("waited in vain");
+      for (let inside = false; !inside; ) {
+        const seen = await this.client.txn(
+          [this.children(">", this.count - 1), { path: this.ready, target: "exists", op: "==", value: false }],
+          [{ put: { path: this.ready } }], [{ get: { path: this.ready } }]);
+        inside = seen.succeeded || seen.results[0].get !== null ||
+                 (await this.client.awaitChange(this.ready, "node", seen.revision, deadline));
+      }
       if (!lease.alive) throw new SynodError("lease_not_found", "not_applied", "the place was lost");
     } catch (error) {
       await lease.revoke().catch(() => undefined);
@@ -701,17 +709,19 @@ export class DoubleBarrier {
       [this.children("==", 1), { path: this.place, target: "exists", op: "==", value: true }],
       [leave, { delete: { path: this.ready } }], [leave]);
     await this.lease?.revoke();
-    const { nodes, revision } = await this.client.list(this.members);
-    const inside = new Set(nodes.keys());
-    if (inside.size === 0) return;
-    for await (const change of this.client.watch(this.members, "children", revision + 1, deadline)) {
-      for (const event of change.events) {
-        if (event.type === "put") inside.add(event.path);
-        else inside.delete(event.path);
-      }
-      if (inside.size === 0) return;
+    for (let left = false; !left; ) {
+      const { nodes, revision } = await this.client.list(this.members);
+      const inside = new Set(nodes.keys());
+      const empties = (change: Json) => {
+        for (const event of change.events) {
+          if (event.type === "put") inside.add(event.path);
+          else inside.delete(event.path);
+        }
+        return inside.size === 0;
+      };
+      left = inside.size === 0 ||
+             (await this.client.awaitChange(this.members, "children", revision, deadline, empties));
     }
-    throw tooLate("not all have left");
   }
   private children(op: string, value: number): object {
     return { path: this.members, target: "num_children", op, value };
@@ -751,7 +761,8 @@ export class Queue {
   }
   async take(timeoutMs: number): Promise<string> {
     const deadline = new Moment().plus(timeoutMs);
-    next: for (;;) {
+    const puts = (change: Json) => change.events.some((event: Json) => event.type === "put");
+    for (;;) {
       const { nodes, revision } = await this.client.list(this.path, "children", 1);
       for (const [path, node] of nodes) {
         try {
@@ -761,10 +772,7 @@ export class Queue {
           if ((error as SynodError).code !== "precondition_failed") throw error;
         }
       }
-      if (nodes.size > 0) continue;
-      for await (const change of this.client.watch(this.path, "children", revision + 1, deadline))
-        if (change.events.some((event: Json) => event.type === "put")) continue next;
-      throw tooLate("nothing came");
+      if (nodes.size === 0) await this.client.awaitChange(this.path, "children", revision, deadline, puts);
     }
   }
 }

@@ -7,10 +7,10 @@ namespace {
 
 // Those of the client itself, before nodes that a script plays.
 constexpr const char* kOfPython =
-    "outcomes\na_node_that_goes\nstrange_answers\nclaims\nendpoints\ntls\nwatch_deadline\n"
-    "a_cache_of_much_trouble\n";
+    "outcomes\na_node_that_goes\nstrange_answers\nclaims\nendpoints\ntls\ncompacted\n"
+    "watch_deadline\na_cache_of_much_trouble\n";
 constexpr const char* kOfTypeScript =
-    "outcomes\nstrange_answers\nclaims\nendpoints\na_cache_of_much_trouble\n";
+    "outcomes\nstrange_answers\nclaims\nendpoints\ncompacted\na_cache_of_much_trouble\n";
 constexpr const char* kRecipes =
     "lock\nrw_lock\nsemaphore\nmulti_lock\nelection\nbarrier\ndouble_barrier\ncounter\n"
     "work_queue\ngroup_and_cache\nlate_grant\nloss\n";

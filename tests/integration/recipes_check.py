@@ -269,6 +269,29 @@ def stream(handler, *messages, until=lambda: True):
         handler.wfile.write(json.dumps(messages[-1]).encode() + b"\n")
 
 
+def compacted():
+    """The history is gone while somebody waits: looks again."""
+    gone = (200, lambda handler: stream(handler, {"type": "compacted", "compact_revision": 9}))
+    absent = (404, {"code": "not_found"})
+    none, one = {"nodes": [], "revision": 2}, {"path": "/q/1", "value": "x", "mod_revision": 11}
+    waits = {"succeeded": False, "revision": 2, "results": [{"get": None}]}
+    entered = [{"succeeded": True, "revision": 2, "results": [{"create": {"path": "/d/members/m-1"}}]},
+               waits, {**waits, "results": [{"get": {}}]}, {"succeeded": True}]
+    node = Node({"/v1/kv/b": [(200, {"value": "", "mod_revision": 2}), absent],
+                 "/v1/watch/b": [gone], "/v1/watch/q": [gone], "/v1/watch/d/ready": [gone],
+                 "/v1/watch/d/members": [gone],
+                 "/v1/kv/q": [(200, none), (200, {"nodes": [one], "revision": 11})],
+                 "/v1/kv/q/1": [(200, {"deleted": 1})],
+                 "/v1/txn": [(200, answer) for answer in entered],
+                 "/v1/kv/d/members": [(200, {"nodes": [one], "revision": 2}), (200, none)]})
+    mine = Client([node.url], LONG_S)
+    Barrier(mine, "/b").wait(LONG_S)
+    assert Queue(mine, "/q").take(LONG_S) == b"x"
+    together = DoubleBarrier(mine, "/d", 2, ttl=6)
+    together.enter(LONG_S)
+    together.leave(LONG_S)
+
+
 def watch_deadline():
     """Signs of life do not put it off."""
     over = threading.Event()
@@ -462,7 +485,7 @@ if __name__ == "__main__":
         hold_for_ever()
     assert safe_until(100, 10_000, 10) == 100 + 9.9 - 0.5 and now() > 0
     for check in (outcomes, a_node_that_goes, strange_answers, claims, endpoints, tls,
-                  watch_deadline, a_cache_of_much_trouble,
+                  compacted, watch_deadline, a_cache_of_much_trouble,
                   lock, rw_lock, semaphore, multi_lock, election, barrier, double_barrier, counter,
                   work_queue, group_and_cache, late_grant, loss):
         if len(sys.argv) > 1 and check.__name__ not in sys.argv[1:]:

@@ -207,6 +207,28 @@ const checks: Record<string, () => Promise<void>> = {
     globalThis.fetch = real;
     expect(asked.join() === "https://localhost:7301/v1/kv/a", asked.join());
   },
+  // The history is gone while somebody waits: looks again.
+  async compacted() {
+    const gone: Reply = [200, '{"type":"compacted","compact_revision":9}\n'];
+    const none = { nodes: [], revision: 2 }, one = { path: "/q/1", value: "x", mod_revision: 11 };
+    const waits = { succeeded: false, revision: 2, results: [{ get: null }] };
+    const script: Record<string, Reply[]> = {
+      "/v1/kv/b": [[200, { value: "", mod_revision: 2 }], [404, { code: "not_found" }]],
+      "/v1/watch/b": [gone], "/v1/watch/q": [gone], "/v1/watch/d/ready": [gone], "/v1/watch/d/members": [gone],
+      "/v1/kv/q": [[200, none], [200, { nodes: [one], revision: 11 }]],
+      "/v1/kv/q/1": [[200, { deleted: 1 }]],
+      "/v1/txn": [[200, { succeeded: true, revision: 2, results: [{ create: { path: "/d/members/m-1" } }] }],
+                  [200, waits], [200, { ...waits, results: [{ get: {} }] }], [200, { succeeded: true }]],
+      "/v1/kv/d/members": [[200, { nodes: [one], revision: 2 }], [200, none]],
+    };
+    await withNodes(script, async () => {
+      await new Barrier(lonely(), "/b").wait(LONG_MS);
+      expect((await new Queue(lonely(), "/q").take(LONG_MS)) === "x", "taken");
+      const together = new DoubleBarrier(lonely(), "/d", 2, { ttlMs: 6_000 });
+      await together.enter(LONG_MS);
+      await together.leave(LONG_MS);
+    });
+  },
   // It outlives what its user's function throws, and tells what ended it.
   async a_cache_of_much_trouble() {
     const nodes = { nodes: [{ path: "/a/b", value: "x", mod_revision: 2 }], revision: 2 };
