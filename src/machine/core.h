@@ -83,6 +83,7 @@ class Machine::Core {
   void CountQuotas(Counts* counts) const;
   bool WasRemoved(std::string_view uuid) const { return removed_uuids_.contains(uuid); }
   bool WouldRun(const Command& command, ClusterTime at) const;
+  Joined JoinedOf(Command* command) const;
   Status Permits(const auth::Principal& who, const auth::Need& need, ClusterTime now) const;
   Result<QueryResult> ReadFor(const auth::Principal& reader,
                               const Query& query,
@@ -139,6 +140,10 @@ class Machine::Core {
   void RunCommand(Command* command);
   // What the record of its key says, or what forbids to run it; nullopt: run it.
   std::optional<Answer> FindRecorded(Call* call);
+  // Of a record that is pending: who waits for its answer.
+  lock::Place WaiterOf(const session::IdempotencyRecord& record) const;
+  // Of one that is not.
+  Answer ReplayOf(const session::IdempotencyRecord& record) const;
   std::optional<Refusal> CheckBefore(const Call& call) const;
   void Conclude(Call* call, AnswerBody body);
   void Keep(std::string_view request_key,

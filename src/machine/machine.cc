@@ -167,29 +167,50 @@ std::optional<Answer> Machine::Core::FindRecorded(Call* call) {
     return answer;
   }
   if (record->pending) {
-    const std::optional<lock::Place> place = lock::PlaceOf(record->contender);
-    SYNOD_CHECK(place.has_value());
-    const lock::Contender* waiter = locks.Find(*place);
-    SYNOD_CHECK(waiter != nullptr);
-    const bool other_wait = locks.FindOwner(command.id).value_or(*place) != *place;
+    const lock::Place place = WaiterOf(*record);
+    const bool other_wait = locks.FindOwner(command.id).value_or(place) != place;
     if (other_wait) {
       answer.body = Refuse(Errc::kInvalidRequest, "the request id waits already");
       return answer;
     }
-    locks.TakeOver(*place, command.id, waiter->wait_deadline, call->request_key);
+    locks.TakeOver(place, command.id, locks.Find(place)->wait_deadline, call->request_key);
     call->answered = true;
     NoteWaiting(*call);
     return std::nullopt;
   }
-  if (call->tell) {
-    Result<Answer> recorded = DecodeAnswer(record->answer);
-    SYNOD_CHECK(recorded.has_value());
-    answer = std::move(*recorded);
-    answer.time = time;
-    answer.replayed = true;
-    RefreshLeases(&answer);
-  }
-  return answer;
+  return call->tell ? ReplayOf(*record) : answer;
+}
+
+lock::Place Machine::Core::WaiterOf(const session::IdempotencyRecord& record) const {
+  std::optional<lock::Place> place = lock::PlaceOf(record.contender);
+  SYNOD_CHECK(place.has_value());
+  SYNOD_CHECK(locks.Find(*place) != nullptr);
+  return *std::move(place);
+}
+
+Answer Machine::Core::ReplayOf(const session::IdempotencyRecord& record) const {
+  Result<Answer> answer = DecodeAnswer(record.answer);
+  SYNOD_CHECK(answer.has_value());
+  answer->time = time;
+  answer->replayed = true;
+  RefreshLeases(&*answer);
+  return *std::move(answer);
+}
+
+// As a repeat of it would be judged: whoever has lost his permission is told nothing.
+Machine::Joined Machine::Core::JoinedOf(Command* command) const {
+  Call call;
+  call.command = command;
+  if (Admit(&call))
+    return {};
+  const session::IdempotencyRecord* record =
+      idempotency.Find(session::RequestKey(call.user, command->idempotency_key), time);
+  if (record == nullptr || record->fingerprint != command->fingerprint)
+    return {};
+  if (!record->pending)
+    return {Joined::State::kAnswered, ReplayOf(*record)};
+  const bool disowned = locks.Find(WaiterOf(*record))->orphan_deadline.has_value();
+  return {disowned ? Joined::State::kDisowned : Joined::State::kWaits};
 }
 
 // A recorded answer tells what its lease has left now, nothing if it is gone.
@@ -432,6 +453,8 @@ std::vector<Machine::Wait> Machine::WaitsOf(const Observer& observer) const {
   }
   return waits;
 }
+
+Machine::Joined Machine::JoinedOf(Command command) const { return core_->JoinedOf(&command); }
 
 Machine::Counts Machine::counts() const {
   Counts counts;

@@ -185,6 +185,18 @@ class Machine {
     bool disowned = false;  // its client has gone: withdrawn soon
   };
   std::vector<Wait> WaitsOf(const Observer& observer) const;
+  // What has become of a keyed request that waited, and whose place a repeat of it took.
+  struct Joined {
+    enum class State : uint8_t {
+      kGone,      // nobody has the place, and no answer is recorded that it may be told
+      kWaits,     // the repeat waits
+      kDisowned,  // it does, but its client has gone: withdrawn soon
+      kAnswered,
+    };
+    State state = State::kGone;
+    Answer answer = {};  // kAnswered: as another repeat would get it
+  };
+  Joined JoinedOf(Command command) const;
 
   struct Counts {
     uint64_t nodes = 0, leases = 0, locks = 0, holders = 0, waiters = 0, idempotency_records = 0;

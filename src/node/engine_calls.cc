@@ -22,12 +22,16 @@ Lane LaneOf(const machine::Operation& operation) {
 }
 
 PendingChange* PendingChanges::Add(uint64_t seq, PendingChange change) {
-  bytes_ += change.internal ? 0 : change.command.size();
-  outstanding_ += IsCounted(change) ? 1 : 0;
+  Count(change);
   const auto [it, fresh] = changes_.emplace(seq, std::move(change));
   SYNOD_CHECK(fresh);
   queue_.push_back(seq);
   return &it->second;
+}
+
+void PendingChanges::Count(const PendingChange& change) {
+  bytes_ += change.internal ? 0 : change.command.size();
+  outstanding_ += IsCounted(change) ? 1 : 0;
 }
 
 void PendingChanges::Discount(const PendingChange& change) {
@@ -61,8 +65,8 @@ std::vector<uint64_t> PendingChanges::SendQueued(Ballot ballot, int64_t now_ms) 
   std::deque<uint64_t> held;
   for (const uint64_t seq : queue_) {
     PendingChange* c = Find(seq);
-    if (c == nullptr)
-      continue;
+    if (c == nullptr || c->sent || c->waiting)
+      continue;  // the last two: once more in the queue since
     if (c->ballot == ballot) {
       held.push_back(seq);
       continue;
@@ -105,11 +109,24 @@ void PendingChanges::Waits(uint64_t seq, int64_t now_us) {
   }
   if (!c->waiting)
     Discount(*c);
-  c->command = {};
+  if (!c->keyed)
+    c->command = {};
   c->waiting = true;
+  c->entered = true;
   c->waits_us = now_us;
   if (c->sent && c->ballot == numbered_ballot_)
     by_number_.erase(c->number);
+}
+
+void PendingChanges::AskAgain(uint64_t seq) {
+  PendingChange* c = Find(seq);
+  SYNOD_CHECK(c->keyed);
+  SYNOD_CHECK(c->waiting);
+  Count(*c);
+  c->waiting = false;
+  c->sent = false;
+  c->ballot = {};
+  queue_.push_back(seq);
 }
 
 uint64_t PendingChanges::Base() const {

@@ -29,16 +29,20 @@ struct PendingChange {
   Bytes command;
   int64_t deadline_ms = 0;
   bool internal = false;  // nobody waits: proposed by the node itself
+  bool keyed = false;     // has an Idempotency-Key: what waits keeps its command, to ask again
   Lane lane = Lane::kCommands;
   bool cancelled = false;  // the caller has gone
   bool sent = false;
   bool waiting = false;  // applied: it waits in the state machine
+  bool entered = false;  // it waited there: applied at least once
   Ballot ballot;         // sent: in which; queued: not to be sent in it again (refused there)
   uint64_t number = 0;   // sent: its number in that ballot
   uint32_t sends = 0;    // sent: how often in that ballot
   int64_t sent_ms = 0;   // sent: when last
   int64_t sent_us = 0;   // sent: when first
   int64_t waits_us = 0;  // waiting: since when
+
+  bool MayBeApplied() const { return sent || entered; }
 };
 
 class PendingChanges {
@@ -56,6 +60,8 @@ class PendingChanges {
   std::vector<uint64_t> Resend(Ballot ballot, int64_t sent_by, int64_t now_ms);
   // The change was applied and waits in the state machine: nothing need be sent again.
   void Waits(uint64_t seq, int64_t now_us);
+  // A keyed one that waits is queued once more: another request has its place.
+  void AskAgain(uint64_t seq);
   // The lowest number of the present ballot that may still have to be sent again.
   uint64_t Base() const;
   // A LeaderStart of `ballot` was applied: what was sent in an older one is queued again. Returns
@@ -74,6 +80,7 @@ class PendingChanges {
   uint64_t outstanding() const { return outstanding_; }  // without renewals of leases
 
  private:
+  void Count(const PendingChange& change);
   // It does not count any more.
   void Discount(const PendingChange& change);
 

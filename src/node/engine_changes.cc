@@ -54,6 +54,7 @@ Result<CallId> Engine::Core::Change(machine::Command command, int64_t timeout_ms
   command.id = {config.self.id, config.boot, call};
   PendingChange change;
   change.deadline_ms = now_ms + timeout_ms;
+  change.keyed = !command.idempotency_key.empty();
   change.lane = lane;
   change.command = machine::Encode(command);
   changes.Add(call, std::move(change));
@@ -196,7 +197,12 @@ void Engine::Core::OnReject(const Reject& reject) {
     return;
   for (const uint64_t number : reject.numbers) {
     const std::optional<uint64_t> seq = changes.Rejected(reject.ballot, number, reject.reason);
-    if (seq && reject.reason == Reject::Reason::kOverloaded)
+    if (!seq || reject.reason != Reject::Reason::kOverloaded)
+      continue;
+    // Whose place another request has asks once more soon (FailLostWaits).
+    if (changes.Find(*seq)->entered)
+      changes.Waits(*seq, turn_us);
+    else
       FailChange(*seq,
                  {Errc::kOverloaded, Outcome::kNotApplied, "the leader has no room for more"});
   }
@@ -317,9 +323,9 @@ void Engine::Core::ExpireChanges() {
   std::vector<std::pair<uint64_t, bool>> late;
   for (const auto& [seq, c] : changes.all())
     if (now_ms >= c.deadline_ms)
-      late.emplace_back(seq, c.sent);
-  for (const auto& [seq, sent] : late) {
-    if (sent)
+      late.emplace_back(seq, c.MayBeApplied());
+  for (const auto& [seq, maybe_applied] : late) {
+    if (maybe_applied)
       FailChange(seq, {Errc::kDeadlineExceeded, Outcome::kUnknown,
                        "no answer in timeout_ms; the change may still be applied"});
     else
@@ -331,9 +337,10 @@ void Engine::Core::FailChanges(const Error& error) {
   std::vector<std::pair<uint64_t, bool>> all;
   for (const auto& [seq, c] : changes.all())
     if (!c.internal)
-      all.emplace_back(seq, c.sent);
-  for (const auto& [seq, sent] : all)
-    FailChange(seq, {error.code, sent ? Outcome::kUnknown : Outcome::kNotApplied, error.detail});
+      all.emplace_back(seq, c.MayBeApplied());
+  for (const auto& [seq, maybe_applied] : all)
+    FailChange(
+        seq, {error.code, maybe_applied ? Outcome::kUnknown : Outcome::kNotApplied, error.detail});
 }
 
 void Engine::Core::Shutdown() {

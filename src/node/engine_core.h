@@ -174,6 +174,7 @@ class Engine::Core {
   void TendWaits();
   // `shown`: what the machine has of this process's waits.
   void FailLostWaits(const std::vector<machine::Machine::Wait>& shown);
+  void OnLostWait(uint64_t seq);
   // Whether what is done for `id` every so often is to be done now; `now` notes when it was last.
   template <typename Id>
   bool IsDue(Id id,

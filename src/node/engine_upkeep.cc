@@ -112,8 +112,8 @@ void Engine::Core::TendWaits() {
   FailLostWaits(waits);
 }
 
-// They were withdrawn because this process could not be reached for so long, or a repeat at another
-// node has their places.
+// They were withdrawn because this process could not be reached for so long, or a repeat has their
+// places.
 void Engine::Core::FailLostWaits(const std::vector<machine::Machine::Wait>& shown) {
   if (!held_answers_.empty())
     return;  // theirs may be among these
@@ -124,10 +124,31 @@ void Engine::Core::FailLostWaits(const std::vector<machine::Machine::Wait>& show
     if (c.waiting && (wait == shown.end() || wait->seq != seq))
       lost.push_back(seq);
   }
-  for (const uint64_t seq : lost)
-    FailChange(seq, {Errc::kNoLeader, Outcome::kUnknown,
-                     "this node was cut off from the others, and the place in the queue is gone; "
-                     "or a repeat of the request has it"});
+  for (const uint64_t seq : lost) OnLostWait(seq);
+}
+
+// Whoever waits with a repeat is told what that is told, and takes the place back when the repeat's
+// client goes first. Not before: two that wait would take it from each other for ever.
+void Engine::Core::OnLostWait(uint64_t seq) {
+  using State = machine::Machine::Joined::State;
+  const PendingChange& c = *changes.Find(seq);
+  machine::Machine::Joined joined;
+  if (c.keyed)
+    joined = machine.JoinedOf(machine::DecodeCommand(c.command).value());
+  switch (joined.state) {
+    case State::kWaits:
+      return;
+    case State::kDisowned:
+      changes.AskAgain(seq);
+      return;
+    case State::kAnswered:
+      Complete({seq, std::move(joined.answer)});
+      return;
+    case State::kGone:
+      FailChange(seq,
+                 {Errc::kNoLeader, Outcome::kUnknown,
+                  "this node was cut off from the others, and the place in the queue is gone"});
+  }
 }
 
 void Engine::Core::AnnounceMembers() {
