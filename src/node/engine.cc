@@ -368,9 +368,11 @@ void Engine::Core::MaybeCheckpoint() {
   if (!checkpoint_ && !checkpoint_out_ && !replica.AwaitsState()) {
     const uint64_t dirty = machine.dirty_bytes();
     const bool due = now_ms - checkpoint_at_ms_ >= config.checkpoint_ms;
-    if (!checkpoint_asked && (dirty == 0 || (!due && dirty < config.checkpoint_bytes)))
+    const bool full = dirty >= checkpoint_bytes_;
+    if (!checkpoint_asked && !full && (!due || dirty == 0))
       return;
     checkpoint_asked = false;
+    checkpoint_bytes_ = full ? config.checkpoint_bytes : FirstCheckpointBytes();
     checkpoint_at_ms_ = now_ms;
     checkpoint_ = CheckpointJob{machine.applied(),   machine.digest(),
                                 machine.TakeDirty(), witness.Encode(config.cluster_id),

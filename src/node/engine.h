@@ -48,7 +48,7 @@ struct EngineConfig {
   int64_t grace_ms = 1000;      // cluster time stands still for so long after a leader begins
   int64_t checkpoint_ms = 1000;
   // Less means shorter turns in which it is taken; more, that less is written twice.
-  uint64_t checkpoint_bytes = uint64_t{1} << 20;
+  uint64_t checkpoint_bytes = uint64_t{2} << 20;
   // Of calls of this node, and of what is handed to it as the leader. Renewals of leases get a
   // quarter more bytes, and are not counted.
   uint64_t pending_bytes_max = uint64_t{64} << 20;

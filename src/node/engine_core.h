@@ -113,6 +113,10 @@ class Engine::Core {
   void OnReport(NodeId from, const Report& report);
   void OnSnapshotRequest(NodeId from, const SnapshotRequest& request);
   void MaybeCheckpoint();
+  // All nodes count the same bytes, and should not all be at it in the same moment.
+  uint64_t FirstCheckpointBytes() const {
+    return config.checkpoint_bytes / 4 * (config.consensus.self.value % 4 + 1);
+  }
 
   // engine_changes.cc
   void Submit(machine::Operation operation);
@@ -211,6 +215,7 @@ class Engine::Core {
   int64_t standing_told_ms_ = 0;
   int64_t hand_over_ms_ = 0;
   int64_t checkpoint_at_ms_ = 0;
+  uint64_t checkpoint_bytes_ = FirstCheckpointBytes();  // of changes that make the next one due
   int64_t ticked_ms_ = 0;
 
   // Leader: what is to be proposed, and what each process handed on in this ballot.

@@ -19,7 +19,7 @@ namespace synod::storage {
 namespace {
 
 constexpr uint64_t kStateFormat = 1;
-constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // some ten checkpoints to a table
+constexpr size_t kWriteBufferBytes = size_t{16} << 20;  // some checkpoints to a table
 constexpr size_t kBlockCacheBytes = size_t{1} << 20;    // reads are whole scans: it is never hit
 constexpr size_t kBlockBytes = size_t{64} << 10;        // for the same reason
 constexpr uint64_t kHalfBytesMin = uint64_t{1} << 20;
@@ -142,6 +142,8 @@ leveldb::Status Database::Open(bool paranoid) {
   options.block_size = kBlockBytes;
   options.write_buffer_size = kWriteBufferBytes;
   options.block_cache = cache_.get();
+  // It took a tenth of what a checkpoint costs, and the values of coordination are short.
+  options.compression = leveldb::kNoCompression;
   leveldb::DB* db = nullptr;
   // The lenient mode takes what cannot be read for the end of the log, and then removes it.
   env_.set_reads_must_succeed(true);
@@ -303,8 +305,14 @@ Status LevelDbStateStore::Write(const Checkpoint& checkpoint) {
     return StateError(Errc::kInternal, database_->dir(),
                       "a checkpoint failed before; restart the node");
   SYNOD_CHECK_GE(checkpoint.slot, meta_.slot);
+  // In the order of their keys each finds its place in the memtable near the one before it.
+  std::vector<const Record*> sorted;
+  sorted.reserve(checkpoint.records.size());
+  for (const Record& record : checkpoint.records) sorted.push_back(&record);
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Record* a, const Record* b) { return a->key < b->key; });
   leveldb::WriteBatch batch;
-  for (const Record& record : checkpoint.records) AddRecord(record, &batch);
+  for (const Record* record : sorted) AddRecord(*record, &batch);
   batch.Put(kMetaKey, EncodeMeta(MetaOf(checkpoint)));
   if (Status ok = database_->Write(&batch); !ok) {
     dead_ = true;

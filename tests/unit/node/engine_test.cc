@@ -61,6 +61,34 @@ TEST(EngineTest, TellsTheTurnsInWhichALeadersChangeWentOn) {
   EXPECT_EQ(times.waits_us, 0);
 }
 
+TEST(EngineTest, NodesTakeTheirCheckpointsOneAfterTheOther) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  // The first of all after a pause is taken everywhere at once; it is small.
+  cluster.Run(3000);
+  ASSERT_TRUE(cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000));
+  cluster.Settle();
+  std::map<uint32_t, std::vector<int>> taken;  // behind which of the changes
+  std::map<uint32_t, Slot> last;
+  for (uint32_t id = 1; id <= 3; ++id) last[id] = cluster.CheckpointOf(id);
+  for (int i = 0; i < 150; ++i) {
+    const std::string value(50'000, static_cast<char>('a' + i % 26));
+    ASSERT_TRUE(cluster.node(leader).Change(EngineCluster::PutCommand("/a", value), 5000));
+    cluster.Settle();
+    for (auto& [id, slot] : last)
+      if (std::exchange(slot, cluster.CheckpointOf(id)) != cluster.CheckpointOf(id))
+        taken[id].push_back(i);
+  }
+  for (const auto& [id, changes] : taken) {
+    ASSERT_GE(changes.size(), 2U) << id;
+    for (const auto& [other, others] : taken)
+      EXPECT_TRUE(other == id || std::find_first_of(changes.begin(), changes.end(), others.begin(),
+                                                    others.end()) == changes.end())
+          << id << " and " << other << ": " << testing::PrintToString(taken);
+  }
+  EXPECT_EQ(taken.size(), 3U);
+}
+
 TEST(EngineTest, OfAChangeThatItForwardedANodeTellsWhenItDid) {
   EngineCluster cluster(3);
   const uint32_t follower = OtherThan(cluster.Elect());
