@@ -222,10 +222,10 @@ void Engine::Core::Propose() {
                   std::make_move_iterator(keepalives_.end()));
     keepalives_.clear();
   }
-  bool syncing = last_persist_ > persisted_;
+  bool waits = last_persist_ > persisted_ || (pace_.AwaitsChosen() && replica.InFlight() > 0);
   while (!inbox_.empty() && replica.CanPropose()) {
-    // While one sync runs the next batch fills; a full one need not wait.
-    if (syncing && inbox_bytes_ < kBatchBytesMax && inbox_.size() < kBatchCommandsMax)
+    // While one is on its way the next batch fills; a full one need not wait.
+    if (waits && inbox_bytes_ < kBatchBytesMax && inbox_.size() < kBatchCommandsMax)
       break;
     std::vector<Bytes> batch;
     size_t bytes = 0;
@@ -246,7 +246,7 @@ void Engine::Core::Propose() {
     counters.proposed_commands += batch.size();
     proposed_ms_ = now_ms;
     proposed_time_ = time;
-    syncing = true;
+    waits = true;
   }
   ProposeTick();
 }
@@ -307,6 +307,8 @@ void Engine::Core::FindProposed(Slot chosen) {
   if (proposed_.empty() || proposed_.front().slot != chosen)
     return;
   applying_ = proposed_.front().times;
+  if (applying_.synced_us != 0)
+    pace_.Note(applying_.synced_us - applying_.proposed_us, turn_us - applying_.proposed_us);
   proposed_.pop_front();
 }
 

@@ -20,6 +20,7 @@
 #include "src/node/engine_clock.h"
 #include "src/node/engine_digests.h"
 #include "src/node/engine_frames.h"
+#include "src/node/engine_pace.h"
 #include "src/node/engine_reads.h"
 #include "src/node/engine_snapshots.h"
 #include "src/node/engine_witness.h"
@@ -238,6 +239,7 @@ class Engine::Core {
     ChangeTimes times;
   };
   std::deque<Proposed> proposed_;  // not chosen yet, ascending
+  ProposalPace pace_;
   ChangeTimes applying_;           // of the slot that is being applied
 
   struct HeldAnswer {

@@ -317,6 +317,7 @@ void NodeHost::Turn() {
   }
   engine_->Advance(NowMs());
   silent_ = engine_->IsDiverged();
+  engine_->SetTurn(world_->scheduler.now());
   node::EngineOutput out = engine_->Take();
   SIM_REQUIRE(rotten_ || !engine_->IsDiverged(), Who() + "takes a sound state for a wrong one");
   SIM_REQUIRE(!out.stop, Who() + *out.stop);

@@ -2,8 +2,8 @@
 // number.
 //
 // Contract      Run(ms) advances everybody's clock in steps of 10 ms or as asked, delivers frames
-//               between connected nodes in order and makes every persist durable at once. Cut() and
-//               Stop() are the only faults; the simulator has the others.
+//               between connected nodes in order and makes every persist durable at once, or after
+//               some turns. Cut() and Stop() are the only faults; the simulator has the others.
 #ifndef SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 #define SYNOD_TESTS_UNIT_NODE_ENGINE_CLUSTER_H_
 
@@ -33,6 +33,7 @@ class EngineCluster {
     std::vector<auth::QuotaChange> first_quotas = {};
     uint64_t lease_ms = 0;  // of leader leases, and what processes before gave
     uint64_t lease_before_ms = 0;
+    int64_t sync_turns = 0;  // a persist is durable so many turns after it was asked for
   };
 
   explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
@@ -128,7 +129,7 @@ class EngineCluster {
       uint64_t& largest = largest_apply_[id];
       largest = std::max(largest, engine->counters().entries_applied - applied);
       if (!out.persist.empty())
-        engine->Persisted(out.persist.back().id, ++gens_[id]);
+        syncs_.push_back({turn_ + options_.sync_turns, id, out.persist.back().id});
       for (Frame& frame : out.frames)
         if (!cut_.contains({id, frame.to}))
           wire_.emplace_back(id, std::move(frame));
@@ -150,6 +151,7 @@ class EngineCluster {
       if (out.lost)
         lost_[id] = *out.lost;
     }
+    EndSyncs();
     for (auto& [from, frame] : std::exchange(wire_, {}))
       if (const auto it = nodes_.find(frame.to); it != nodes_.end())
         it->second->Receive(from, frame.body);
@@ -290,6 +292,17 @@ class EngineCluster {
     nodes_[id]->SnapshotsRecovered({}, std::nullopt);
   }
   void Connect(NodeId a, NodeId b) { nodes_.at(a)->PeerUp(ViewOf(b), 100 + b.value); }
+  void EndSyncs() {
+    for (; !syncs_.empty() && syncs_.front().ends <= turn_; syncs_.pop_front())
+      if (const auto it = nodes_.find(syncs_.front().node); it != nodes_.end())
+        it->second->Persisted(syncs_.front().persist, ++gens_[it->first]);
+  }
+
+  struct Sync {
+    int64_t ends = 0;
+    NodeId node;
+    PersistId persist;
+  };
 
   Options options_;
   std::map<uint32_t, std::string> stopped_;
@@ -303,6 +316,7 @@ class EngineCluster {
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;
   std::map<NodeId, Slot> checkpoints_;
   std::map<NodeId, uint64_t> gens_;
+  std::deque<Sync> syncs_;
   std::deque<std::pair<NodeId, Frame>> wire_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::map<std::pair<NodeId, CallId>, Result<machine::Answer>> changes_;

@@ -61,6 +61,41 @@ TEST(EngineTest, TellsTheTurnsInWhichALeadersChangeWentOn) {
   EXPECT_EQ(times.waits_us, 0);
 }
 
+// After how many turns an entry is proposed behind another that is on its way, and how many
+// changes of the turns until then it carries.
+std::pair<int64_t, int64_t> NextEntry(int64_t sync_turns) {
+  EngineCluster cluster(3, {.sync_turns = sync_turns});
+  const uint32_t leader = cluster.Elect();
+  const auto change = [&] {
+    return *cluster.node(leader).Change(EngineCluster::PutCommand("/a", "x"), 5000);
+  };
+  for (int i = 0; i < 20; ++i) {
+    change();
+    cluster.Settle();
+  }
+  std::vector<CallId> calls;
+  for (int i = 0; i < 8; ++i) {
+    calls.push_back(change());
+    cluster.Turn();
+  }
+  cluster.Settle();
+  const int64_t first = cluster.TimesOf(leader, calls[0]).proposed_us;
+  const int64_t next = cluster.TimesOf(leader, calls[1]).proposed_us;
+  return {next - first, std::count_if(calls.begin(), calls.end(), [&](CallId call) {
+            return cluster.TimesOf(leader, call).proposed_us == next;
+          })};
+}
+
+TEST(EngineTest, WhereTheOthersAreFarTheNextEntryWaitsForTheDiskAlone) {
+  // In the log after one turn, chosen after three.
+  EXPECT_EQ(NextEntry(0), std::pair(int64_t{1}, int64_t{1}));
+}
+
+TEST(EngineTest, WhereTheOthersAreAboutAsNearAsTheDiskItWaitsUntilTheLastIsChosen) {
+  // In the log after three turns, chosen after five.
+  EXPECT_EQ(NextEntry(2), std::pair(int64_t{5}, int64_t{5}));
+}
+
 TEST(EngineTest, NodesTakeTheirCheckpointsOneAfterTheOther) {
   EngineCluster cluster(3);
   const uint32_t leader = cluster.Elect();
