@@ -25,7 +25,7 @@ extern const Bytes kAdministratorHash;
 struct LoadStats {
   uint64_t changes = 0, reads = 0, applied = 0, refused = 0, not_applied = 0, unknown = 0;
   uint64_t retries = 0, replays = 0, holds = 0, fenced = 0, leases = 0, leads = 0, aged = 0;
-  uint64_t raised = 0, over_quota = 0, waits_left = 0;
+  uint64_t raised = 0, over_quota = 0, waits_left = 0, waits_joined = 0, places_kept = 0;
 };
 
 // What a change came to, over all its attempts.

@@ -42,6 +42,17 @@ machine::LogEntry ToLogEntry(Slot slot, const consensus::Entry& entry) {
   return e;
 }
 
+// Who waits under a key, and whose place a repeat has, asks once more when the repeat's client
+// leaves; that it is granted once is for the record of the key (leaving_client.h).
+bool MayAskAgain(std::string_view encoded) {
+  const Result<machine::Command> command = machine::DecodeCommand(encoded);
+  const auto* acquire = std::get_if<machine::Acquire>(&command->operation);
+  const auto* both = std::get_if<machine::AcquireAll>(&command->operation);
+  const bool waits =
+      (acquire != nullptr && acquire->wait_ms > 0) || (both != nullptr && both->wait_ms > 0);
+  return waits && !command->idempotency_key.empty();
+}
+
 }  // namespace
 
 Observer::Observer(const Scheduler* scheduler, const Swarm& swarm)
@@ -188,7 +199,7 @@ void Observer::RecordCommands(Slot slot, const consensus::Entry& entry, bool eff
     const Result<RequestId> id = machine::DecodeRequestId(command);
     SIM_REQUIRE(id.has_value(), "a chosen command without a request id");
     const auto [first, fresh] = effective_.emplace(*id, slot);
-    SIM_REQUIRE(fresh || spoiled_.contains(id->node),
+    SIM_REQUIRE(fresh || spoiled_.contains(id->node) || MayAskAgain(command),
                 Text(*id) + ", operation " +
                     std::to_string(machine::DecodeCommand(command)->operation.index()) +
                     ", takes effect at slot " + std::to_string(first->second.value) +

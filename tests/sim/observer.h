@@ -8,8 +8,9 @@
 //               value voted for in a ballot above the one that chose; (2) a node that learned
 //               another value than the chosen one, or one that is not chosen; (3) a node whose
 //               state at a slot differs from the log's; (4) a message that left before what it
-//               stands on was durable; (5) a command that takes effect twice, or after its client
-//               was promised that it never would; (6) a member number that is given out again.
+//               stands on was durable; (5) a command that takes effect twice (a keyed wait may ask
+//               again), or after its client was promised that it never would; (6) a member number
+//               that is given out again.
 // Thread        One.
 #ifndef SYNOD_TESTS_SIM_OBSERVER_H_
 #define SYNOD_TESTS_SIM_OBSERVER_H_

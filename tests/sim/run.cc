@@ -30,6 +30,8 @@ constexpr Time kLeasesEndWithin = 12 * kSecond;
 // The 5 s that a place is kept, on slow clocks, and what it takes to be told, once more if the
 // first time was before a process was adopted.
 constexpr Time kWithdrawnWithin = 9 * kSecond;
+// Less than a place is kept: by whoever stays, from the one who has left.
+constexpr Time kTakenBackWithin = 3 * kSecond;
 // Of a hold that nobody releases, on slow clocks.
 constexpr Time kLeftHoldEndsWithin = LeavingClient::kTtlMsMax * kMillisecond * 6 / 5;
 
@@ -73,6 +75,7 @@ class Run {
   Claims claims_;
   FenceRegisters fences_;
   QuotaJudge quotas_;
+  Places places_;
   History history_;
   LoadStats load_;
   GuestRole guest_role_;
@@ -86,7 +89,8 @@ Run::Run(uint64_t seed, bool print)
       joiners_(seed ^ 0x5A5A5A5A),
       claims_(&world_),
       fences_(&world_),
-      quotas_(&world_) {
+      quotas_(&world_),
+      places_(&world_) {
   Random random(seed * 31 + 7);
   Membership founders;
   for (uint32_t n = 1; n <= world_.swarm.nodes; ++n) founders.voters.push_back(NodeId(n));
@@ -100,6 +104,7 @@ Run::Run(uint64_t seed, bool print)
     claims_.OnSlot(slot, applied);
     fences_.OnSlot(slot);
     quotas_.OnSlot(slot);
+    places_.OnSlot();
   });
 }
 
@@ -172,7 +177,8 @@ void Run::MakeLeavingClients(Random* random) {
   const Client::Shared shared{&world_, port_.get(), &history_, &load_};
   const auto before = static_cast<uint32_t>(clients_.size());
   for (uint32_t i = 1; i <= world_.swarm.leaving_clients; ++i)
-    clients_.push_back(std::make_unique<LeavingClient>(shared, before + i, random->Fork()));
+    clients_.push_back(
+        std::make_unique<LeavingClient>(shared, before + i, random->Fork(), &places_));
   if (world_.swarm.leaving_clients > 0)
     claims_.WatchLock(LeavingClient::kLock, machine::LockKind::kLock);
 }
@@ -312,6 +318,7 @@ void Run::Liveness() {
   for (const auto& client : clients_) client->Stop();
   for (const auto& watcher : watchers_) watcher->StopMoving();
   RunUntil(kLeaderWithin, "no leader, or not known to all", [this] { return HasLeader(); });
+  world_.scheduler.After(kTakenBackWithin, [this] { places_.Settle(); });
   RetireLost();
   // Who stays waits for those before it.
   const Time left_holds = world_.swarm.leaving_clients * kLeftHoldEndsWithin;

@@ -198,6 +198,7 @@ Swarm DrawSwarm(uint64_t seed) {
   s.quotas = quotas.Chance(30);
   if (leaving.Chance(25))
     s.leaving_clients = static_cast<uint32_t>(leaving.Between(1, 4));
+  s.joins = leaving.Chance(60);
   return s;
 }
 
@@ -222,7 +223,8 @@ std::string Describe(const Swarm& s) {
   text += s.auth ? ", authentication" : "";
   text += s.quotas ? ", quotas" : "";
   if (s.leaving_clients > 0)
-    text += ", " + std::to_string(s.leaving_clients) + " clients that leave";
+    text += ", " + std::to_string(s.leaving_clients) + " clients that leave" +
+            (s.joins ? ", joined by repeats" : "");
   text += ", digests every " + std::to_string(s.digest_every) + (s.upgrade ? ", upgrade" : "");
   return text;
 }

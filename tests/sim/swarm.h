@@ -103,6 +103,7 @@ struct Swarm {
   uint32_t election_clients = 0;
   uint32_t fence_clients = 0;
   uint32_t leaving_clients = 0;
+  bool joins = false;   // their requests are repeated while they wait
   bool auth = false;    // authentication is on, and a guest may do little
   bool quotas = false;  // subtrees have quotas, which change
   uint32_t watchers = 0;

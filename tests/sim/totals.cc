@@ -58,6 +58,8 @@ void Totals::Add(const RunReport& r) {
   raised += r.load.raised;
   over_quota += r.load.over_quota;
   waits_left += r.load.waits_left;
+  waits_joined += r.load.waits_joined;
+  places_kept += r.load.places_kept;
   aged += r.load.aged;
   cancels += r.stats.cancels;
   fenced += r.load.fenced;
@@ -117,8 +119,9 @@ void Totals::Print(double cpu_seconds) const {
       Llu(watch_moves));
   std::printf(
       "elections won %llu, tokens registered %llu, reads of a bounded age %llu, calls given up "
-      "%llu, over a quota %llu, waits left %llu\n",
-      Llu(leads), Llu(raised), Llu(aged), Llu(cancels), Llu(over_quota), Llu(waits_left));
+      "%llu, over a quota %llu, waits left %llu, joined %llu, granted after one of two left %llu\n",
+      Llu(leads), Llu(raised), Llu(aged), Llu(cancels), Llu(over_quota), Llu(waits_left),
+      Llu(waits_joined), Llu(places_kept));
   std::printf("checked operations %llu, histories left undecided %llu\n", Llu(checked),
               Llu(undecided));
   if (cpu_seconds > 0)

@@ -28,6 +28,7 @@ struct Totals {
   uint64_t changes = 0, reads = 0, applied = 0, refused = 0, not_applied = 0, unknown = 0;
   uint64_t retries = 0, replays = 0, holds = 0, fenced = 0, leases = 0, leases_ended = 0;
   uint64_t leads = 0, aged = 0, cancels = 0, raised = 0, over_quota = 0, waits_left = 0;
+  uint64_t waits_joined = 0, places_kept = 0;
   uint64_t watch_messages = 0, watch_moves = 0;
   uint64_t memberships = 0, joined = 0, left = 0;
   uint64_t checked = 0, undecided = 0;

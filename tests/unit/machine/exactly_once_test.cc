@@ -244,6 +244,64 @@ TEST_F(ExactlyOnceTest, ARepeatAfterTheNotAfterStillJoinsTheWait) {
   EXPECT_TRUE(Run(Again(command))->replayed);
 }
 
+// What a sender is told whose place a repeat took.
+class JoinedTest : public ExactlyOnceTest {
+ protected:
+  using State = Machine::Joined::State;
+  void SetUp() override {
+    held_ = TokenOf(Do(AcquireOf("/l", LeaseId(), 0)));
+    first_ = MakeKeyed("k", AcquireOf("/l", LeaseId(), 60'000));
+    repeat_ = Again(first_);
+    Run(first_);
+    Run(repeat_);
+  }
+  State StateOf(const Command& command) { return machine().JoinedOf(command).state; }
+
+  FenceToken held_;
+  Command first_;
+  Command repeat_;
+};
+
+TEST_F(JoinedTest, WaitsWithTheRepeatUntilItsClientHasGone) {
+  EXPECT_EQ(StateOf(first_), State::kWaits);
+  Do(Disown{repeat_.id});
+  EXPECT_EQ(StateOf(first_), State::kDisowned);
+  Run(Again(first_));
+  EXPECT_EQ(StateOf(first_), State::kWaits);
+}
+
+TEST_F(JoinedTest, IsGoneWithThePlace) {
+  Do(Disown{repeat_.id});
+  Pass(4999);
+  EXPECT_EQ(StateOf(first_), State::kDisowned);
+  Pass(1);
+  EXPECT_EQ(StateOf(first_), State::kGone);
+}
+
+TEST_F(JoinedTest, IsToldTheRecordedAnswer) {
+  Do(Release{LockKind::kLock, "/l", held_});
+  const Machine::Joined joined = machine().JoinedOf(first_);
+  ASSERT_EQ(joined.state, State::kAnswered);
+  EXPECT_TRUE(joined.answer.replayed);
+  EXPECT_EQ(TokenOf(joined.answer), TokenOf(AnswerTo(repeat_.id.seq)));
+  EXPECT_GT(TokenOf(joined.answer), held_);
+}
+
+TEST_F(JoinedTest, KnowsNothingOfAnotherKeyOrAnotherRequestUnderTheKey) {
+  Command other_key = first_;
+  other_key.idempotency_key = "other";
+  Command other_request = first_;
+  other_request.fingerprint = {2, 2};
+  for (const Command& command : {other_key, other_request}) {
+    EXPECT_EQ(StateOf(command), State::kGone);
+  }
+  Do(Release{LockKind::kLock, "/l", held_});
+  EXPECT_EQ(StateOf(first_), State::kAnswered);
+  for (const Command& command : {other_key, other_request}) {
+    EXPECT_EQ(StateOf(command), State::kGone);
+  }
+}
+
 TEST_F(ExactlyOnceTest, ATakenOverWaitWithAKeyOfItsOwnIsRecordedAsRefused) {
   Do(AcquireOf("/l", LeaseId(), 0));
   const LeaseId lease = Lease(60'000);

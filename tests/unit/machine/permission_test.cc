@@ -384,6 +384,22 @@ TEST_F(PermissionTest, KeysAreEachUsersOwnAndARefusalIsNotRecorded) {
   EXPECT_EQ(CodeOf(Run(put)), Errc::kPermissionDenied) << "before the record";
 }
 
+TEST_F(PermissionTest, WhoLostHisPermissionIsToldNothingOfARepeat) {
+  using State = Machine::Joined::State;
+  Command acquire = MakeKeyed("k", AcquireOf("/app/l", {}, 0));
+  acquire.principal.token_hash = HashNamed('a');
+  EXPECT_EQ(CodeOf(Run(acquire)), Errc::kOk);
+  EXPECT_EQ(machine().JoinedOf(acquire).state, State::kAnswered);
+  Command other_user = acquire;
+  other_user.principal.token_hash = HashNamed('r');
+  EXPECT_EQ(machine().JoinedOf(other_user).state, State::kGone) << "a key of his own";
+  As('r');
+  EXPECT_EQ(Code(SetUser{{"ann", {"reader"}}}), Errc::kOk);
+  const Machine::Joined joined = machine().JoinedOf(acquire);
+  EXPECT_EQ(joined.state, State::kGone);
+  EXPECT_EQ(TokenOf(joined.answer), FenceToken());
+}
+
 TEST_F(PermissionTest, ANodeRenewsForWhoWaitsAndAnotherUserDoesNot) {
   As('r');
   Try(AcquireOf("/app/l", {}, 0));
