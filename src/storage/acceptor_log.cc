@@ -237,7 +237,9 @@ Status SegmentedLog::Append(std::span<const PersistRequest> batch) {
   const Segment& segment = *current_;
   header.body_crc = BodyCrc(segment.head.id, body_);
   BuildPages(header, segment.head.id, body_, &pages_);
-  if (Status ok = file_->WriteSynced(page_ * kLogPageBytes, pages_); !ok)
+  if (Status ok = file_->Write(page_ * kLogPageBytes, pages_); !ok)
+    return Die(ok);
+  if (Status ok = file_->Sync(); !ok)
     return Die(ok);
   Advance(header, slots, batch.back().hard_state);
   if (page_ * kLogPageBytes > SpareNeededAt())

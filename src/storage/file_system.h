@@ -30,11 +30,6 @@ class File {
   // Writes all of `data` at `offset`, extending the file if needed.
   virtual Status Write(uint64_t offset, std::string_view data) = 0;
   virtual Status Sync() = 0;  // fdatasync
-  // Both, at once where the system can. What was written elsewhere in the file need not be synced.
-  virtual Status WriteSynced(uint64_t offset, std::string_view data) {
-    Status written = Write(offset, data);
-    return written ? Sync() : written;
-  }
   // A hint: what was written there should go to the disk soon, so that a later Sync finds little to
   // do and the syncs of other files wait for no burst.
   virtual void StartWriting(uint64_t /*offset*/, uint64_t /*n*/) {}

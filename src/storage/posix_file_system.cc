@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,13 +61,17 @@ class PosixFile final : public File {
   }
 
   Status Write(uint64_t offset, std::string_view data) override {
-    return Written(WriteAll(offset, data, 0));
-  }
-
-  // Two thirds to four fifths of what pwrite and fdatasync take, of time and of the processor's.
-  Status WriteSynced(uint64_t offset, std::string_view data) override {
-    const int code = WriteAll(offset, data, RWF_DSYNC);
-    return code == EOPNOTSUPP ? File::WriteSynced(offset, data) : Written(code);
+    while (!data.empty()) {
+      const ssize_t w = ::pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
+      if (w < 0) {
+        if (errno == EINTR)
+          continue;
+        return ErrnoError("cannot write", path_, errno);
+      }
+      offset += static_cast<uint64_t>(w);
+      data.remove_prefix(static_cast<size_t>(w));
+    }
+    return Done();
   }
 
   Status Sync() override {
@@ -92,25 +95,6 @@ class PosixFile final : public File {
   }
 
  private:
-  // errno, or 0.
-  int WriteAll(uint64_t offset, std::string_view data, int flags) {
-    while (!data.empty()) {
-      const iovec part{const_cast<char*>(data.data()), data.size()};
-      const ssize_t w = ::pwritev2(fd_, &part, 1, static_cast<off_t>(offset), flags);
-      if (w < 0) {
-        if (errno == EINTR)
-          continue;
-        return errno;
-      }
-      offset += static_cast<uint64_t>(w);
-      data.remove_prefix(static_cast<size_t>(w));
-    }
-    return 0;
-  }
-  Status Written(int code) const {
-    return code == 0 ? Done() : Status(ErrnoError("cannot write", path_, code));
-  }
-
   int fd_;
   std::string path_;
 };

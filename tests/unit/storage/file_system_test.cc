@@ -54,15 +54,6 @@ TEST_P(FileSystemTest, ReadsBackWhatWasWrittenAndStopsAtTheEnd) {
   EXPECT_TRUE(file->Sync());
 }
 
-TEST_P(FileSystemTest, WritesAndSyncsAtOnce) {
-  auto file = fs().Open(Path("a"), Mode::kCreate).value();
-  ASSERT_TRUE(file->Write(0, "0123456789"));
-  ASSERT_TRUE(file->WriteSynced(2, "abc"));
-  EXPECT_EQ(MustRead(fs(), Path("a")), "01abc56789");
-  auto only_read = fs().Open(Path("a"), Mode::kRead).value();
-  EXPECT_TRUE(!GetParam() || !only_read->WriteSynced(0, "x"));
-}
-
 TEST_P(FileSystemTest, AFileIsReplacedWholeWhateverAnEarlierAttemptLeft) {
   EXPECT_EQ(ReadFile(fs(), Path("a"), 100).error().code, Errc::kNotFound);
   ASSERT_TRUE(fs().Open(Path("a.tmp"), Mode::kCreate).value()->Write(0, "half of a longer text"));
@@ -127,14 +118,6 @@ TEST_F(SimCrashTest, LosesWhatWasNotSynced) {
   fs_.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
   EXPECT_EQ(fs_.Content("/d/a"), "one");
   EXPECT_FALSE(file->Write(0, "x")) << "a file of before the crash must be dead";
-}
-
-TEST_F(SimCrashTest, KeepsWhatWasWrittenAndSyncedAtOnce) {
-  auto file = Create("a");
-  ASSERT_TRUE(fs_.SyncDirectory("/d"));
-  ASSERT_TRUE(file->WriteSynced(0, "one"));
-  fs_.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
-  EXPECT_EQ(fs_.Content("/d/a"), "one");
 }
 
 TEST_F(SimCrashTest, LosesANameWhoseDirectoryWasNotSynced) {
