@@ -202,6 +202,7 @@ class Engine::Core {
   friend class Engine;
 
   PersistId last_persist_;
+  std::vector<consensus::PersistRequest> unproven_;  // wait until this node is trusted
   PersistId persisted_;
   struct HeldSend {
     NodeId to;
@@ -240,7 +241,7 @@ class Engine::Core {
   };
   std::deque<Proposed> proposed_;  // not chosen yet, ascending
   ProposalPace pace_;
-  ChangeTimes applying_;           // of the slot that is being applied
+  ChangeTimes applying_;  // of the slot that is being applied
 
   struct HeldAnswer {
     Slot slot;
