@@ -87,6 +87,13 @@ Milliseconds PauseMin(const HttpReply& reply) {
   return reply.status == 429 ? std::max(RetryAfter(reply), kPauseMin) : kPauseMin;
 }
 
+Milliseconds BackOff(Runtime& runtime, int failures, Milliseconds at_least) {
+  const Milliseconds full =
+      std::min(kPauseMin * (1 << std::min(failures, kDoublingsMax)), kPauseMax);
+  const auto half = static_cast<uint64_t>(full.count()) / 2;
+  return std::max(Milliseconds(half + runtime.Random(half + 1)), at_least);
+}
+
 Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before) {
   Verdict v;
   v.maybe_applied = change && (maybe_applied_before || end.outcome == Outcome::kUnknown);
@@ -256,12 +263,7 @@ void Calls::OnEnd(Id id, Result<HttpReply> result) {
 }
 
 void Calls::Repeat(Id id, Pending& p, Milliseconds pause_min) {
-  const Milliseconds full =
-      std::min(kPauseMin * (1 << std::min(p.attempts, kDoublingsMax)), kPauseMax);
-  // Half of it is chance, so that clients who failed together do not come back together.
-  const auto half = static_cast<uint64_t>(full.count()) / 2;
-  const Milliseconds pause(half + runtime_.Random(half + 1));
-  const Clock::time_point at = runtime_.Now() + std::max(pause, pause_min);
+  const Clock::time_point at = runtime_.Now() + BackOff(runtime_, p.attempts, pause_min);
   p.timer = runtime_.At(std::min(at, p.deadline - kAttemptMin), [this, id] { Attempt(id); });
 }
 

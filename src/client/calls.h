@@ -41,6 +41,9 @@ bool MayPass(int status, std::string_view code);
 bool MayPass(Errc code);
 // How long to wait before that, at least: Retry-After of a 429 is heeded.
 Milliseconds PauseMin(const HttpReply& reply);
+// And after that many failures on end: doubles from 20 ms to 1 s. Half of it is chance, so that
+// clients who failed together do not come back together.
+Milliseconds BackOff(Runtime& runtime, int failures, Milliseconds at_least);
 
 Verdict Judge(const AttemptEnd& end, bool change, bool own_key, bool maybe_applied_before);
 

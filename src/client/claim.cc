@@ -126,7 +126,8 @@ void ClaimState::OnAnswer(const Result<Answer>& answer) {
   if (answer && answer->ok())
     return Granted(*answer);
   const Error error = answer ? answer->ToError() : answer.error();
-  const HttpReply reply = answer ? answer->reply : HttpReply{};
+  const HttpReply none;
+  const HttpReply& reply = answer ? answer->reply : none;
   Runtime& runtime = client_.core().runtime();
   const auto at = runtime.Now() + PauseMin(reply);
   // A wait that was broken before its time is refused as one that is over: 423 always ends it.

@@ -7,8 +7,6 @@
 namespace synod::client {
 namespace {
 
-constexpr Milliseconds kPauseMin{20};
-constexpr int kDoublingsMax = 6;
 // How long one opening is tried before it is judged; it is tried again.
 constexpr Milliseconds kOpenTimeout{10'000};
 
@@ -104,10 +102,8 @@ void Stream::OnClosed(const Result<Answer>& answer) {
 }
 
 void Stream::Reopen(Milliseconds pause_min) {
-  const Milliseconds full = kPauseMin * (1 << std::min(silent_++, kDoublingsMax));
-  const auto half = static_cast<uint64_t>(full.count()) / 2;
-  const Milliseconds pause(half + runtime_.Random(half + 1));
-  timer_ = runtime_.At(runtime_.Now() + std::max(pause, pause_min), [weak = weak_from_this()] {
+  const Milliseconds pause = BackOff(runtime_, silent_++, pause_min);
+  timer_ = runtime_.At(runtime_.Now() + pause, [weak = weak_from_this()] {
     if (const auto self = weak.lock())
       self->Open();
   });

@@ -114,13 +114,22 @@ RENEWED = {"leases": [{"id": 7, "ttl_ms": 6000, "remaining_ms": 6000}], "not_fou
 HELD = {"lock": "/a", "token": 12, "lease": 7}
 
 
-def refused(code, act, *arguments, **options):
+def error_of(act, *arguments, **options):
     try:
         act(*arguments, **options)
     except Error as error:
-        assert error.code == code, error
-        return
-    raise AssertionError(f"not refused with {code}")
+        return error
+    raise AssertionError("no Error")
+
+
+def refused(code, act, *arguments, **options):
+    error = error_of(act, *arguments, **options)
+    assert error.code == code, error
+
+
+def fails(outcome, act, *arguments, **options):
+    error = error_of(act, *arguments, **options)
+    assert error.outcome == outcome, error
 
 
 def in_thread(act, *arguments):
@@ -152,15 +161,6 @@ def outcomes():
             continue
         raise AssertionError(f"not refused: {script}")
     Scripted(lost, (201, "none")).put("/a", b"x")
-
-
-def fails(outcome, act, *arguments, **options):
-    try:
-        act(*arguments, **options)
-    except Error as error:
-        assert error.outcome == outcome, error
-        return
-    raise AssertionError("no Error")
 
 
 def a_node_that_goes():

@@ -33,14 +33,22 @@ function expect(condition: boolean, what: string) {
   if (!condition) throw new Error(what);
 }
 
-async function refused(code: string, act: Promise<unknown>) {
+async function errorOf(act: Promise<unknown>): Promise<SynodError> {
   try {
     await act;
   } catch (error) {
-    if (error instanceof SynodError && error.code === code) return;
+    if (error instanceof SynodError) return error;
     throw error;
   }
-  throw new Error(`not refused with ${code}`);
+  throw new Error("no SynodError");
+}
+async function refused(code: string, act: Promise<unknown>) {
+  const error = await errorOf(act);
+  expect(error.code === code, String(error));
+}
+async function fails(outcome: string, act: Promise<unknown>) {
+  const error = await errorOf(act);
+  expect(error.outcome === outcome, String(error));
 }
 
 // No answer, or one of this status and with this code.
@@ -76,11 +84,6 @@ async function withNodes(script: Record<string, Reply[]>, act: (asked: [target: 
 const RENEWED = { leases: [{ id: 7, remaining_ms: 6_000 }], not_found: [] };
 const HELD = { lock: "/a", token: 12, lease: 7 };
 const lonely = () => new Client(["http://nobody:1"], LONG_MS);
-
-async function fails(outcome: string, act: Promise<unknown>) {
-  const error = await act.then(() => "no error", (reason) => reason);
-  expect(error instanceof SynodError && error.outcome === outcome, String(error));
-}
 
 // What becomes of a change whose attempts end as the script says.
 async function outcomeOf(script: Step[]): Promise<string> {

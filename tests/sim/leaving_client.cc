@@ -10,8 +10,7 @@ constexpr Time kStays = 2 * kHoursMs * kMillisecond;
 
 }  // namespace
 
-// --- the queue
-// ------------------------------------------------------------------------------------
+// --- the queue -----------------------------------------------------------------------------------
 
 void Places::OnSlot() {
   const machine::Machine& machine = world_->observer.machine();
@@ -59,8 +58,7 @@ void Places::ToldGone(const std::string& value, LeaseId had) const {
   SIM_REQUIRE(!settled_ || place.last_there < *settled_, who + "which it lost in peace");
 }
 
-// --- the client
-// -----------------------------------------------------------------------------------
+// --- the client ----------------------------------------------------------------------------------
 
 void LeavingClient::Next() {
   value_ = std::to_string(number_) + "/wait-" + std::to_string(++waits_);
