@@ -353,10 +353,8 @@ void NodeHost::Handle(node::EngineOutput out) {
       continue;
     SIM_REQUIRE(it != changes_.end(), Who() + "a change ended twice or was never made");
     const RequestId id{id_, boot_, done.call};
-    if (!MayTell(done.answer.has_value())) {
-      changes_.erase(it);
-      continue;
-    }
+    if (!MayTell(done.answer.has_value()))
+      done.answer = Error{Errc::kNoQuorum, Outcome::kUnknown, "lost on its way"};
     if (done.answer)
       world_->observer.OnAnswered(id);
     else if (done.answer.error().outcome == Outcome::kNotApplied)
@@ -378,7 +376,7 @@ void NodeHost::Handle(node::EngineOutput out) {
 }
 
 // What a node tells before it is found out may be wrong, and nobody can help it: such answers are
-// lost on their way. From then on it must be silent.
+// lost on their way, which only a change's sender is told. From then on it must be silent.
 bool NodeHost::MayTell(bool served) const {
   SIM_REQUIRE(!served || !silent_, Who() + "serves although its state is known to be wrong");
   return !served || !rotten_;
