@@ -137,7 +137,7 @@ void Replica::Core::On(NodeId from, const Nack& m) {
     if (refused_by_.size() <= membership_.voters.size() - membership_.Majority())
       return;
   }
-  const bool again = leading && m.reason == NackReason::kStale && QuorumFresh();
+  const bool again = leading && m.reason == NackReason::kStale && QuorumFresh() && MayCampaign();
   StepDown("refused");
   // A majority followed a moment ago and still would: take the next round without a pause.
   if (again)

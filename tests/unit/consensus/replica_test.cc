@@ -273,6 +273,27 @@ TEST(ReplicaTest, ALearnerFollowsWithoutAVote) {
   EXPECT_THAT(cluster.TakeFailedReads(4), ElementsAre(1));
 }
 
+// -- who may not lead
+
+TEST(ReplicaTest, WhoMayLeadNoMoreTakesNoNextRoundWhenItIsRefused) {
+  for (const bool may_lead : {true, false}) {
+    Cluster cluster(3);
+    const uint32_t leader = cluster.Elect();
+    ASSERT_NE(leader, 0u);
+    cluster.Settle();
+    const uint32_t other = leader % 3 + 1;
+    const Ballot ballot = cluster.replica(leader).ballot();
+    cluster.replica(leader).SetMayLead(may_lead);
+    cluster.Give(other, leader,
+                 Nack{ballot, B(ballot.round + 1, other), Slot(1), NackReason::kStale});
+    cluster.Pump(leader);
+    EXPECT_EQ(cluster.replica(leader).role(), may_lead ? Role::kCandidate : Role::kFollower);
+    cluster.Run(300);
+    EXPECT_EQ(cluster.Leader() == leader, may_lead);
+    EXPECT_NE(cluster.Leader(), 0u);
+  }
+}
+
 // -- durability of what is learned
 
 TEST(ReplicaTest, PersistLearnedWritesOnlyIfThereIsSomethingNew) {
