@@ -348,13 +348,13 @@ void Engine::Core::DrainReplica() {
   for (consensus::PersistRequest& persist : o.persist) {
     SYNOD_CHECK_GT(persist.id, last_persist_);
     last_persist_ = persist.id;
-    unproven_.push_back(std::move(persist));
+    withheld_.push_back(std::move(persist));
   }
   // What a process writes before it is trusted would make up, at the next start, for what its log
   // has lost.
   if (witness.trusted()) {
-    std::move(unproven_.begin(), unproven_.end(), std::back_inserter(out.persist));
-    unproven_.clear();
+    std::move(withheld_.begin(), withheld_.end(), std::back_inserter(out.persist));
+    withheld_.clear();
   }
   HandleSends(std::move(o.send));
   ApplyCommitted(o.committed);

@@ -202,7 +202,7 @@ class Engine::Core {
   friend class Engine;
 
   PersistId last_persist_;
-  std::vector<consensus::PersistRequest> unproven_;  // wait until this node is trusted
+  std::vector<consensus::PersistRequest> withheld_;  // wait until this node is trusted
   PersistId persisted_;
   struct HeldSend {
     NodeId to;

@@ -74,19 +74,18 @@ class EngineCluster {
     for (auto& [other, engine] : nodes_) engine->PeerDown(NodeId(id), true);
   }
 
-  // Starts a node again, with an empty log that claims `gen` records (in these tests nobody looks
-  // into it before the count was judged).
+  // Starts a node again, with the first `gen` records of its log, and no checkpoint.
   void Start(uint32_t id, uint64_t gen, std::string lost = {}) {
     const NodeId node(id);
-    gens_[node] = gen;
-    Start(node, gen, std::move(lost));
+    logs_[node].resize(gen);
+    Start(node, std::move(lost), {});
     for (auto& [other, engine] : nodes_)
       if (other != node) {
         Connect(node, other);
         Connect(other, node);
       }
   }
-  uint64_t GenOf(uint32_t id) { return gens_[NodeId(id)]; }
+  uint64_t GenOf(uint32_t id) { return logs_[NodeId(id)].size(); }
   // A new process, of another build maybe, with what the machine of the old one held, or with
   // nothing of it.
   void Restart(uint32_t id,
@@ -94,7 +93,7 @@ class EngineCluster {
                bool discard_state = false) {
     machine::Machine state = Copy(nodes_.at(NodeId(id))->machine(), supports);
     consensus::Recovered disk;
-    disk.gen = gens_[NodeId(id)];
+    disk.gen = GenOf(id);
     const consensus::Replica& replica = node(id).replica();
     disk.hard_state = {.promised = replica.ballot(),
                        .learned = state.applied(),
@@ -129,7 +128,7 @@ class EngineCluster {
       uint64_t& largest = largest_apply_[id];
       largest = std::max(largest, engine->counters().entries_applied - applied);
       if (!out.persist.empty())
-        syncs_.push_back({turn_ + options_.sync_turns, id, out.persist.back().id});
+        syncs_.push_back({turn_ + options_.sync_turns, id, std::move(out.persist)});
       for (Frame& frame : out.frames)
         if (!cut_.contains({id, frame.to}))
           wire_.emplace_back(id, std::move(frame));
@@ -182,7 +181,7 @@ class EngineCluster {
 
   // An empty node that was told this membership, with all it needs to be connected.
   void Join(uint32_t id, const Membership& told) {
-    Start(NodeId(id), 0, {}, told);
+    Start(NodeId(id), {}, told);
     for (auto& [other, engine] : nodes_)
       if (other != NodeId(id)) {
         Connect(NodeId(id), other);
@@ -282,11 +281,10 @@ class EngineCluster {
     config.consensus.lease_before_ms = options_.lease_before_ms;
     return config;
   }
-  void Start(NodeId id, uint64_t gen = 0, std::string lost = {}, const Membership& told = {}) {
+  void Start(NodeId id, std::string lost = {}, const Membership& told = {}) {
     EngineConfig config = ConfigOf(id, told);
     config.lost = std::move(lost);
-    consensus::Recovered disk;
-    disk.gen = gen;
+    consensus::Recovered disk = RecoverLog(logs_[id]);
     machine::Machine state(options_.settings[id.value], ViewOf(id).machine_version);
     nodes_[id] = std::make_unique<Engine>(config, std::move(state), std::move(disk), now_);
     nodes_[id]->SnapshotsRecovered({}, std::nullopt);
@@ -295,13 +293,33 @@ class EngineCluster {
   void EndSyncs() {
     for (; !syncs_.empty() && syncs_.front().ends <= turn_; syncs_.pop_front())
       if (const auto it = nodes_.find(syncs_.front().node); it != nodes_.end())
-        it->second->Persisted(syncs_.front().persist, ++gens_[it->first]);
+        Persisted(it->first, it->second.get(), std::move(syncs_.front().record));
+  }
+
+  // What one sync makes durable.
+  using LogRecord = std::vector<consensus::PersistRequest>;
+  void Persisted(NodeId id, Engine* node, LogRecord record) {
+    const PersistId last = record.back().id;
+    logs_[id].push_back(std::move(record));
+    node->Persisted(last, logs_[id].size());
+  }
+  static consensus::Recovered RecoverLog(const std::vector<LogRecord>& log) {
+    consensus::Recovered disk;
+    disk.gen = log.size();
+    std::map<Slot, consensus::AcceptedEntry> last;
+    for (const LogRecord& record : log)
+      for (const consensus::PersistRequest& request : record) {
+        disk.hard_state = request.hard_state;
+        for (const consensus::AcceptedEntry& entry : request.entries) last[entry.slot] = entry;
+      }
+    for (auto& [slot, entry] : last) disk.entries.push_back(std::move(entry));
+    return disk;
   }
 
   struct Sync {
     int64_t ends = 0;
     NodeId node;
-    PersistId persist;
+    LogRecord record;
   };
 
   Options options_;
@@ -315,7 +333,7 @@ class EngineCluster {
   std::vector<NodeId> voters_;
   std::map<NodeId, std::unique_ptr<Engine>> nodes_;
   std::map<NodeId, Slot> checkpoints_;
-  std::map<NodeId, uint64_t> gens_;
+  std::map<NodeId, std::vector<LogRecord>> logs_;
   std::deque<Sync> syncs_;
   std::deque<std::pair<NodeId, Frame>> wire_;
   std::set<std::pair<NodeId, NodeId>> cut_;
