@@ -103,15 +103,8 @@ Result<Call> ParseList(Request& request, ReadCall call, std::string_view scope) 
     return Malformed("list must be children or subtree");
   if (Status s = request.RefusePreconditions(); !s)
     return s.error();
-  std::optional<std::string_view> after;
-  if (Status s = request.TakePage(&list.limit, &after); !s)
+  if (Status s = request.TakePage(&list.limit, &list.after); !s)
     return s.error();
-  if (after) {
-    Result<std::string> cursor = DecodeCursor(*after);
-    if (!cursor)
-      return cursor.error();
-    list.after = std::move(*cursor);
-  }
   if (Status s = request.params.Bool("keys_only", &request.render.keys_only); !s)
     return s.error();
   list.path = std::move(request.resource);
@@ -125,19 +118,6 @@ Result<Call> ParseList(Request& request, ReadCall call, std::string_view scope) 
 bool LeavesRoomForSequence(std::string_view prefix) {
   return prefix.size() + kSequenceDigits <= kPathBytesMax &&
          NameOf(prefix).size() + kSequenceDigits <= kComponentBytesMax;
-}
-
-Result<std::string> DecodeCursor(std::string_view after) {
-  std::string path(after);
-  if (!path.starts_with('/')) {
-    std::optional<std::string> decoded = DecodeBase64Url(after);
-    if (!decoded)
-      return Malformed("after must be the \"next\" of a page");
-    path = std::move(*decoded);
-  }
-  if (!ValidatePath(path))
-    return Malformed("after must be the \"next\" of a page");
-  return path;
 }
 
 Result<Call> ParseNodeRead(Request& request) {

@@ -42,10 +42,9 @@ Result<Call> ParseLeases(Request& request) {
   if (!request.IsGet())
     return ParseGrant(request);
   machine::ListLeases list;
-  std::optional<std::string_view> after;
-  if (Status s = request.TakePage(&list.limit, &after); !s)
+  if (Status s = request.TakeLimit(&list.limit); !s)
     return s.error();
-  if (after) {
+  if (const auto after = request.params.Take("after")) {
     const auto id = ParseInteger(*after);
     if (!id)
       return Malformed("after must be the \"next\" of a page");

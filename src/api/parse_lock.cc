@@ -149,15 +149,8 @@ Result<Call> ParseLockList(Request& request) {
   list.prefix = request.params.Take("prefix").value_or("/");
   if (Status s = ValidatePath(list.prefix); !s)
     return Error{Errc::kInvalidPath, Outcome::kNotApplied, "prefix: " + s.error().detail};
-  std::optional<std::string_view> after;
-  if (Status s = request.TakePage(&list.limit, &after); !s)
+  if (Status s = request.TakePage(&list.limit, &list.after); !s)
     return s.error();
-  if (after) {
-    Result<std::string> cursor = DecodeCursor(*after);
-    if (!cursor)
-      return cursor.error();
-    list.after = std::move(*cursor);
-  }
   return FinishCurrentRead(request, std::move(list));
 }
 

@@ -149,11 +149,22 @@ Status Request::TakeConsistency(bool history, ReadCall* call) {
   return Done();
 }
 
-Status Request::TakePage(size_t* page_limit, std::optional<std::string_view>* after) {
+Status Request::TakeLimit(size_t* page_limit) {
   *page_limit = std::min<size_t>(*page_limit, limits.list_nodes);
-  if (Status s = params.Integer("limit", 1, limits.list_nodes, page_limit); !s)
+  return params.Integer("limit", 1, limits.list_nodes, page_limit);
+}
+
+Status Request::TakePage(size_t* page_limit, std::string* after) {
+  if (Status s = TakeLimit(page_limit); !s)
     return s;
-  *after = params.Take("after");
+  const auto told = params.Take("after");
+  if (!told)
+    return Done();
+  *after = std::string(*told);
+  if (!after->starts_with('/'))
+    *after = DecodeBase64Url(*told).value_or("");
+  if (!ValidatePath(*after))
+    return Malformed("after must be the \"next\" of a page");
   return Done();
 }
 

@@ -104,8 +104,10 @@ class Request {
   Status TakeCommon(int64_t* timeout_ms);
   // consistency, min_revision, max_age_ms and, if `history`, at_revision.
   Status TakeConsistency(bool history, ReadCall* call);
-  // limit and after of a list.
-  Status TakePage(size_t* limit, std::optional<std::string_view>* after);
+  // limit of a list.
+  Status TakeLimit(size_t* page_limit);
+  // limit and after, which is a path: a page's "next", or the path itself.
+  Status TakePage(size_t* page_limit, std::string* after);
   // Idempotency-Key, Synod-Not-After, Synod-Fence into the command.
   Status TakeGuards(machine::Command* command);
   // If-Match, If-None-Match, if_version of a PUT or DELETE.
@@ -142,8 +144,6 @@ class Request {
 
 // One percent-encoded path ("/a/b%20c", maybe without the leading slash) as a valid path.
 Result<std::string> DecodePath(std::string_view encoded);
-// The path in the `after` of a list: a page's "next", or the path itself.
-Result<std::string> DecodeCursor(std::string_view after);
 // Room for the ten digits that a sequential child's name ends with.
 bool LeavesRoomForSequence(std::string_view prefix);
 // What holds for the path of a lock, an election or a fence register besides that.
