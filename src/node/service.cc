@@ -144,6 +144,8 @@ void Service::Enter(Waiting&& waiting) {
     Start(std::move(waiting));
   } else if (std::exchange(waiting.at_the_door, true)) {
     Refuse(waiting, machine()->Knows(waiting.who, Now()).error());
+  } else if (const NodeInfo info = hooks_.info(); !info.refuses.empty()) {
+    Refuse(waiting, NotReady(info.refuses));  // the engine answers nothing any more
   } else {
     StartRound(std::move(waiting));
   }

@@ -1,6 +1,7 @@
 // What becomes of requests that wait in the service while the node around it changes.
 #include "src/node/service.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "src/node/credentials.h"
@@ -26,11 +27,8 @@ class ServiceTest : public testing::Test {
     EXPECT_EQ(cluster_.Elect(), 1u);
     Service::Hooks hooks;
     hooks.touch = [] {};
-    hooks.info = [] {
-      NodeInfo info;
-      info.id = NodeId(1);
-      return info;
-    };
+    info_.id = NodeId(1);
+    hooks.info = [this] { return info_; };
     hooks.load = [] { return net::HttpCounters(); };
     hooks.take_state = [this](Slot, StateTaker taker) { taker_ = std::move(taker); };
     service_ = std::make_unique<Service>(io_, api::HttpPolicy(), AccessRules(), 0,
@@ -85,6 +83,7 @@ class ServiceTest : public testing::Test {
 
   net::asio::io_context io_{1};
   EngineCluster cluster_{1};
+  NodeInfo info_;
   StateTaker taker_;
   std::unique_ptr<Service> service_;
 };
@@ -139,6 +138,18 @@ TEST_F(ServiceTest, TimeAtTheDoorIsNotGivenTwice) {
   service_->OnChangesDone(engine.Take().changes, {});
   ASSERT_TRUE(remove->response);
   EXPECT_EQ(remove->response->status, 503) << remove->response->body;
+}
+
+TEST_F(ServiceTest, ARemovedNodeSaysSoToWhomItDoesNotKnow) {
+  Apply(auth::Principal(), machine::SetUpAuth{HashOfToken("the-token-of-root")});
+  info_.refuses = "member 1 was removed";
+  for (const char* target : {"/v1/kv/a", "/v1/status"}) {
+    const auto asked = Ask("GET", target, "a-token-of-somebody");
+    ASSERT_TRUE(asked->response) << target;
+    EXPECT_EQ(asked->response->status, 503) << target;
+    EXPECT_THAT(asked->response->body, testing::HasSubstr(info_.refuses));
+  }
+  EXPECT_EQ(cluster_.node(1).pending_calls(), 0u);
 }
 
 }  // namespace
