@@ -213,20 +213,22 @@ Machine::Joined Machine::Core::JoinedOf(Command* command) const {
   return {disowned ? Joined::State::kDisowned : Joined::State::kWaits};
 }
 
-// A recorded answer tells what its lease has left now, nothing if it is gone.
+// A recorded answer tells what its lease has left now, nothing if it is gone, nor if what was held
+// on it is: somebody else may hold that by now.
 void Machine::Core::RefreshLeases(Answer* answer) const {
   const auto deadline_of = [this](LeaseId id) {
     const session::Lease* lease = leases.FindLive(id, time);
     return lease != nullptr ? lease->deadline : time;
   };
+  const auto held = [this](const auto& hold) { return IsCurrentHolder(hold.path, hold.token); };
   if (auto* granted = std::get_if<LeaseAnswer>(&answer->body)) {
     granted->lease.deadline = deadline_of(granted->lease.id);
   } else if (auto* renewed = std::get_if<KeepAliveAnswer>(&answer->body)) {
     for (LeaseView& lease : renewed->leases) lease.deadline = deadline_of(lease.id);
   } else if (auto* hold = std::get_if<HoldAnswer>(&answer->body)) {
-    hold->lease_deadline = deadline_of(hold->lease);
-  } else if (auto* holds = std::get_if<HoldsAnswer>(&answer->body)) {
-    holds->lease_deadline = deadline_of(holds->lease);
+    hold->lease_deadline = held(*hold) ? deadline_of(hold->lease) : time;
+  } else if (auto* all = std::get_if<HoldsAnswer>(&answer->body)) {
+    all->lease_deadline = std::ranges::all_of(all->holds, held) ? deadline_of(all->lease) : time;
   }
 }
 

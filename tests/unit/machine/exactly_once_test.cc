@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/unit/machine/machine_fixture.h"
 
 namespace synod::machine {
@@ -20,6 +22,9 @@ class ExactlyOnceTest : public MachineTest {
   }
   static Refusal RefusalOf(const std::optional<Answer>& answer) {
     return std::get<Refusal>(answer->body);
+  }
+  static int64_t RemainingOf(const std::optional<Answer>& hold) {
+    return std::get<HoldAnswer>(hold->body).lease_deadline.value - hold->time.value;
   }
 };
 
@@ -168,6 +173,41 @@ TEST_F(ExactlyOnceTest, AReplayedGrantTellsWhatItsLeaseHasLeftNow) {
   const auto gone = Run(Again(command));
   EXPECT_EQ(std::get<LeaseAnswer>(gone->body).lease.deadline, gone->time);
   EXPECT_EQ(std::get<LeaseAnswer>(gone->body).lease.id, id);
+}
+
+// A hold is gone before its lease is, and somebody else may have the lock by then.
+TEST_F(ExactlyOnceTest, AReplayedHoldHasNothingLeftOnceItIsGone) {
+  const LeaseId lease = Lease(600'000);
+  const LeaseId other = Lease(600'000);
+  struct Case {
+    const char* name;
+    Acquire acquire;
+    std::function<Operation(FenceToken)> end;
+  };
+  const std::string key = "/.synod/locks/broken/@0000000001";
+  const Case cases[] = {{"released", AcquireOf("/released", lease, 0),
+                         [](FenceToken token) {
+                           return Release{LockKind::kLock, "/released", token};
+                         }},
+                        {"broken", AcquireOf("/broken", lease, 0),
+                         [&](FenceToken) {
+                           return Delete{key, false, {}, false, true};
+                         }},
+                        {"resigned", CampaignOf("/resigned", lease, 0), [](FenceToken token) {
+                           return Release{LockKind::kElection, "/resigned", token};
+                         }}};
+  for (const Case& c : cases) {
+    const Command command = MakeKeyed(c.name, c.acquire);
+    const FenceToken token = TokenOf(Run(command));
+    EXPECT_EQ(RemainingOf(Run(Again(command))), 600'000) << c.name;
+    EXPECT_EQ(CodeOf(Do(c.end(token))), Errc::kOk) << c.name;
+    Acquire next = c.acquire;
+    next.lease = other;
+    EXPECT_GT(TokenOf(Do(next)), token) << c.name;
+    const auto replayed = Run(Again(command));
+    EXPECT_EQ(TokenOf(replayed), token) << c.name;
+    EXPECT_EQ(RemainingOf(replayed), 0) << c.name;
+  }
 }
 
 // --- waits ---
@@ -321,7 +361,7 @@ TEST_F(ExactlyOnceTest, AHoldAtOnceIsRecorded) {
   const auto again = Run(Again(command));
   EXPECT_TRUE(again->replayed);
   EXPECT_EQ(TokenOf(again), TokenOf(first));
-  EXPECT_EQ(std::get<HoldAnswer>(again->body).lease_deadline.value - again->time.value, 6000);
+  EXPECT_EQ(RemainingOf(again), 6000);
 }
 
 TEST_F(ExactlyOnceTest, AKeyedCampaignWithALargeValueIsRefusedBeforeItWaits) {

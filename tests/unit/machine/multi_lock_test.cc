@@ -225,6 +225,16 @@ TEST_F(MultiLockTest, AKeyedWaitIsJoinedByItsRepeat) {
   EXPECT_EQ(replayed.holds[0].token, holds.holds[0].token);
 }
 
+TEST_F(MultiLockTest, AReplayHasNothingLeftOnceOneOfItsHoldsIsGone) {
+  const LeaseId lease = Lease(600'000);
+  const HoldsAnswer holds = HoldsOf(Run(MakeKeyed("k", AandB(lease, 0))));
+  EXPECT_EQ(HoldsOf(Run(MakeKeyed("k", AandB(lease, 0)))).lease_deadline, now() + 600'000);
+  ReleaseToken("/b", holds.holds[1].token);
+  const HoldsAnswer replayed = HoldsOf(Run(MakeKeyed("k", AandB(lease, 0))));
+  EXPECT_EQ(replayed.lease_deadline, now());
+  EXPECT_EQ(replayed.holds[0].token, holds.holds[0].token);
+}
+
 TEST_F(MultiLockTest, ElectionsAndSemaphoresAreNotForIt) {
   Do(CampaignOf("/e", LeaseId(), 0));
   EXPECT_EQ(CodeOf(Do(All({{"/a"}, {"/e"}}, LeaseId(), 0))), Errc::kWrongKind);
