@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "src/base/path.h"
 
 namespace synod::cli {
 namespace {
@@ -99,7 +100,7 @@ int Remove(Session& session, const std::string& kind, const std::string& name) {
 // "read,write:/app" as a permission; false: it is not of that form.
 bool ReadAllowed(const std::string& text, json::array* permissions) {
   const size_t colon = text.find(':');
-  if (colon == std::string::npos || colon == 0)
+  if (colon == std::string::npos || colon == 0 || !ValidatePath(text.substr(colon + 1)))
     return false;
   json::array verbs;
   for (size_t at = 0; at <= colon;) {
@@ -115,7 +116,7 @@ int SetRole(Session& session, const AuthOptions& o) {
   json::array permissions;
   for (const std::string& text : o.allow) {
     if (!ReadAllowed(text, &permissions)) {
-      std::fprintf(stderr, "synod: '%s' is not VERB[,VERB...]:PREFIX\n", Printable(text).c_str());
+      std::fprintf(stderr, "synod: '%s' is not VERB[,VERB...]:/PREFIX\n", Printable(text).c_str());
       return kUsage;
     }
   }
@@ -200,7 +201,7 @@ void AddAuthCommands(CLI::App* app, Run* run) {
   CLI::App* set_role = role->add_subcommand("set", "make a role, or change it");
   set_role->add_option("name", o->name, "its name")->required();
   set_role->add_option("--allow", o->allow,
-                       "VERB[,VERB...]:PREFIX, several times; verbs: read, write, lock, admin");
+                       "VERB[,VERB...]:/PREFIX, several times; verbs: read, write, lock, admin");
   set_role->callback([=] { *run = [=](Session& s) { return SetRole(s, *o); }; });
 
   CLI::App* user = auth->add_subcommand("user", "who may");

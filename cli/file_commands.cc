@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "src/base/path.h"
 
@@ -81,8 +82,7 @@ int RunImport(Session& session, const FileOptions& o) {
 }
 
 // A node with children becomes a directory; what it holds itself has no place in a file tree and
-// must
-// be empty.
+// must be empty.
 int WriteNode(const FileOptions& o, const json::object& node, int64_t* files, int64_t* bytes) {
   const std::string path(node.at("path").as_string());
   const size_t base = o.path == "/" ? 1 : o.path.size() + 1;
@@ -132,28 +132,25 @@ int RunExport(Session& session, const FileOptions& o) {
 
 void AddFileCommands(CLI::App* app, Run* run) {
   const auto o = std::make_shared<FileOptions>();
-  CLI::App* import = app->add_subcommand("import", "write the files below a directory as nodes");
-  import->add_option("directory", o->directory, "where the files are")
+  CLI::App* in = app->add_subcommand("import", "write the files below a directory as nodes");
+  in->add_option("directory", o->directory, "where the files are")
       ->required()
       ->check(CLI::ExistingDirectory);
-  import->add_option("path", o->path, "the node that stands for the directory")->required();
-  import->add_flag("-q,--quiet", o->quiet, "no progress on stderr");
-  import->footer(
+  AddPath(in, &o->path, "the node that stands for the directory")->required();
+  in->add_flag("-q,--quiet", o->quiet, "no progress on stderr");
+  in->footer(
       "Existing nodes are replaced; others below the path stay.\nExample:\n  synod import docs "
       "/docs");
-  import->callback([=] { *run = [=](Session& s) { return RunImport(s, *o);
-};
-}  // namespace synod::cli
-);
+  in->callback([=] { *run = [=](Session& session) { return RunImport(session, *o); }; });
 
-CLI::App* out = app->add_subcommand("export", "write the nodes below a path as files");
-out->add_option("path", o->path, "the node that stands for the directory")->required();
-out->add_option("directory", o->directory, "where the files go; created if missing")->required();
-out->add_flag("-q,--quiet", o->quiet, "no progress on stderr");
-out->footer(
-    "All pages are read at one revision: the export is a consistent picture.\nExample:\n"
-    "  synod export /docs ./docs-copy");
-out->callback([=] { *run = [=](Session& s) { return RunExport(s, *o); }; });
+  CLI::App* out = app->add_subcommand("export", "write the nodes below a path as files");
+  AddPath(out, &o->path, "the node that stands for the directory")->required();
+  out->add_option("directory", o->directory, "where the files go; created if missing")->required();
+  out->add_flag("-q,--quiet", o->quiet, "no progress on stderr");
+  out->footer(
+      "All pages are read at one revision: the export is a consistent picture.\nExample:\n"
+      "  synod export /docs ./docs-copy");
+  out->callback([=] { *run = [=](Session& session) { return RunExport(session, *o); }; });
 }
 
 }  // namespace synod::cli

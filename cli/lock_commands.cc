@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/hold.h"
 
@@ -169,13 +170,13 @@ CLI::App* Add(CLI::App* group,
   return c;
 }
 
-void AddPath(CLI::App* c, const Options& o, bool required = true) {
-  c->add_option("path", o->path, "the lock's path, like /jobs/backup")->required(required);
+void AddLockPath(CLI::App* c, const Options& o) {
+  AddPath(c, &o->path, "the lock's path, like /jobs/backup")->required();
 }
 
 void AddAcquire(CLI::App* group, Run* run, const Options& o, const char* name, const char* help) {
   CLI::App* c = Add(group, run, o, name, help, RunAcquire);
-  AddPath(c, o);
+  AddLockPath(c, o);
   c->add_option("--ttl", o->ttl, "the hold ends so long after the last renewal; default 10s");
   c->add_option("--lease", o->lease, "hold it on this lease instead");
   c->add_option("--wait", o->wait, "how long to wait for it; default 0");
@@ -186,7 +187,7 @@ void AddAcquire(CLI::App* group, Run* run, const Options& o, const char* name, c
 
 void AddRun(CLI::App* group, Run* run, const Options& o, const char* help, const char* example) {
   CLI::App* c = Add(group, run, o, "run", help, RunCommand);
-  AddPath(c, o);
+  AddLockPath(c, o);
   c->add_option("--ttl", o->ttl,
                 "how long after the last renewal others may take over; default 10s");
   c->add_option("--wait", o->wait, "how long to wait for it; default 0");
@@ -207,11 +208,12 @@ void AddLockCommands(CLI::App* app, Run* run) {
   lock->require_subcommand(1);
   AddAcquire(lock, run, lock_options, "acquire", "take a lock and print its token");
   CLI::App* c = Add(lock, run, lock_options, "release", "give a lock back", RunRelease);
-  AddPath(c, lock_options);
+  AddLockPath(c, lock_options);
   c->add_option("token", lock_options->token, "the token of the hold")->required();
-  AddPath(Add(lock, run, lock_options, "get", "who holds it and who waits", RunGet), lock_options);
+  AddLockPath(Add(lock, run, lock_options, "get", "who holds it and who waits", RunGet),
+              lock_options);
   AddPath(Add(lock, run, lock_options, "list", "the locks and elections below a path", RunList),
-          lock_options, false);
+          &lock_options->path, "default /");
   AddRun(lock, run, lock_options, "run a command only while holding a lock",
          "synod lock run /jobs/backup --wait 1m -- ./backup.sh");
 
@@ -221,13 +223,14 @@ void AddLockCommands(CLI::App* app, Run* run) {
   elect->require_subcommand(1);
   AddAcquire(elect, run, elect_options, "campaign", "stand for election; returns when elected");
   c = Add(elect, run, elect_options, "resign", "give leadership up", RunRelease);
-  AddPath(c, elect_options);
+  AddLockPath(c, elect_options);
   c->add_option("token", elect_options->token, "the leader's token")->required();
   c = Add(elect, run, elect_options, "proclaim", "announce a new value as the leader", RunProclaim);
-  AddPath(c, elect_options);
+  AddLockPath(c, elect_options);
   c->add_option("token", elect_options->token, "the leader's token")->required();
   c->add_option("value", elect_options->value, "what others see")->required();
-  AddPath(Add(elect, run, elect_options, "get", "who leads and who stands", RunGet), elect_options);
+  AddLockPath(Add(elect, run, elect_options, "get", "who leads and who stands", RunGet),
+              elect_options);
   AddRun(elect, run, elect_options, "run a command only while leading",
          "synod elect run /services/scheduler --value $(hostname) --wait 24h -- ./scheduler");
 }

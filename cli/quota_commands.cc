@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 
 namespace synod::cli {
@@ -125,7 +126,7 @@ void AddQuotaCommands(CLI::App* app, Run* run) {
 
   CLI::App* set = quota->add_subcommand("set", "limit a subtree; limits that are not named stay");
   const auto changes = std::make_shared<Changes>();
-  set->add_option("path", changes->path, "its root, which need not exist")->required();
+  AddPath(set, &changes->path, "its root, which need not exist")->required();
   for (size_t i = 0; i < kLimits.size(); ++i) {
     changes->options[i] = set->add_option(kLimits[i].option, changes->limits[i], kLimits[i].help);
     if (kLimits[i].in_bytes)
@@ -135,7 +136,7 @@ void AddQuotaCommands(CLI::App* app, Run* run) {
 
   CLI::App* remove = quota->add_subcommand("remove", "let a subtree grow again");
   const auto path = std::make_shared<std::string>();
-  remove->add_option("path", *path, "its root")->required();
+  AddPath(remove, path.get(), "its root")->required();
   remove->callback([=] { *run = [=](Session& session) { return RunRemove(session, *path); }; });
 }
 

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 
 namespace synod::cli {
@@ -34,9 +35,7 @@ struct TreeOptions {
   bool long_form = false;
 };
 
-std::string NodeTarget(const std::string& path) {
-  return "/v1/kv/" + client::EncodePath(path.empty() || path[0] != '/' ? path : path.substr(1));
-}
+std::string NodeTarget(const std::string& path) { return "/v1/kv" + client::EncodePath(path); }
 
 void AddParameter(const std::string& name, const std::string& value, std::string* target) {
   *target += (target->find('?') == std::string::npos ? '?' : '&') + name + "=" +
@@ -335,20 +334,20 @@ void AddTreeCommands(CLI::App* app, Run* run) {
   const auto o = std::make_shared<TreeOptions>();
   CLI::App* c =
       AddCommand(app, run, o, "get", "print a node's value", "synod get /app/config", RunGet);
-  c->add_option("path", o->path, "the node")->required();
+  AddPath(c, &o->path, "the node")->required();
   c->add_option("--at-revision", o->at, "as it was at this revision");
   c->add_flag("--sequential", o->sequential_read, "from the asked node's own replica, maybe stale");
 
   c = AddCommand(app, run, o, "put", "write a node's value", "synod put /app/config -f config.yaml",
                  RunPut);
-  c->add_option("path", o->path, "the node")->required();
+  AddPath(c, &o->path, "the node")->required();
   AddValue(c, o);
   AddWriteOptions(c, o);
   c->add_flag("--prev", o->prev, "with -o json: also print what was there");
 
   c = AddCommand(app, run, o, "cas", "write a node's value if nobody has written since",
                  "synod cas /app/leader 17 bob", RunPut);
-  c->add_option("path", o->path, "the node")->required();
+  AddPath(c, &o->path, "the node")->required();
   c->add_option("revision", o->etag, "the mod_revision it must have; '*': it must exist")
       ->required();
   AddValue(c, o);
@@ -356,29 +355,28 @@ void AddTreeCommands(CLI::App* app, Run* run) {
 
   c = AddCommand(app, run, o, "create", "create a node that must not exist",
                  "synod create --sequential /queue/job- payload", RunCreate);
-  c->add_option("path", o->path, "the node, or with --sequential the beginning of its name")
-      ->required();
+  AddPath(c, &o->path, "the node, or with --sequential the beginning of its name")->required();
   c->add_flag("--sequential", o->sequential_name, "append a number that only grows");
   AddValue(c, o);
   AddWriteOptions(c, o);
 
   c = AddCommand(app, run, o, "rm", "delete a node", "synod rm -r /app/old", RunRemove);
-  c->add_option("path", o->path, "the node")->required();
+  AddPath(c, &o->path, "the node")->required();
   c->add_flag("-r,--recursive", o->recursive, "with everything below it");
   c->add_option("--if-revision", o->etag, "only if this is its mod_revision");
   c->add_option("--fence", o->fences, "LOCKPATH=TOKEN: apply only while that hold is current");
 
   c = AddCommand(app, run, o, "ls", "list a node's children", "synod ls -l /app", RunList);
-  c->add_option("path", o->path, "the node; default /");
+  AddPath(c, &o->path, "the node; default /");
   c->add_flag("-l,--long", o->long_form, "with sizes, versions, revisions and leases");
   c->add_flag_callback(
       "-r,--recursive", [o] { o->scope = "subtree"; }, "everything below");
 
   c = AddCommand(app, run, o, "tree", "draw everything below a node", "synod tree /app", RunTree);
-  c->add_option("path", o->path, "the node; default /");
+  AddPath(c, &o->path, "the node; default /");
 
   c = AddCommand(app, run, o, "stat", "print a node's metadata", "synod stat /app/config", RunStat);
-  c->add_option("path", o->path, "the node")->required();
+  AddPath(c, &o->path, "the node")->required();
 
   c = AddCommand(app, run, o, "txn", "run a transaction given as JSON",
                  "echo '{\"then\":[{\"put\":{\"path\":\"/a\",\"value\":\"1\"}}]}' | synod txn -",

@@ -3,6 +3,7 @@
 #include <future>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "src/client/watch.h"
 
@@ -65,7 +66,7 @@ int RunWatch(Session& session, const WatchOptions& o) {
 void AddWatchCommand(CLI::App* app, Run* run) {
   const auto o = std::make_shared<WatchOptions>();
   CLI::App* c = app->add_subcommand("watch", "print changes as they happen");
-  c->add_option("path", o->path, "the node; it need not exist")->required();
+  AddPath(c, &o->path, "the node; it need not exist")->required();
   c->add_flag_callback(
       "-r,--recursive", [o] { o->scope = client::Scope::kSubtree; }, "and everything below");
   c->add_flag_callback(
@@ -77,15 +78,7 @@ void AddWatchCommand(CLI::App* app, Run* run) {
   c->footer(
       "Resumes by itself, on another node if need be; no change is lost or shown twice.\n"
       "Example:\n  synod watch -r /app");
-  c->callback([=] {
-    *run = [=](Session& session) {
-      if (o->path.empty() || o->path[0] != '/') {
-        std::fprintf(stderr, "synod: a path begins with '/'\n");
-        return static_cast<int>(kUsage);
-      }
-      return RunWatch(session, *o);
-    };
-  });
+  c->callback([=] { *run = [=](Session& session) { return RunWatch(session, *o); }; });
 }
 
 }  // namespace synod::cli

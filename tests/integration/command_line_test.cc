@@ -1,0 +1,74 @@
+// The command line client against a real node: what it refuses before anything is sent, and that
+// what it sends is what was said.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/integration/cluster_test_base.h"
+
+namespace synod::integration {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int kUsage = 2;
+
+class CommandLineTest : public ClusterTest<1> {
+ protected:
+  static Finished Synod(const Arguments& arguments) { return cluster().Synod(arguments); }
+  static std::string ValueOf(const std::string& path) {
+    return Http(port(), "GET", "/v1/kv" + path + "?raw=true").body;
+  }
+};
+
+TEST_F(CommandLineTest, APathThatDoesNotBeginWithASlashIsRefusedByEveryCommand) {
+  Put("/kept", "value");
+  const TempDir dir;
+  const std::vector<std::vector<std::string>> commands = {{"get"},
+                                                          {"put"},
+                                                          {"cas", "@", "1", "x"},
+                                                          {"create"},
+                                                          {"create", "--sequential"},
+                                                          {"rm"},
+                                                          {"rm", "-r"},
+                                                          {"ls"},
+                                                          {"ls", "-r"},
+                                                          {"tree"},
+                                                          {"stat"},
+                                                          {"watch", "-n", "1"},
+                                                          {"export", "@", dir.path()},
+                                                          {"import", dir.path()},
+                                                          {"lock", "acquire"},
+                                                          {"lock", "release", "@", "1"},
+                                                          {"lock", "get"},
+                                                          {"lock", "list"},
+                                                          {"lock", "run", "@", "--", "true"},
+                                                          {"elect", "campaign"},
+                                                          {"elect", "resign", "@", "1"},
+                                                          {"elect", "proclaim", "@", "1", "x"},
+                                                          {"elect", "get"},
+                                                          {"elect", "run", "@", "--", "true"},
+                                                          {"quota", "set", "--nodes-soft", "5"},
+                                                          {"quota", "remove"}};
+  for (const std::string path : {"", "kept", "/kept/", "/a/../kept"}) {
+    for (Arguments command : commands) {
+      const auto place = std::find(command.begin(), command.end(), "@");
+      if (place != command.end())
+        *place = path;
+      else
+        command.push_back(path);
+      const Finished refused = Synod(command);
+      EXPECT_EQ(refused.exit_code, kUsage) << command[0] << " " << command[1] << refused.out;
+      EXPECT_THAT(refused.err, HasSubstr("path")) << command[0] << " " << command[1];
+    }
+  }
+  EXPECT_THAT(Synod({"get", "kept"}).err, HasSubstr("a path begins with '/'"));
+  EXPECT_EQ(Synod({"auth", "role", "set", "app", "--allow", "read:app"}).exit_code, kUsage);
+  EXPECT_EQ(ValueOf("/kept"), "value");
+}
+
+}  // namespace
+}  // namespace synod::integration
