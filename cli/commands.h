@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "cli/session.h"
 
@@ -33,6 +35,10 @@ int ForEachNode(Session& session,
                 const std::string& scope,
                 bool keys_only,
                 const std::function<int(const boost::json::object&)>& each);
+
+// What leads from `root` to the node at `path`, without a slash in front; nothing if that is no
+// path below it, which a node at fault may answer.
+std::optional<std::string> RelativePath(const std::string& root, const std::string& path);
 
 }  // namespace synod::cli
 

@@ -85,8 +85,15 @@ int RunImport(Session& session, const FileOptions& o) {
 // must be empty.
 int WriteNode(const FileOptions& o, const json::object& node, int64_t* files, int64_t* bytes) {
   const std::string path(node.at("path").as_string());
-  const size_t base = o.path == "/" ? 1 : o.path.size() + 1;
-  const fs::path target = fs::path(o.directory) / path.substr(base);
+  // The node names the file: nothing but a path of the tree below the one that was asked for keeps
+  // it within the directory.
+  const std::optional<std::string> relative = RelativePath(o.path, path);
+  if (!relative) {
+    std::fprintf(stderr, "synod: %s is not below %s\n", Printable(path).c_str(),
+                 Printable(o.path).c_str());
+    return kError;
+  }
+  const fs::path target = fs::path(o.directory) / *relative;
   std::string value;
   ValueOf(node, &value);
   std::error_code error;

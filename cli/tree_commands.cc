@@ -12,6 +12,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "src/base/path.h"
 
 namespace synod::cli {
 namespace {
@@ -225,10 +226,9 @@ int RunList(Session& session, const TreeOptions& o) {
 
 int RunTree(Session& session, const TreeOptions& o) {
   std::printf("%s\n", Printable(o.path).c_str());
-  const size_t base = o.path == "/" ? 1 : o.path.size() + 1;
   return ForEachNode(session, o.path, "subtree", true, [&](const json::object& node) {
-    const std::string path = std::string(node.at("path").as_string());
-    const std::string below = path.substr(base);
+    const std::string path(node.at("path").as_string());
+    const std::string below = RelativePath(o.path, path).value_or(path);
     const auto depth = static_cast<size_t>(std::count(below.begin(), below.end(), '/'));
     std::printf("%s%s\n", std::string(2 * (depth + 1), ' ').c_str(),
                 Printable(below.substr(below.rfind('/') + 1)).c_str());
@@ -328,6 +328,12 @@ int ForEachNode(Session& session,
     after = std::string(page.at("next").as_string());
     revision = std::to_string(Number(page, "revision"));
   }
+}
+
+std::optional<std::string> RelativePath(const std::string& root, const std::string& path) {
+  if (!ValidatePath(path) || !IsWithin(path, root) || path == root)
+    return std::nullopt;
+  return path.substr(root == "/" ? 1 : root.size() + 1);
 }
 
 void AddTreeCommands(CLI::App* app, Run* run) {

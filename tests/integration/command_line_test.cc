@@ -70,5 +70,17 @@ TEST_F(CommandLineTest, APathThatDoesNotBeginWithASlashIsRefusedByEveryCommand) 
   EXPECT_EQ(ValueOf("/kept"), "value");
 }
 
+TEST_F(CommandLineTest, AnExportStaysInItsDirectory) {
+  const TempDir dir;
+  const std::string outside = dir.path() + "/outside";
+  Put("/exp" + outside + "/pwned", "hello");
+  const std::string inside = dir.path() + "/inside";
+  EXPECT_EQ(Synod({"export", "exp", inside}).exit_code, kUsage);
+  EXPECT_FALSE(std::filesystem::exists(outside));
+  ASSERT_EQ(Synod({"export", "/exp", inside}).exit_code, 0);
+  EXPECT_EQ(ReadFile(inside + outside + "/pwned"), "hello");
+  EXPECT_FALSE(std::filesystem::exists(outside));
+}
+
 }  // namespace
 }  // namespace synod::integration
