@@ -19,6 +19,10 @@ constexpr int kUsage = 2;
 class CommandLineTest : public ClusterTest<1> {
  protected:
   static Finished Synod(const Arguments& arguments) { return cluster().Synod(arguments); }
+  static Finished Transact(const std::string& text) {
+    return RunProgram({Program("synod"), "txn", "-"}, {{"SYNOD_ENDPOINTS", cluster().Endpoints()}},
+                      text);
+  }
   static std::string ValueOf(const std::string& path) {
     return Http(port(), "GET", "/v1/kv" + path + "?raw=true").body;
   }
@@ -80,6 +84,24 @@ TEST_F(CommandLineTest, AnExportStaysInItsDirectory) {
   ASSERT_EQ(Synod({"export", "/exp", inside}).exit_code, 0);
   EXPECT_EQ(ReadFile(inside + outside + "/pwned"), "hello");
   EXPECT_FALSE(std::filesystem::exists(outside));
+}
+
+TEST_F(CommandLineTest, ATransactionIsSentAsItWasWritten) {
+  Put("/txn", "kept");
+  const std::string absent = R"([{"path":"/txn","target":"exists","op":"==","value":false}])";
+  const std::string put = R"("then":[{"put":{"path":"/txn","value":"lost"}}])";
+  const Finished twice = Transact(R"({"if":)" + absent + R"(,"if":[],)" + put + "}");
+  EXPECT_EQ(twice.exit_code, kUsage) << twice.out;
+  EXPECT_THAT(twice.err, HasSubstr("invalid_json"));
+  const Finished minus =
+      Transact(R"({"if":[{"path":"/none","target":"version","op":"==","value":-0}],)" + put + "}");
+  EXPECT_EQ(minus.exit_code, kUsage) << minus.out;
+  EXPECT_EQ(ValueOf("/txn"), "kept");
+  for (const char* text : {"", "{", "[]"}) EXPECT_EQ(Transact(text).exit_code, kUsage) << text;
+  EXPECT_THAT(Transact(R"({"if":)" + absent + "," + put + "}").out,
+              HasSubstr(R"("succeeded":false)"));
+  EXPECT_THAT(Transact("{" + put + "}").out, HasSubstr(R"("succeeded":true)"));
+  EXPECT_EQ(ValueOf("/txn"), "lost");
 }
 
 }  // namespace
