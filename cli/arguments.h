@@ -7,13 +7,24 @@
 #define SYNOD_CLI_ARGUMENTS_H_
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/client/tree.h"
 
 namespace synod::cli {
 
 // A positional "path" of the tree, a lock, an election or a quota. It begins with '/': an unset
 // variable of a script must not become the root.
 CLI::Option* AddPath(CLI::App* command, std::string* path, const std::string& help);
+
+// "--fence", several times: each as ReadFence takes it.
+CLI::Option* AddFences(CLI::App* command, std::vector<std::string>* fences);
+// "LOCKPATH=TOKEN", as SYNOD_FENCE and the header have it, percent-encoded, or the path as it is: a
+// '%' begins an escape. Nothing: it is not of that form.
+std::optional<client::Fence> ReadFence(std::string_view text);
 
 }  // namespace synod::cli
 

@@ -60,14 +60,9 @@ int ReadValue(const TreeOptions& o, std::string* value) {
   return kOk;
 }
 
-void AddFences(const TreeOptions& o, client::Call* call) {
-  for (const std::string& fence : o.fences) {
-    const size_t equals = fence.rfind('=');
-    call->headers.emplace_back(
-        "Synod-Fence", equals == std::string::npos
-                           ? fence
-                           : client::EncodePath(fence.substr(0, equals)) + fence.substr(equals));
-  }
+void SendFences(const TreeOptions& o, client::Call* call) {
+  for (const std::string& fence : o.fences)
+    call->headers.emplace_back("Synod-Fence", ReadFence(fence)->Header());
 }
 
 int PrintNode(Session& session, const client::Answer& answer) {
@@ -115,7 +110,7 @@ int RunPut(Session& session, const TreeOptions& o) {
     call.headers.emplace_back("If-Match", o.etag == "*" ? o.etag : "\"" + o.etag + "\"");
   if (o.absent)
     call.headers.emplace_back("If-None-Match", "*");
-  AddFences(o, &call);
+  SendFences(o, &call);
   if (const int code = ReadValue(o, &call.body); code != kOk)
     return code;
   client::Answer answer;
@@ -134,7 +129,7 @@ int RunCreate(Session& session, const TreeOptions& o) {
   call.target = NodeTarget(o.path);
   if (!o.lease.empty())
     AddParameter("lease", o.lease, &call.target);
-  AddFences(o, &call);
+  SendFences(o, &call);
   if (const int code = ReadValue(o, &call.body); code != kOk)
     return code;
   client::Answer answer;
@@ -184,7 +179,7 @@ int RunRemove(Session& session, const TreeOptions& o) {
     call.target = NodeTarget(o.path) + (o.recursive ? "?recursive=true" : "");
     if (!o.etag.empty())
       call.headers.emplace_back("If-Match", "\"" + o.etag + "\"");
-    AddFences(o, &call);
+    SendFences(o, &call);
     client::Answer answer;
     if (const int code = session.Send(std::move(call), &answer); code != kOk)
       return code;
@@ -292,8 +287,7 @@ void AddValue(CLI::App* command, const Options& o) {
 
 void AddWriteOptions(CLI::App* command, const Options& o) {
   command->add_option("--lease", o->lease, "tie the node to this lease; 0 detaches it");
-  command->add_option("--fence", o->fences,
-                      "LOCKPATH=TOKEN: apply only while that hold is current");
+  AddFences(command, &o->fences);
 }
 
 }  // namespace
@@ -367,7 +361,7 @@ void AddTreeCommands(CLI::App* app, Run* run) {
   AddPath(c, &o->path, "the node")->required();
   c->add_flag("-r,--recursive", o->recursive, "with everything below it");
   c->add_option("--if-revision", o->etag, "only if this is its mod_revision");
-  c->add_option("--fence", o->fences, "LOCKPATH=TOKEN: apply only while that hold is current");
+  AddFences(c, &o->fences);
 
   c = AddCommand(app, run, o, "ls", "list a node's children", "synod ls -l /app", RunList);
   AddPath(c, &o->path, "the node; default /");

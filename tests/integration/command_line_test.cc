@@ -104,5 +104,30 @@ TEST_F(CommandLineTest, ATransactionIsSentAsItWasWritten) {
   EXPECT_EQ(ValueOf("/txn"), "lost");
 }
 
+TEST_F(CommandLineTest, AFenceIsWhatTheHoldSaysOrThePathAsItIs) {
+  for (const std::string path :
+       {"/jobs/b c", "/jobs/\xc3\xa9", "/jobs/a,b", "/jobs/100%", "/jobs/a=1"}) {
+    const std::string mine = Program("synod") + " put /fenced x --fence \"$SYNOD_FENCE\"";
+    const Finished held = Synod({"lock", "run", path, "--", "sh", "-c", mine});
+    EXPECT_EQ(held.exit_code, 0) << path << held.err;
+    if (path.find('%') != std::string::npos)
+      continue;  // an escape begins there
+    const std::string raw =
+        Program("synod") + " put --fence \"$SYNOD_PATH=$SYNOD_TOKEN\" /fenced x";
+    const Finished plain = Synod({"lock", "run", path, "--", "sh", "-c", raw});
+    EXPECT_EQ(plain.exit_code, 0) << path << plain.err;
+  }
+  const Finished stale = Synod({"put", "/fenced", "x", "--fence", "/jobs/b%20c=1"});
+  EXPECT_EQ(stale.exit_code, 4);
+  EXPECT_THAT(stale.err, HasSubstr("/jobs/b c"));
+  for (const std::string fence : {"", "/a", "/a=", "/a=x", "/a=1x", "a=1", "=1", "/a%=1", "/a%2=1",
+                                  "/a%zz=1", "/a%2Fb=1", "/a%00=1", "/a=-1"}) {
+    const Finished refused = Synod({"put", "/fenced", "y", "--fence", fence});
+    EXPECT_EQ(refused.exit_code, kUsage) << fence;
+    EXPECT_THAT(refused.err, HasSubstr("LOCKPATH=TOKEN")) << fence;
+  }
+  EXPECT_EQ(ValueOf("/fenced"), "x");
+}
+
 }  // namespace
 }  // namespace synod::integration
