@@ -194,7 +194,7 @@ AnswerBody Machine::Core::EnterQueues(Call* call, const Entry& entry, bool free)
     SYNOD_CHECK(place.has_value());
     places.push_back(*place);
   }
-  if (std::optional<Refusal> refused = CheckTies(move, lease))
+  if (std::optional<Refusal> refused = CheckTies(move))
     return std::move(*refused);
 
   // From here on nothing is refused any more.
@@ -220,7 +220,7 @@ AnswerBody Machine::Core::EnterQueues(Call* call, const Entry& entry, bool free)
       contender.request_key = call->request_key;
     }
     locks.Enter(places[i], entry.kind, entry.limit, std::move(contender));
-    move.touched.insert(places[i].path);
+    move.Touch(places[i].path, store::Cause::kClient);
   }
   if (call->keyed())
     idempotency.Wait(call->request_key, command.fingerprint, command.not_after,

@@ -122,11 +122,19 @@ class Machine::Core {
       int64_t bytes = 0;
     };
     explicit Move(Core* core);
+    // Counts what one write or delete of the edit comes to: of `node`, which is there now (1) or
+    // was before (-1); none: nothing.
+    void Count(std::string_view path, const store::NodeRef& node, int64_t by);
+    void CountPut(std::string_view path, const store::PutResult& put);
+    // This lock's queue needs another look; who left it last did so for this cause.
+    void Touch(const std::string& lock, store::Cause cause) {
+      touched.insert_or_assign(lock, cause);
+    }
 
     Revision revision;
     uint64_t used_before;  // logical bytes that count for the quota
     store::Edit edit;
-    std::set<std::string, session::PathLess> touched;    // locks whose queues need another look
+    std::map<std::string, store::Cause, session::PathLess> touched;
     std::set<std::string, session::PathLess> announced;  // elections whose leader spoke
     std::vector<LeaseId> ended;
     std::map<LeaseId, Ties> ties;  // what the edit so far adds to each lease
@@ -223,10 +231,10 @@ class Machine::Core {
                    std::string_view path) const;
   std::optional<Refusal> CheckLeaseOf(const Call& call, std::optional<LeaseId> lease) const;
   std::optional<Refusal> CheckWrite(std::string_view path, size_t value_bytes) const;
-  std::optional<Refusal> CheckGrowth(Move* move,
-                                     std::string_view path,
-                                     const store::PutResult& put) const;
-  std::optional<Refusal> CheckTies(const Move& move, LeaseId lease) const;
+  // The limits of the store, of leases and of subtrees: after all writes of a move, before its
+  // commit.
+  std::optional<Refusal> CheckGrowth(const Call& call, const Move& move) const;
+  std::optional<Refusal> CheckTies(const Move& move) const;
   uint64_t UsedBytes() const;
   AnswerBody BreakContender(Call* call, const Delete& op);
   bool Holds(const Comparison& comparison) const;
@@ -246,7 +254,6 @@ class Machine::Core {
                                     std::vector<QuotaView>* changed) const;
   auth::Quota QuotaOf(std::string_view path) const;
   void SaveQuota(const QuotaView& view);
-  // After all writes of a move, before its commit.
   std::optional<Refusal> CheckQuotas(const Call& call, const Move& move) const;
   void NoteCrossings(std::string_view path,
                      const auth::Quota& quota_before,
@@ -274,7 +281,7 @@ class Machine::Core {
   void GrantAll(Move* move, const std::string& path);
   void Grant(Move* move, const std::vector<lock::Place>& group);
   void Announce(Move* move, const std::string& path);
-  void RemoveEmptyParents(Move* move, std::string_view path);
+  void RemoveEmptyParents(Move* move, std::string_view path, store::Cause cause);
   // The end of a wait: tells its owner and fills the record of its key.
   void CompleteWait(const lock::Contender& waiter, Revision at, AnswerBody body);
   bool Wanted(const lock::Contender& waiter) const;

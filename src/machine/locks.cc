@@ -214,10 +214,10 @@ AnswerBody Machine::Core::Run(Call* call, Proclaim* op) {
   SYNOD_CHECK(put.has_value());
   const LeaseId lease = locks.Find(*place)->lease;
   move.ties[lease].bytes += static_cast<int64_t>(value_bytes) - before;
-  if (std::optional<Refusal> refused = CheckTies(move, lease))
+  if (std::optional<Refusal> refused = CheckTies(move))
     return std::move(*refused);
   locks.SetValueBytes(*place, value_bytes);
-  move.touched.insert(op->path);
+  move.Touch(op->path, store::Cause::kClient);
   move.announced.insert(op->path);
   return Commit(call, &move, ReleaseAnswer{});
 }

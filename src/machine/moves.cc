@@ -136,7 +136,7 @@ void Machine::Core::EndDueDelays() {
     if (!locks.NextGrant(*path, time, leases).has_value())
       continue;
     Move move(this);
-    move.touched.insert(*path);
+    move.Touch(*path, store::Cause::kExpired);
     Finish(&move);
   }
 }
@@ -161,7 +161,7 @@ void Machine::Core::EndLease(Move* move, LeaseId id, store::Cause cause) {
   move->ended.push_back(id);
   for (const lock::Place& place : locks.PlacesOf(id)) {
     const lock::Contender contender = locks.Remove(place);
-    move->touched.insert(place.path);
+    move->Touch(place.path, cause);
     if (!contender.holds())
       CompleteWait(contender, move->revision, Refuse(Errc::kLeaseNotFound, "the lease ended"));
     else if (cause == store::Cause::kExpired && contender.lock_delay_ms > 0)
@@ -188,7 +188,7 @@ lock::Contender Machine::Core::RemoveContender(Move* move,
     lock::Contender contender = locks.Remove(member);
     if (!first.has_value())
       first = std::move(contender);
-    move->touched.insert(member.path);
+    move->Touch(member.path, cause);
     const std::string key = lock::KeyOf(member);
     if (move->edit.Find(key) == nullptr)
       continue;
@@ -206,8 +206,10 @@ lock::Contender Machine::Core::RemoveContender(Move* move,
 // Grants what became free, and clears what became empty, until nothing more follows.
 void Machine::Core::Settle(Move* move) {
   while (!move->touched.empty()) {
-    const std::string path = *move->touched.begin();
+    const std::string path = move->touched.begin()->first;
     GrantAll(move, path);
+    // One that was let go as soon as it was granted is the last who left.
+    const store::Cause cause = move->touched.at(path);
     move->touched.erase(path);
     const lock::Lock* lock = locks.Find(path);
     if (lock == nullptr)
@@ -215,7 +217,7 @@ void Machine::Core::Settle(Move* move) {
     if (lock->kind == LockKind::kElection)
       Announce(move, path);
     locks.DropIfIdle(path, time);
-    RemoveEmptyParents(move, path);
+    RemoveEmptyParents(move, path, cause);
   }
 }
 
@@ -262,10 +264,10 @@ void Machine::Core::Announce(Move* move, const std::string& path) {
   SYNOD_CHECK(put.has_value());
 }
 
-void Machine::Core::RemoveEmptyParents(Move* move, std::string_view path) {
+void Machine::Core::RemoveEmptyParents(Move* move, std::string_view path, store::Cause cause) {
   if (const lock::Lock* lock = locks.Find(path); lock != nullptr && !lock->idle())
     return;
-  move->edit.SetCause(store::Cause::kReleased);
+  move->edit.SetCause(cause);
   for (std::string node_path = NodeOfLock(path); node_path != kLocksRoot;
        node_path = std::string(ParentOf(node_path))) {
     const store::NodeRef node = move->edit.Find(node_path);

@@ -73,44 +73,47 @@ uint64_t Machine::Core::UsedBytes() const {
          fences.record_bytes();
 }
 
-std::optional<Refusal> Machine::Core::CheckTies(const Move& move, LeaseId id) const {
-  const session::Lease* lease = leases.Find(id);
-  if (lease == nullptr)
-    return std::nullopt;
-  const auto added = move.ties.find(id);
-  const Move::Ties ties = added == move.ties.end() ? Move::Ties() : added->second;
-  if (static_cast<int64_t>(lease->paths().size()) + ties.nodes >
-      static_cast<int64_t>(session::kLeaseNodesMax))
-    return TooLarge(session::kLeaseNodesMax, "too many nodes on one lease");
-  if (static_cast<int64_t>(lease->tied_bytes()) + ties.bytes >
-      static_cast<int64_t>(session::kLeaseBytesMax))
-    return TooLarge(session::kLeaseBytesMax, "too many bytes on one lease");
+void Machine::Core::Move::Count(std::string_view path, const store::NodeRef& node, int64_t by) {
+  if (node == nullptr)
+    return;
+  const int64_t bytes = by * static_cast<int64_t>(SizeOf(path, node));
+  growth += bytes;
+  if (node->lease.value == 0)
+    return;
+  Ties& tied = ties[node->lease];
+  tied.nodes += by;
+  tied.bytes += bytes;
+}
+
+void Machine::Core::Move::CountPut(std::string_view path, const store::PutResult& put) {
+  Count(path, put.prev, -1);
+  Count(path, put.node, 1);
+}
+
+std::optional<Refusal> Machine::Core::CheckTies(const Move& move) const {
+  for (const auto& [id, ties] : move.ties) {
+    const session::Lease* lease = leases.Find(id);
+    if (lease == nullptr)
+      continue;
+    if (static_cast<int64_t>(lease->paths().size()) + ties.nodes >
+        static_cast<int64_t>(session::kLeaseNodesMax))
+      return TooLarge(session::kLeaseNodesMax, "too many nodes on one lease");
+    if (static_cast<int64_t>(lease->tied_bytes()) + ties.bytes >
+        static_cast<int64_t>(session::kLeaseBytesMax))
+      return TooLarge(session::kLeaseBytesMax, "too many bytes on one lease");
+  }
   return std::nullopt;
 }
 
-// Quota and the limits of a lease, after a write and before its commit.
-std::optional<Refusal> Machine::Core::CheckGrowth(Move* move,
-                                                  std::string_view path,
-                                                  const store::PutResult& put) const {
-  const auto after = static_cast<int64_t>(SizeOf(path, put.node));
-  const auto before = static_cast<int64_t>(SizeOf(path, put.prev));
-  move->growth += after - before;
-  if (move->growth > 0 &&
-      move->used_before + static_cast<uint64_t>(move->growth) > settings.quota_bytes)
+// What a change comes to in the end counts, so that a transaction may make room for itself, in
+// whatever order.
+std::optional<Refusal> Machine::Core::CheckGrowth(const Call& call, const Move& move) const {
+  if (move.growth > 0 &&
+      move.used_before + static_cast<uint64_t>(move.growth) > settings.quota_bytes)
     return Refuse(Errc::kStorageFull, "the storage quota is used up");
-  const LeaseId old_lease = put.prev == nullptr ? LeaseId() : put.prev->lease;
-  const LeaseId new_lease = put.node->lease;
-  if (old_lease.value != 0) {
-    Move::Ties& ties = move->ties[old_lease];
-    --ties.nodes;
-    ties.bytes -= before;
-  }
-  if (new_lease.value == 0)
-    return std::nullopt;
-  Move::Ties& ties = move->ties[new_lease];
-  ++ties.nodes;
-  ties.bytes += after;
-  return CheckTies(*move, new_lease);
+  if (std::optional<Refusal> refused = CheckTies(move))
+    return refused;
+  return CheckQuotas(call, move);
 }
 
 AnswerBody Machine::Core::Run(Call* call, Put* op) {
@@ -125,9 +128,8 @@ AnswerBody Machine::Core::Run(Call* call, Put* op) {
       move.edit.Put(op->path, store::Value(op->value), op->lease, op->precondition);
   if (put.has_error())
     return FromTree(put.error(), move.edit, move.edit.Find(op->path), op->path);
-  if (std::optional<Refusal> refused = CheckGrowth(&move, op->path, *put))
-    return std::move(*refused);
-  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
+  move.CountPut(op->path, *put);
+  if (std::optional<Refusal> refused = CheckGrowth(*call, move))
     return std::move(*refused);
   if (!call->wanted()) {
     Finish(&move);
@@ -155,9 +157,8 @@ AnswerBody Machine::Core::Run(Call* call, CreateSequential* op) {
   if (path.has_error())
     return FromTree(path.error(), move.edit, nullptr, op->prefix);
   const store::PutResult put{move.edit.Find(*path), nullptr};
-  if (std::optional<Refusal> refused = CheckGrowth(&move, *path, put))
-    return std::move(*refused);
-  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
+  move.CountPut(*path, put);
+  if (std::optional<Refusal> refused = CheckGrowth(*call, move))
     return std::move(*refused);
   PutAnswer answer;
   answer.node = {std::move(*path), put.node};
@@ -262,7 +263,7 @@ AnswerBody Machine::Core::Run(Call* call, Txn* op) {
   }
   if (!wrote)
     return answer;
-  if (std::optional<Refusal> refused = CheckQuotas(*call, move))
+  if (std::optional<Refusal> refused = CheckGrowth(*call, move))
     return std::move(*refused);
   return Commit(call, &move, std::move(answer));
 }
@@ -306,8 +307,7 @@ std::optional<Refusal> Machine::Core::RunTxnPut(Call* call,
       move->edit.Put(op->path, store::Value(op->value), op->lease, kAny);
   if (put.has_error())
     return FromTree(put.error(), move->edit, nullptr, op->path);
-  if (std::optional<Refusal> refused = CheckGrowth(move, op->path, *put))
-    return refused;
+  move->CountPut(op->path, *put);
   answer->results.emplace_back(TxnPutAnswer{{std::move(op->path), put->node}});
   return std::nullopt;
 }
@@ -338,8 +338,7 @@ std::optional<Refusal> Machine::Core::RunTxnCreate(Call* call,
       return FromTree(put.error(), move->edit, move->edit.Find(path), path);
   }
   const store::PutResult put{move->edit.Find(path), nullptr};
-  if (std::optional<Refusal> refused = CheckGrowth(move, path, put))
-    return refused;
+  move->CountPut(path, put);
   answer->results.emplace_back(TxnCreateAnswer{{std::move(path), put.node}});
   return std::nullopt;
 }
@@ -352,10 +351,10 @@ std::optional<Refusal> Machine::Core::RunTxnDelete(Move* move,
     return Refuse(Errc::kManagedNode);
   uint64_t deleted = 0;
   if (move->edit.Find(op.path) != nullptr) {
-    const Result<store::DeleteResult> result =
-        move->edit.Delete(op.path, op.recursive, kAny, false);
+    const Result<store::DeleteResult> result = move->edit.Delete(op.path, op.recursive, kAny, true);
     if (result.has_error())
       return FromTree(result.error(), move->edit, nullptr, op.path);
+    for (const store::NodeView& gone : result->prev) move->Count(gone.path, gone.node, -1);
     deleted = result->deleted;
   }
   *wrote = *wrote || deleted != 0;

@@ -114,9 +114,8 @@ void Machine::Core::SaveQuota(const QuotaView& view) {
 
 // --- judging ---
 
-// What a change comes to in the end counts, so that a transaction may make room for itself. What
-// grows neither nodes nor bytes passes, however far above its quota a subtree is. Of several the
-// innermost is named: it is the one that its user is most likely to know.
+// What grows neither nodes nor bytes passes, however far above its quota a subtree is. Of several
+// the innermost is named: it is the one that its user is most likely to know.
 std::optional<Refusal> Machine::Core::CheckQuotas(const Call& call, const Move& move) const {
   if (quotas.empty())
     return std::nullopt;

@@ -79,6 +79,45 @@ TEST_F(LockCommandsTest, TheLastOneOutTakesTheLocksNodesWithIt) {
   EXPECT_EQ(machine().counts().locks, 0u);
 }
 
+// What became empty goes for the reason that its last contender went for.
+TEST_F(LockCommandsTest, TheLocksNodesGoWithTheCauseOfTheLastOneOut) {
+  const auto gone = [](const Applied& applied) {
+    EXPECT_EQ(applied.revisions.size(), 1u);
+    std::vector<std::pair<std::string, store::Cause>> changes;
+    for (const store::Change& change : applied.revisions.at(0)->changes)
+      changes.emplace_back(change.path, change.cause);
+    return changes;
+  };
+  const auto all = [](store::Cause cause) {
+    return std::vector<std::pair<std::string, store::Cause>>{
+        {"/.synod/locks/a", cause},
+        {"/.synod/locks/a/b", cause},
+        {"/.synod/locks/a/b/@0000000001", cause}};
+  };
+  Do(AcquireOf("/a/b", Lease(5000), 0));
+  EXPECT_EQ(gone(Pass(5000)), all(store::Cause::kExpired));
+  Break(HoldOf(Do(AcquireOf("/a/b", LeaseId(), 0))).key);
+  EXPECT_EQ(gone(last_applied), all(store::Cause::kClient));
+  ReleaseToken(HoldOf(Do(AcquireOf("/a/b", LeaseId(), 0))).token, "/a/b");
+  EXPECT_EQ(gone(last_applied), all(store::Cause::kReleased));
+}
+
+// The grant to one whom nobody will ask for is given back in the revision of the expiry.
+TEST_F(LockCommandsTest, AGrantThatIsLostAfterAnExpiryIsReleased) {
+  Do(AcquireOf("/l", Lease(5000), 0));
+  const uint64_t lost = Wait(AcquireOf("/l", LeaseId(), 50'000));
+  Pass(2000);
+  Do(Disown{{NodeId(1), 77, lost}});
+  const Applied applied = Pass(3000);
+  ASSERT_EQ(applied.revisions.size(), 1u);
+  const std::vector<store::Change>& changes = applied.revisions[0]->changes;
+  ASSERT_EQ(changes.size(), 3u);
+  EXPECT_EQ(changes[0].path, "/.synod/locks/l");
+  EXPECT_EQ(changes[0].cause, store::Cause::kReleased);
+  EXPECT_EQ(changes[1].cause, store::Cause::kExpired);
+  EXPECT_EQ(changes[2].cause, store::Cause::kReleased);
+}
+
 TEST_F(LockCommandsTest, TokensGrowWhenTheLockWasGoneInBetween) {
   FenceToken last;
   for (int i = 0; i < 4; ++i) {

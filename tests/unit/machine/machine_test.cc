@@ -150,9 +150,24 @@ TEST_F(QuotaTest, WritesThatGrowStopAtTheQuotaAndDeletesGoOn) {
   txn.then_ops.emplace_back(TxnPut{"/d", std::string(150, 'x'), {}});
   const auto refused = Do(txn);
   EXPECT_EQ(CodeOf(refused), Errc::kStorageFull);
-  EXPECT_EQ(std::get<Refusal>(refused->body).index, 1u);
+  EXPECT_FALSE(std::get<Refusal>(refused->body).index.has_value());
   EXPECT_EQ(CodeOf(Do(Delete{"/a", false, {}, false, false})), Errc::kOk);
   EXPECT_EQ(CodeOf(Do(txn)), Errc::kOk);
+}
+
+TEST_F(QuotaTest, ATransactionMakesRoomForItselfInWhateverOrder) {
+  const TxnOp erase = TxnDelete{"/a", true};
+  const auto put = [](const char* path, size_t bytes) {
+    return TxnOp(TxnPut{path, std::string(bytes, 'x'), {}});
+  };
+  PutNode("/a/b", std::string(400, 'x'));
+  PutNode("/c", std::string(500, 'x'));
+  EXPECT_EQ(CodeOf(Do(Txn{{}, {erase, put("/d", 600)}, {}})), Errc::kStorageFull);
+  EXPECT_EQ(CodeOf(Do(Txn{{}, {erase, put("/a/b", 300), put("/d", 300)}, {}})), Errc::kStorageFull);
+  EXPECT_EQ(CodeOf(Do(Txn{{}, {erase, erase, put("/d", 600)}, {}})), Errc::kStorageFull);
+  EXPECT_EQ(CodeOf(Do(Txn{{}, {put("/d", 490), erase}, {}})), Errc::kOk);
+  EXPECT_EQ(CodeOf(Do(Txn{{}, {TxnDelete{"/d", false}, put("/a", 490)}, {}})), Errc::kOk);
+  EXPECT_EQ(machine().counts().logical_bytes, 995u);
 }
 
 TEST_F(QuotaTest, LeasesAndLocksGoUpToATenthPastIt) {
