@@ -116,7 +116,9 @@ Result<QueryResult> Machine::Core::ReadOne(const GetLock& query, ClusterTime now
 Result<QueryResult> Machine::Core::ReadOne(const ListLocks& query, ClusterTime now) const {
   ListLocksResult result;
   const auto& all = locks.locks();
-  auto it = query.after.empty() ? all.lower_bound(query.prefix) : all.upper_bound(query.after);
+  // A cursor of the client's own may lie before all that has the prefix.
+  const bool goes_on = !query.after.empty() && ComparePaths(query.after, query.prefix) >= 0;
+  auto it = goes_on ? all.upper_bound(query.after) : all.lower_bound(query.prefix);
   for (; it != all.end() && IsWithin(it->first, query.prefix); ++it) {
     const lock::Lock& lock = it->second;
     if (lock.kind != LockKind::kLock || (lock.idle() && lock.delay_until <= now))

@@ -508,6 +508,12 @@ TEST_F(LockCommandsTest, LocksAreListedInPathOrderInPages) {
   EXPECT_FALSE(second.more);
   EXPECT_EQ(paths(ReadAs<ListLocksResult>(ListLocks{"/a", 10, ""})),
             (std::vector<std::string>{"/a", "/a/x"}));
+  // A cursor of one's own may lie before all that has the prefix, or behind it.
+  EXPECT_EQ(paths(ReadAs<ListLocksResult>(ListLocks{"/b", 10, "/a"})),
+            std::vector<std::string>{"/b"});
+  EXPECT_EQ(paths(ReadAs<ListLocksResult>(ListLocks{"/a", 10, "/a"})),
+            std::vector<std::string>{"/a/x"});
+  EXPECT_TRUE(paths(ReadAs<ListLocksResult>(ListLocks{"/a", 10, "/b"})).empty());
 }
 
 // --- fences ---
