@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <utility>
 
 #include "cli/session.h"
@@ -31,6 +30,13 @@ bool ReadAll(std::string_view text, int base, Number* number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+std::string WhyNoNumber(const std::string& text) {
+  uint64_t number = 0;
+  return ReadAll(text, 10, &number) && number > 0
+             ? ""
+             : "'" + Printable(text) + "' is no number from 1 on";
+}
+
 std::optional<std::string> DecodePercent(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -51,6 +57,17 @@ std::optional<std::string> DecodePercent(std::string_view text) {
 
 CLI::Option* AddPath(CLI::App* command, std::string* path, const std::string& help) {
   return command->add_option("path", *path, help)->check(WhyNoPath);
+}
+
+CLI::Option* AddNumber(CLI::App* command,
+                       const std::string& name,
+                       uint64_t* number,
+                       const std::string& help) {
+  // The parser's own numbers may have a sign, and are octal after a 0.
+  return command
+      ->add_option_function<std::string>(
+          name, [number](const std::string& text) { ReadAll(text, 10, number); }, help)
+      ->check(WhyNoNumber);
 }
 
 CLI::Option* AddFences(CLI::App* command, std::vector<std::string>* fences) {

@@ -7,6 +7,7 @@
 #define SYNOD_CLI_ARGUMENTS_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,12 @@ namespace synod::cli {
 // A positional "path" of the tree, a lock, an election or a quota. It begins with '/': an unset
 // variable of a script must not become the root.
 CLI::Option* AddPath(CLI::App* command, std::string* path, const std::string& help);
+
+// A number from 1, in decimal digits alone: revisions, tokens, leases, counts.
+CLI::Option* AddNumber(CLI::App* command,
+                       const std::string& name,
+                       uint64_t* number,
+                       const std::string& help);
 
 // "--fence", several times: each as ReadFence takes it.
 CLI::Option* AddFences(CLI::App* command, std::vector<std::string>* fences);

@@ -18,9 +18,9 @@ struct LockOptions {
   std::string path;
   std::string ttl = "10s";
   std::string wait = "0";
-  std::string lease;
+  uint64_t lease = 0;  // 0: one of its own
   std::string value;
-  int64_t token = 0;
+  uint64_t token = 0;
   bool shared = false;
   std::vector<std::string> command;
 };
@@ -51,10 +51,10 @@ int RunAcquire(Session& session, const LockOptions& o) {
   if (ttl < 0 || wait < 0)
     return BadDuration(ttl < 0 ? o.ttl : o.wait);
   json::object body{{"wait_ms", wait}};
-  if (o.lease.empty())
+  if (o.lease == 0)
     body["ttl_ms"] = ttl;
   else
-    body["lease"] = std::strtoll(o.lease.c_str(), nullptr, 10);
+    body["lease"] = o.lease;
   if (!o.value.empty())
     body["value"] = o.value;
   if (o.shared)
@@ -91,21 +91,31 @@ int RunGet(Session& session, const LockOptions& o) {
     PrintJson(lock);
     return kOk;
   }
-  Table table({"ROLE", "TOKEN", "LEASE", "VALUE", "SINCE_MS"});
-  const auto add = [&](const char* role, const json::value& item, const char* since) {
-    const json::object& c = item.as_object();
+  const auto value_of = [](const json::object& contender) {
     std::string value;
-    ValueOf(c, &value);
-    table.Add({role, Text(c, "token"), Text(c, "lease"), Printable(value), Text(c, since)});
+    ValueOf(contender, &value);
+    return Printable(value);
   };
   if (o.election) {
+    Table table({"ROLE", "TOKEN", "LEASE", "VALUE", "SINCE_REVISION", "WAITING_MS"});
+    const auto add = [&](const char* role, const json::object& c) {
+      table.Add({role, Text(c, "token"), Text(c, "lease"), value_of(c), Text(c, "since_revision"),
+                 Text(c, "waiting_ms")});
+    };
     if (const json::value& leader = lock.at("leader"); leader.is_object())
-      add("leader", leader, "held_ms");
-    for (const json::value& c : lock.at("candidates").as_array()) add("candidate", c, "waiting_ms");
-  } else {
-    for (const json::value& c : lock.at("holders").as_array()) add("holder", c, "held_ms");
-    for (const json::value& c : lock.at("waiters").as_array()) add("waiter", c, "waiting_ms");
+      add("leader", leader.as_object());
+    for (const json::value& c : lock.at("candidates").as_array()) add("candidate", c.as_object());
+    table.Print();
+    return kOk;
   }
+  Table table({"ROLE", "TOKEN", "LEASE", "VALUE", "SINCE_MS"});
+  const auto add = [&](const char* role, const json::object& c, const char* since) {
+    table.Add({role, Text(c, "token"), Text(c, "lease"), value_of(c), Text(c, since)});
+  };
+  for (const json::value& c : lock.at("holders").as_array())
+    add("holder", c.as_object(), "held_ms");
+  for (const json::value& c : lock.at("waiters").as_array())
+    add("waiter", c.as_object(), "waiting_ms");
   table.Print();
   return kOk;
 }
@@ -137,8 +147,7 @@ int RunList(Session& session, const LockOptions& o) {
       const json::value* list = lock.if_contains(name);
       return list != nullptr && list->is_array() ? std::to_string(list->get_array().size()) : "";
     };
-    table.Add({Text(lock, lock.contains("lock") ? "lock" : "election"), count("holders"),
-               count("waiters")});
+    table.Add({Text(lock, "lock"), count("holders"), count("waiters")});
   }
   table.Print();
   return kOk;
@@ -178,7 +187,7 @@ void AddAcquire(CLI::App* group, Run* run, const Options& o, const char* name, c
   CLI::App* c = Add(group, run, o, name, help, RunAcquire);
   AddLockPath(c, o);
   c->add_option("--ttl", o->ttl, "the hold ends so long after the last renewal; default 10s");
-  c->add_option("--lease", o->lease, "hold it on this lease instead");
+  AddNumber(c, "--lease", &o->lease, "hold it on this lease instead");
   c->add_option("--wait", o->wait, "how long to wait for it; default 0");
   c->add_option("--value", o->value, "who holds it, for others to see");
   if (!o->election)
@@ -209,10 +218,10 @@ void AddLockCommands(CLI::App* app, Run* run) {
   AddAcquire(lock, run, lock_options, "acquire", "take a lock and print its token");
   CLI::App* c = Add(lock, run, lock_options, "release", "give a lock back", RunRelease);
   AddLockPath(c, lock_options);
-  c->add_option("token", lock_options->token, "the token of the hold")->required();
+  AddNumber(c, "token", &lock_options->token, "the token of the hold")->required();
   AddLockPath(Add(lock, run, lock_options, "get", "who holds it and who waits", RunGet),
               lock_options);
-  AddPath(Add(lock, run, lock_options, "list", "the locks and elections below a path", RunList),
+  AddPath(Add(lock, run, lock_options, "list", "the locks below a path", RunList),
           &lock_options->path, "default /");
   AddRun(lock, run, lock_options, "run a command only while holding a lock",
          "synod lock run /jobs/backup --wait 1m -- ./backup.sh");
@@ -224,10 +233,10 @@ void AddLockCommands(CLI::App* app, Run* run) {
   AddAcquire(elect, run, elect_options, "campaign", "stand for election; returns when elected");
   c = Add(elect, run, elect_options, "resign", "give leadership up", RunRelease);
   AddLockPath(c, elect_options);
-  c->add_option("token", elect_options->token, "the leader's token")->required();
+  AddNumber(c, "token", &elect_options->token, "the leader's token")->required();
   c = Add(elect, run, elect_options, "proclaim", "announce a new value as the leader", RunProclaim);
   AddLockPath(c, elect_options);
-  c->add_option("token", elect_options->token, "the leader's token")->required();
+  AddNumber(c, "token", &elect_options->token, "the leader's token")->required();
   c->add_option("value", elect_options->value, "what others see")->required();
   AddLockPath(Add(elect, run, elect_options, "get", "who leads and who stands", RunGet),
               elect_options);

@@ -281,8 +281,10 @@ CLI::App* AddCommand(CLI::App* app,
 }
 
 void AddValue(CLI::App* command, const Options& o) {
-  command->add_option("value", o->value, "the value; '-' reads standard input");
-  command->add_option("-f,--file", o->file, "read the value from this file");
+  CLI::Option* value =
+      command->add_option("value", o->value, "the value; '-' reads standard input");
+  command->add_option("-f,--file", o->file, "read the value from this file instead")
+      ->excludes(value);
 }
 
 void AddWriteOptions(CLI::App* command, const Options& o) {

@@ -14,8 +14,8 @@ struct WatchOptions {
   std::string path;
   client::Scope scope = client::Scope::kNode;
   std::string filter;
-  int64_t from = 0;
-  int64_t count = 0;
+  uint64_t from = 0;   // 0: the next change
+  uint64_t count = 0;  // 0: no end
   bool prev = false;
 };
 
@@ -36,7 +36,7 @@ void Print(Session& session, const client::Change& change) {
 int RunWatch(Session& session, const WatchOptions& o) {
   client::WatchOptions options;
   options.scope = o.scope;
-  options.from_revision = static_cast<uint64_t>(o.from);
+  options.from_revision = o.from;
   options.filter = o.filter;
   options.prev = o.prev;
   // A watch waits for its cluster for ever; a command tells at once that there is none.
@@ -44,18 +44,20 @@ int RunWatch(Session& session, const WatchOptions& o) {
   if (const int code = session.Get("/v1/status", &answer); code != kOk)
     return code;
   std::promise<int> ended;
-  int64_t left = o.count > 0 ? o.count : -1;
+  uint64_t left = o.count;
+  bool over = false;
   const client::Watch watch(
       session.client(), o.path, options,
       [&](const client::Change& change) {
-        if (left == 0)
+        if (over)
           return;  // more came with the last one
         Print(session, change);
-        if (--left == 0)
+        over = o.count > 0 && --left == 0;
+        if (over)
           ended.set_value(kOk);
       },
       [&](const Error& error) {
-        if (left != 0)
+        if (!over)
           ended.set_value(session.Explain(error));
       });
   return ended.get_future().get();
@@ -71,9 +73,9 @@ void AddWatchCommand(CLI::App* app, Run* run) {
       "-r,--recursive", [o] { o->scope = client::Scope::kSubtree; }, "and everything below");
   c->add_flag_callback(
       "--children", [o] { o->scope = client::Scope::kChildren; }, "its direct children");
-  c->add_option("--from", o->from, "first revision; default: the next change");
+  AddNumber(c, "--from", &o->from, "first revision, from 1; default: the next change");
   c->add_option("--filter", o->filter, "put or delete; default both");
-  c->add_option("-n,--count", o->count, "end after so many revisions");
+  AddNumber(c, "-n,--count", &o->count, "end after so many revisions");
   c->add_flag("--prev", o->prev, "with -o json: also what was there before");
   c->footer(
       "Resumes by itself, on another node if need be; no change is lost or shown twice.\n"

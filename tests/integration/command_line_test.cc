@@ -129,5 +129,42 @@ TEST_F(CommandLineTest, AFenceIsWhatTheHoldSaysOrThePathAsItIs) {
   EXPECT_EQ(ValueOf("/fenced"), "x");
 }
 
+TEST_F(CommandLineTest, NumbersAreNumbersAndAValueComesFromOnePlace) {
+  const TempDir dir;
+  WriteFile(dir.path() + "/value", "of the file");
+  Put("/numbers", "kept");
+  const std::vector<Arguments> commands = {
+      {"lock", "acquire", "/n", "--lease", "12abc"},
+      {"lock", "acquire", "/n", "--lease", "-1"},
+      {"lock", "acquire", "/n", "--lease", ""},
+      {"elect", "campaign", "/n", "--lease", "0x10"},
+      {"lock", "release", "/n", "1x"},
+      {"watch", "/numbers", "-n", "-1", "--from", "1"},
+      {"watch", "/numbers", "-n", "0", "--from", "1"},
+      {"watch", "/numbers", "-n", "1", "--from", "0"},
+      {"watch", "/numbers", "-n", "1", "--from", "-1"},
+      {"watch", "/numbers", "-n", "1x", "--from", "1"},
+      {"put", "/numbers", "given", "-f", dir.path() + "/value"},
+      {"cas", "/numbers", "1", "given", "-f", dir.path() + "/value"},
+      {"txn", "{}", "-f", dir.path() + "/value"}};
+  for (const Arguments& command : commands) {
+    const Finished refused = cluster().Synod(command, Milliseconds(5'000));
+    EXPECT_EQ(refused.exit_code, kUsage) << testing::PrintToString(command) << refused.err;
+  }
+  EXPECT_EQ(ValueOf("/numbers"), "kept");
+  EXPECT_EQ(Http(port(), "GET", "/v1/locks/n").status, 404);
+  const Answer lease = Http(port(), "POST", "/v1/leases", {.body = R"({"ttl_ms":60000})"});
+  const std::string id = std::to_string(lease.Number("id"));
+  EXPECT_THAT(Synod({"lock", "acquire", "/n", "--lease", id}).out, HasSubstr(id));
+}
+
+TEST_F(CommandLineTest, AnElectionTellsSinceWhenItsLeaderLeads) {
+  const std::string get = Program("synod") + " elect get /led";
+  const Finished led = Synod({"elect", "run", "/led", "--value", "me", "--", "sh", "-c", get});
+  EXPECT_THAT(led.out,
+              testing::MatchesRegex("ROLE +TOKEN +LEASE +VALUE +SINCE_REVISION +WAITING_MS\n"
+                                    "leader +[0-9]+ +[0-9]+ +me +[0-9]+ *\n"));
+}
+
 }  // namespace
 }  // namespace synod::integration
