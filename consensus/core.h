@@ -38,7 +38,7 @@ class Replica::Core {
   void Persisted(PersistId upto);
   Output TakeOutput();
   Result<Slot> Propose(EntryKind kind, SharedBytes payload);
-  bool CanPropose(size_t bytes) const;
+  bool CanPropose() const;
   bool CanProposeConfig() const;
   void PeerGone(NodeId peer);
   Status Transfer(NodeId to);

@@ -81,11 +81,8 @@ void Leader::Begin(Slot base) {
   unsent_ = base;
 }
 
-bool Leader::HasRoom(size_t bytes, const Log& log) const {
-  const uint64_t open = InFlight(log);
-  // One entry larger than the whole window must still be able to pass.
-  return open < config_.window_slots &&
-         (open_bytes_ == 0 || open_bytes_ + bytes <= config_.window_bytes);
+bool Leader::HasRoom(const Log& log) const {
+  return InFlight(log) < config_.window_slots && open_bytes_ < config_.window_bytes;
 }
 
 Slot Leader::Propose(const Entry& entry, Log* log, Journal* journal) {

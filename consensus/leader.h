@@ -7,8 +7,9 @@
 //               if its sender votes in the membership of that slot; the leader's own counts once it
 //               is durable. Commit moves over a contiguous prefix.
 // Membership    All open slots are of one membership: Adopt() is called when none is open.
-// Flow          At most window_slots slots and window_bytes bytes are open. Accepts that a peer did
-//               not answer are sent again with the heartbeat, at most one message a peer.
+// Flow          Nothing is proposed while window_slots slots or window_bytes bytes are open. Accepts
+//               that a peer did not answer are sent again with the heartbeat, at most one message
+//               a peer.
 // Thread        Core thread only.
 // Not here      Which values to propose first (takeover.h), reads (reads.h).
 #ifndef SYNOD_CONSENSUS_LEADER_H_
@@ -54,7 +55,7 @@ class Leader {
   Slot next() const { return next_; }
   Slot start_slot() const { return start_slot_; }
   void set_start_slot(Slot slot) { start_slot_ = slot; }
-  bool HasRoom(size_t bytes, const Log& log) const;
+  bool HasRoom(const Log& log) const;
   uint64_t InFlight(const Log& log) const { return next_.value - 1 - log.learned().value; }
   Slot Propose(const Entry& entry, Log* log, Journal* journal);
   // Slots up to `learned` were chosen by others and learned: the next proposal goes above them.

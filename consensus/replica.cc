@@ -111,13 +111,13 @@ Output Replica::Core::TakeOutput() {
   return outbox_.Take();
 }
 
-bool Replica::Core::CanPropose(size_t bytes) const {
+bool Replica::Core::CanPropose() const {
   return phase_ == Phase::kLead && transfer_to_.value == 0 && switch_at_.value == 0 &&
-         leader_->HasRoom(bytes, log_);
+         leader_->HasRoom(log_);
 }
 
 bool Replica::Core::CanProposeConfig() const {
-  return CanPropose(0) && leader_->InFlight(log_) == 0 && HasStarted();
+  return CanPropose() && leader_->InFlight(log_) == 0 && HasStarted();
 }
 
 Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
@@ -136,7 +136,7 @@ Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
     SYNOD_CHECK(next->version == membership_.version + 1);
     switch_at_ = leader_->next();
   }
-  if (!leader_->HasRoom(entry.ByteSize(), log_))
+  if (!leader_->HasRoom(log_))
     return Error{.code = Errc::kOverloaded, .detail = "too many open slots"};
   return leader_->Propose(entry, &log_, &journal_);
 }
@@ -263,7 +263,7 @@ Result<Slot> Replica::Propose(EntryKind kind, SharedBytes payload) {
   return core_->Propose(kind, std::move(payload));
 }
 
-bool Replica::CanPropose() const { return core_->CanPropose(0); }
+bool Replica::CanPropose() const { return core_->CanPropose(); }
 bool Replica::CanProposeConfig() const { return core_->CanProposeConfig(); }
 bool Replica::MembershipChanging() const { return core_->switch_at_.value != 0; }
 

@@ -13,6 +13,7 @@ namespace {
 // before it has read what the others sent meanwhile.
 constexpr int64_t kTicksAtOnceMax = 3;
 constexpr int64_t kUpkeepMs = 50;
+constexpr size_t kFullFrameBytes = size_t{4} << 20;  // or one item that is larger
 // A member further behind than this would keep everybody waiting before it could lead.
 constexpr uint64_t kLagMax = 1000;
 
@@ -262,6 +263,8 @@ void Engine::Core::Persisted(PersistId upto, uint64_t gen) {
 
 void Engine::Core::Post(NodeId to, Bytes item) {
   Bytes& frame = frames_[to];
+  if (!frame.empty() && frame.size() + item.size() > kFullFrameBytes)
+    out.frames.push_back({to, std::exchange(frame, Bytes())});
   if (frame.empty())
     frame = std::move(item);
   else

@@ -96,6 +96,8 @@ struct ChangeDone {
   ChangeTimes times = {};
 };
 
+inline constexpr size_t kFrameBytesMax = size_t{16} << 20;  // what peers take (src/net/frame.h)
+
 struct Frame {
   NodeId to;
   Bytes body;

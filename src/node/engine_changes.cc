@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kBatchBytesMax = size_t{128} << 10;
 constexpr size_t kBatchCommandsMax = 1024;
+constexpr size_t kForwardBytesMax = size_t{1} << 20;  // and one command more
 constexpr int64_t kKeepAliveEveryMs = 100;
 constexpr int64_t kTickEveryMs = 500;
 constexpr int64_t kInternalTimeoutMs = 10'000;
@@ -107,20 +108,28 @@ void Engine::Core::Route() {
 }
 
 void Engine::Core::ForwardTo(NodeId leader, Ballot ballot, const std::vector<uint64_t>& seqs) {
-  if (seqs.empty())
-    return;
   Forward forward{ballot, config.boot, changes.Base(), {}};
-  forward.items.reserve(seqs.size());
+  size_t bytes = 0;
+  const auto post = [&] {
+    if (forward.items.empty())
+      return;
+    Bytes item;
+    AppendItem(forward, &item);
+    Post(leader, std::move(item));
+    forward.items.clear();
+    bytes = 0;
+  };
   for (const uint64_t seq : seqs) {
     PendingChange* c = changes.Find(seq);
     if (c->sent_us == 0)
       c->sent_us = turn_us;
     forward.items.push_back({c->number, c->command});
+    bytes += c->command.size();
+    if (bytes >= kForwardBytesMax)
+      post();
   }
+  post();
   counters.forwarded += seqs.size();
-  Bytes item;
-  AppendItem(forward, &item);
-  Post(leader, std::move(item));
 }
 
 void Engine::Core::OpenInbox() {

@@ -210,7 +210,7 @@ class Engine::Core {
     consensus::Message message;
   };
   std::deque<HeldSend> held_;                // by `after`, ascending
-  std::map<NodeId, Bytes> frames_;           // this turn's, one a peer
+  std::map<NodeId, Bytes> frames_;           // this turn's, a peer's last one
   std::optional<CheckpointJob> checkpoint_;  // taken, waits for `learned` to be durable
   bool checkpoint_out_ = false;
   bool lost_reported_ = false;

@@ -406,6 +406,7 @@ void NodeHost::SendFrames(const std::vector<node::Frame>& frames) {
   for (const node::Frame& frame : frames) {
     const Result<std::vector<node::FrameItem>> items = node::ParseFrame(frame.body);
     SIM_REQUIRE(items.has_value(), Who() + "sends a frame that cannot be parsed");
+    SIM_REQUIRE(frame.body.size() <= node::kFrameBytesMax, Who() + "sends a frame too large");
     for (const node::FrameItem& item : *items)
       if (const auto* message = std::get_if<consensus::Message>(&item)) {
         if (world_->trace.printing())

@@ -142,7 +142,7 @@ TEST_F(LeaderTest, HeartbeatsCauseNoWrites) {
   EXPECT_EQ(cluster_.Leader(), leader_);
 }
 
-TEST_F(LeaderTest, WindowIsBoundedByBytesButOneEntryAlwaysFits) {
+TEST_F(LeaderTest, NothingIsProposedWhileTheWindowsBytesAreOpen) {
   Cluster cluster(3, 1, [](Config* config) { config->window_bytes = 1000; });
   const uint32_t leader = cluster.Elect();
   cluster.Settle();
@@ -150,8 +150,10 @@ TEST_F(LeaderTest, WindowIsBoundedByBytesButOneEntryAlwaysFits) {
   EXPECT_FALSE(cluster.Propose(leader, "y"));
   cluster.Settle();
   EXPECT_TRUE(cluster.Propose(leader, std::string(600, 'x')));
-  EXPECT_FALSE(cluster.Propose(leader, std::string(600, 'x')));
-  EXPECT_TRUE(cluster.Propose(leader, std::string(200, 'x')));
+  ASSERT_TRUE(cluster.replica(leader).CanPropose());
+  EXPECT_TRUE(cluster.Propose(leader, std::string(5000, 'x')));
+  EXPECT_FALSE(cluster.replica(leader).CanPropose());
+  EXPECT_FALSE(cluster.Propose(leader, "y"));
   EXPECT_EQ(cluster.replica(leader).InFlight(), 2u);
 }
 

@@ -129,9 +129,11 @@ class EngineCluster {
       largest = std::max(largest, engine->counters().entries_applied - applied);
       if (!out.persist.empty())
         syncs_.push_back({turn_ + options_.sync_turns, id, std::move(out.persist)});
-      for (Frame& frame : out.frames)
+      for (Frame& frame : out.frames) {
+        SYNOD_CHECK_LE(frame.body.size(), kFrameBytesMax);
         if (!cut_.contains({id, frame.to}))
           wire_.emplace_back(id, std::move(frame));
+      }
       for (ChangeDone& done : out.changes) {
         times_.emplace(std::pair(id, done.call), done.times);
         changes_.emplace(std::pair(id, done.call), std::move(done.answer));

@@ -7,6 +7,8 @@
 namespace synod::node {
 namespace {
 
+std::string Large() { return std::string(size_t{1} << 20, 'x'); }
+
 class EngineOverloadTest : public testing::Test {
  protected:
   const uint64_t kMax = EngineConfig().pending_changes_max;
@@ -55,6 +57,48 @@ class EngineOverloadTest : public testing::Test {
   EngineCluster cluster_{3};
   uint32_t leader_ = 0;
 };
+
+TEST(EngineLargeChangesTest, MoreThanTheWindowTakesWaits) {
+  EngineCluster cluster(3, {.sync_turns = 8});
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  std::vector<CallId> calls;
+  for (int i = 0; i < 40; ++i) {
+    const auto call = cluster.node(leader).Change(EngineCluster::PutCommand("/a", Large()), 60'000);
+    ASSERT_TRUE(call);
+    calls.push_back(*call);
+  }
+  cluster.Turn();
+  EXPECT_FALSE(cluster.node(leader).replica().CanPropose()) << "the window is not full";
+  cluster.Run(1'000);
+  for (const CallId call : calls) {
+    const auto answer = cluster.Answer(leader, call);
+    ASSERT_TRUE(answer && *answer) << call;
+  }
+}
+
+// All at once, and in frames that a connection takes (EngineCluster checks them).
+TEST(EngineLargeChangesTest, WhatWaitedForALeaderIsHandedOn) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  cluster.Kill(leader);
+  const uint32_t a = leader % 3 + 1;
+  const uint32_t b = a % 3 + 1;
+  std::map<uint32_t, std::vector<CallId>> calls;
+  for (const uint32_t node : {a, b})
+    for (int i = 0; i < 24; ++i) {
+      const auto call = cluster.node(node).Change(EngineCluster::PutCommand("/a", Large()), 60'000);
+      ASSERT_TRUE(call);
+      calls[node].push_back(*call);
+    }
+  cluster.Run(5'000);
+  for (const auto& [node, made] : calls)
+    for (const CallId call : made) {
+      const auto answer = cluster.Answer(node, call);
+      ASSERT_TRUE(answer && *answer) << node << " " << call;
+    }
+}
 
 TEST_F(EngineOverloadTest, TakesSoManyChangesAndOneMoreOnceTheyAreAnswered) {
   const LeaseId lease = Grant();
