@@ -47,6 +47,8 @@ Votes Acceptor::Vote(const Accept& accept, Log* log, Journal* journal) {
     } else if (held != nullptr && held->ballot == accept.ballot) {
       SYNOD_CHECK(held->entry.SameValue(p.entry));  // two values in one ballot: stop
       votes.after = std::max(votes.after, held->persist);
+    } else if (journal->IsFull()) {
+      continue;  // as if it were lost
     } else {
       const PersistId id = journal->Put({p.slot, accept.ballot, false, p.entry});
       log->Vote(p.slot, accept.ballot, p.entry, id);

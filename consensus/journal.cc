@@ -12,6 +12,8 @@ PersistId Journal::Dirty() {
 }
 
 PersistId Journal::Put(AcceptedEntry entry) {
+  entry_bytes_ += entry.entry.ByteSize();
+  unsynced_bytes_ += entry.entry.ByteSize();
   entries_.push_back(std::move(entry));
   return Dirty();
 }
@@ -25,7 +27,7 @@ std::optional<PersistRequest> Journal::Take(const HardState& state) {
   SYNOD_CHECK(state.first_slot >= last_.first_slot);
   last_ = state;
   dirty_ = false;
-  in_flight_.push_back({next_, state.learned});
+  in_flight_.push_back({next_, state.learned, std::exchange(entry_bytes_, 0)});
   PersistRequest request{next_, state, std::move(entries_)};
   entries_.clear();
   ++next_;
@@ -38,6 +40,7 @@ void Journal::Persisted(PersistId upto) {
   durable_ = upto;
   while (!in_flight_.empty() && in_flight_.front().id <= upto) {
     durable_learned_ = in_flight_.front().learned;
+    unsynced_bytes_ -= in_flight_.front().bytes;
     in_flight_.pop_front();
   }
 }

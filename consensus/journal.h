@@ -17,8 +17,10 @@ namespace synod::consensus {
 
 class Journal {
  public:
-  explicit Journal(const HardState& recovered)
-      : last_(recovered), durable_learned_(recovered.learned) {}
+  Journal(const HardState& recovered, size_t unsynced_bytes_max)
+      : unsynced_bytes_max_(unsynced_bytes_max),
+        last_(recovered),
+        durable_learned_(recovered.learned) {}
 
   // This turn must persist. Returns the id that its request will carry.
   PersistId Dirty();
@@ -31,6 +33,8 @@ class Journal {
   std::optional<PersistRequest> Take(const HardState& state);
   void Persisted(PersistId upto);
 
+  // So much is not durable yet that no value should be added: the disk stands, or is too slow.
+  bool IsFull() const { return unsynced_bytes_ >= unsynced_bytes_max_; }
   bool IsDurable(PersistId id) const { return id <= durable_; }
   Slot durable_learned() const { return durable_learned_; }
   // The learned prefix of the newest request, durable or on its way.
@@ -40,14 +44,18 @@ class Journal {
   struct InFlight {
     PersistId id;
     Slot learned;
+    size_t bytes = 0;
   };
 
+  const size_t unsynced_bytes_max_;
   HardState last_;
   PersistId next_{1};
   PersistId durable_{0};
   Slot durable_learned_;
   bool dirty_ = false;
   std::vector<AcceptedEntry> entries_;
+  size_t entry_bytes_ = 0;
+  size_t unsynced_bytes_ = 0;  // with those of entries_
   std::deque<InFlight> in_flight_;
 };
 

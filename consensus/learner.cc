@@ -34,6 +34,8 @@ uint64_t Learner::Take(const LearnResp& response, Ballot promised, Log* log, Jou
       continue;
     const Record* held = log->Find(c.slot);
     const bool write = held == nullptr || !held->entry.SameValue(c.entry);
+    if (write && journal->IsFull())
+      break;
     PersistId id;
     if (write)
       id = journal->Put({c.slot, promised, true, c.entry});

@@ -19,7 +19,7 @@ Replica::Core::Core(const Config& config, Recovered disk, Slot applied)
       first_slot_(disk.hard_state.first_slot),
       handed_out_(applied),
       awaits_state_(config.awaits_state),
-      journal_(disk.hard_state),
+      journal_(disk.hard_state, config.unsynced_bytes_max),
       log_(std::move(disk.entries), disk.hard_state.learned, applied),
       acceptor_(disk.hard_state.promised),
       election_(config, disk.hard_state.promised),
@@ -113,7 +113,7 @@ Output Replica::Core::TakeOutput() {
 
 bool Replica::Core::CanPropose() const {
   return phase_ == Phase::kLead && transfer_to_.value == 0 && switch_at_.value == 0 &&
-         leader_->HasRoom(log_);
+         leader_->HasRoom(log_) && !journal_.IsFull();
 }
 
 bool Replica::Core::CanProposeConfig() const {
@@ -136,7 +136,7 @@ Result<Slot> Replica::Core::Propose(EntryKind kind, SharedBytes payload) {
     SYNOD_CHECK(next->version == membership_.version + 1);
     switch_at_ = leader_->next();
   }
-  if (!leader_->HasRoom(log_))
+  if (!leader_->HasRoom(log_) || journal_.IsFull())
     return Error{.code = Errc::kOverloaded, .detail = "too many open slots"};
   return leader_->Propose(entry, &log_, &journal_);
 }

@@ -50,6 +50,9 @@ struct Config {
   uint32_t election_ticks_max = 100;  // exclusive
   uint64_t window_slots = 512;
   size_t window_bytes = size_t{16} << 20;
+  // Values that were handed to the own log and are not durable yet: above it no more are voted for,
+  // learned or proposed; what peers sent is as good as lost.
+  size_t unsynced_bytes_max = size_t{64} << 20;
   size_t message_bytes_max = size_t{1}
                              << 20;       // packing limit of one Accept, Promise part, LearnResp
   size_t cache_bytes = size_t{64} << 20;  // chosen entries kept in memory for peers that lag

@@ -13,6 +13,8 @@ namespace {
 // before it has read what the others sent meanwhile.
 constexpr int64_t kTicksAtOnceMax = 3;
 constexpr int64_t kUpkeepMs = 50;
+constexpr int64_t kStandsMs = 200;
+constexpr int64_t kHandOverEveryMs = 1000;
 constexpr size_t kFullFrameBytes = size_t{4} << 20;  // or one item that is larger
 // A member further behind than this would keep everybody waiting before it could lead.
 constexpr uint64_t kLagMax = 1000;
@@ -140,9 +142,14 @@ void Engine::Core::Advance(int64_t now) {
   replica.SetTime(now_ms);
   if (stands)
     return;
-  // Nobody can renew a lease while commands are refused: time stands still then, too.
+  // Nobody can renew a lease while commands are refused, or come to nothing: time stands still then,
+  // too.
+  syncing_.Note(last_persist_ > persisted_, persisted_.value, now_ms);
+  choosing_.Note(replica.InFlight() > 0, replica.learned().value, now_ms);
+  const bool moves =
+      syncing_.StandsFor(now_ms) < kStandsMs && choosing_.StandsFor(now_ms) < kStandsMs;
   clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose() &&
-                            machine.digest_check().agreed);
+                            machine.digest_check().agreed && moves);
   replica.SetStamp(std::max(clock.time(), machine.time()).value);
   int64_t ticks = (now_ms - ticked_ms_) / config.tick_ms;
   if (ticks == 0)
@@ -235,6 +242,15 @@ Status Engine::Core::HandOver() {
   if (!best)
     return Error{Errc::kNotReady, Outcome::kNotApplied, "no other voter is connected"};
   return TransferLeadership(*best);
+}
+
+// By itself, again and again while there is a reason. False: it does not lead, or did so just now.
+bool Engine::Core::TryHandOver() {
+  if (!replica.IsLeader() || now_ms - hand_over_ms_ < kHandOverEveryMs)
+    return false;
+  hand_over_ms_ = now_ms;
+  (void)HandOver();
+  return true;
 }
 
 void Engine::Core::OnPeerUp(NodeId peer) {

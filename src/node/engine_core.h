@@ -24,6 +24,7 @@
 #include "src/node/engine_reads.h"
 #include "src/node/engine_snapshots.h"
 #include "src/node/engine_witness.h"
+#include "src/node/progress_watch.h"
 
 namespace synod::node {
 
@@ -48,6 +49,7 @@ class Engine::Core {
   Status TransferLeadership(NodeId to);
   Status AskToLead(NodeId to);
   Status HandOver();
+  bool TryHandOver();
   Status TakesPart() const;
   bool MembershipSettled() const;
   bool MembershipDurable() const { return config_at_ <= replica.durable_learned(); }
@@ -174,6 +176,7 @@ class Engine::Core {
 
   // engine_upkeep.cc: what nodes propose by themselves
   void Upkeep();
+  void TendStandingLog();
   void ReportProgress();
   void SendAgain();
   void TendWaits();
@@ -209,6 +212,8 @@ class Engine::Core {
     PersistId after;
     consensus::Message message;
   };
+  ProgressWatch syncing_;                    // the own log
+  ProgressWatch choosing_;                   // what was proposed
   std::deque<HeldSend> held_;                // by `after`, ascending
   std::map<NodeId, Bytes> frames_;           // this turn's, a peer's last one
   std::optional<CheckpointJob> checkpoint_;  // taken, waits for `learned` to be durable

@@ -8,7 +8,6 @@ namespace {
 
 constexpr int64_t kGensEveryMs = 50;  // the whole table, to each peer
 constexpr int64_t kStandingEveryMs = 500;
-constexpr int64_t kHandOverEveryMs = 1000;
 
 }  // namespace
 
@@ -150,10 +149,8 @@ void Engine::Core::SetDisk(DiskLevel level) {
 void Engine::Core::JudgeStanding() {
   const bool others_suffice = VotersWith(DiskLevel::kLow, false) >= replica.membership().Majority();
   const bool should = disk_level == DiskLevel::kFull && others_suffice;
-  if (should && !aside && replica.IsLeader() && now_ms - hand_over_ms_ >= kHandOverEveryMs) {
-    hand_over_ms_ = now_ms;
-    (void)HandOver();  // tried again until it succeeds
-  }
+  if (should && !aside)
+    (void)TryHandOver();
   const bool now = should && (aside || replica.role() == consensus::Role::kFollower);
   if (std::exchange(aside, now) == now)
     return;

@@ -12,6 +12,7 @@ constexpr int64_t kReportEveryMs = 500;
 constexpr int64_t kSendAgainMs = 1000;
 constexpr int64_t kMissingMs = 500;         // a process is reported gone after so long
 constexpr int64_t kAnnounceMs = 250;        // between announcements of members
+constexpr int64_t kLogStandsMs = 2'000;     // a leader hands over when its log stands for so long
 constexpr int64_t kProposeAgainMs = 2'000;  // if a proposal had no effect
 
 }  // namespace
@@ -25,6 +26,7 @@ void Engine::Core::Upkeep() {
   SendAgain();
   TendWaits();
   AskComparison();
+  TendStandingLog();
   if (replica.IsLeader() && clock.leading()) {
     AnnounceMembers();
     ReportGoneProcesses();
@@ -35,6 +37,15 @@ void Engine::Core::Upkeep() {
     missing_since_ms_.clear();
     version_to_raise_ = 0;
   }
+}
+
+// The others choose without this node's vote what it proposes; but it proposes little, and only they
+// can say how their disks are.
+void Engine::Core::TendStandingLog() {
+  if (!replica.IsLeader() || syncing_.StandsFor(now_ms) < kLogStandsMs)
+    return;
+  if (TryHandOver())
+    out.events.push_back({"log_stands", static_cast<uint64_t>(syncing_.StandsFor(now_ms))});
 }
 
 template <typename Id>

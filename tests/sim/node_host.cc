@@ -56,6 +56,8 @@ node::EngineConfig NodeHost::MakeConfig() const {
   config.consensus.election_ticks_min = s.election_ticks_min;
   config.consensus.election_ticks_max = s.election_ticks_max;
   config.consensus.window_slots = s.window_slots;
+  config.consensus.window_bytes = s.window_bytes;
+  config.consensus.unsynced_bytes_max = s.unsynced_bytes_max;
   config.consensus.message_bytes_max = s.message_bytes_max;
   config.consensus.cache_bytes = s.cache_bytes;
   config.consensus.lease_ms = s.lease_ms;

@@ -104,6 +104,8 @@ void DrawSettings(Random* random, Swarm* s) {
   }
   if (random->Chance(25))
     s->settings.idempotency_bytes_max = random->Between(1'000, 10'000);
+  s->window_bytes = random->Chance(20) ? random->Between(100, 5'000) : uint64_t{16} << 20;
+  s->unsynced_bytes_max = random->Chance(20) ? random->Between(100, 5'000) : uint64_t{64} << 20;
 }
 
 void DrawSnapshots(Random* random, Swarm* s) {

@@ -79,6 +79,8 @@ struct Swarm {
   uint32_t election_ticks_min = 50;
   uint32_t election_ticks_max = 100;
   uint64_t window_slots = 512;
+  uint64_t window_bytes = 0;
+  uint64_t unsynced_bytes_max = 0;
   uint64_t message_bytes_max = 0;
   uint64_t cache_bytes = 0;
   uint64_t pending_bytes_max = 0;

@@ -25,7 +25,7 @@ class AcceptorTest : public testing::Test {
     return acceptor_.Vote(MakeAccept(ballot, std::move(entries)), &log_, &journal_);
   }
 
-  Journal journal_{HardState{}};
+  Journal journal_{HardState{}, 1000};
   Log log_{{}, Slot{}, Slot{}};
   Acceptor acceptor_{Ballot{}};
 };

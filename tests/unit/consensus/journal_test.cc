@@ -10,7 +10,7 @@ namespace {
 HardState State(uint64_t learned) { return {B(1, 1), Slot(learned), Slot(learned), Slot(1)}; }
 
 TEST(JournalTest, MakesOneRequestOfEverythingInATurn) {
-  Journal journal(State(0));
+  Journal journal(State(0), 1000);
   const PersistId id = journal.Put(MakeVote(1, B(1, 1), "a"));
   EXPECT_EQ(journal.Dirty(), id);
   EXPECT_EQ(journal.Put(MakeVote(2, B(1, 1), "b")), id);
@@ -22,7 +22,7 @@ TEST(JournalTest, MakesOneRequestOfEverythingInATurn) {
 }
 
 TEST(JournalTest, DurableLearnedFollowsTheRequestsThatCarriedIt) {
-  Journal journal(State(0));
+  Journal journal(State(0), 1000);
   journal.Dirty();
   const PersistId first = journal.Take(State(3))->id;
   journal.Dirty();
@@ -37,7 +37,7 @@ TEST(JournalTest, DurableLearnedFollowsTheRequestsThatCarriedIt) {
 }
 
 TEST(JournalTest, BarrierIsTheNewestRequestOrTheOneBeingGathered) {
-  Journal journal(State(0));
+  Journal journal(State(0), 1000);
   EXPECT_EQ(journal.Barrier(), PersistId(0));
   const PersistId id = journal.Dirty();
   EXPECT_EQ(journal.Barrier(), id);
@@ -45,14 +45,30 @@ TEST(JournalTest, BarrierIsTheNewestRequestOrTheOneBeingGathered) {
   EXPECT_EQ(journal.Barrier(), id);
 }
 
+TEST(JournalTest, IsFullWhileTooMuchIsNotDurable) {
+  Journal journal(State(0), 1000);
+  journal.Put(MakeVote(1, B(1, 1), std::string(600, 'a')));
+  const PersistId first = journal.Take(State(0))->id;
+  EXPECT_FALSE(journal.IsFull());
+  journal.Put(MakeVote(2, B(1, 1), std::string(600, 'b')));
+  EXPECT_TRUE(journal.IsFull());
+  const PersistId second = journal.Take(State(0))->id;
+  EXPECT_TRUE(journal.IsFull());
+  journal.Persisted(first);
+  EXPECT_FALSE(journal.IsFull());
+  journal.Persisted(second);
+  journal.Put(MakeVote(3, B(1, 1), std::string(900, 'c')));
+  EXPECT_FALSE(journal.IsFull());
+}
+
 TEST(JournalDeathTest, StopsIfThePromiseWouldFall) {
-  Journal journal(HardState{B(3, 1), Slot(0), Slot(0), Slot(1)});
+  Journal journal(HardState{B(3, 1), Slot(0), Slot(0), Slot(1)}, 1000);
   journal.Dirty();
   EXPECT_DEATH(std::ignore = journal.Take(State(0)), "promised");
 }
 
 TEST(JournalDeathTest, StopsIfTheDriverNamesARequestThatWasNeverMade) {
-  Journal journal(State(0));
+  Journal journal(State(0), 1000);
   EXPECT_DEATH(journal.Persisted(PersistId(1)), "upto");
 }
 

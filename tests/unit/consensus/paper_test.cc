@@ -78,7 +78,7 @@ class PaperAcceptorTest : public testing::Test {
   Promise Report() const {
     return acceptor_.Report(Slot(1), {acceptor_.promised(), {}, {}, Slot(1)}, log_, 1 << 20).at(0);
   }
-  Journal journal_{HardState{}};
+  Journal journal_{HardState{}, 1000};
   Log log_{{}, Slot{}, Slot{}};
   Acceptor acceptor_{Ballot{}};
 };

@@ -34,6 +34,7 @@ class EngineCluster {
     uint64_t lease_ms = 0;  // of leader leases, and what processes before gave
     uint64_t lease_before_ms = 0;
     int64_t sync_turns = 0;  // a persist is durable so many turns after it was asked for
+    size_t unsynced_bytes_max = consensus::Config().unsynced_bytes_max;
   };
 
   explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
@@ -206,6 +207,14 @@ class EngineCluster {
     return it->second;
   }
   int64_t now() const { return now_; }
+  size_t UnsyncedBytes(uint32_t id) const {
+    size_t bytes = 0;
+    for (const Sync& sync : syncs_)
+      for (const consensus::PersistRequest& request : sync.record)
+        for (const consensus::AcceptedEntry& entry : request.entries)
+          bytes += sync.node == NodeId(id) ? entry.entry.ByteSize() : 0;
+    return bytes;
+  }
   Slot CheckpointOf(uint32_t id) { return checkpoints_[NodeId(id)]; }
   // The most entries that the node applied in one turn so far.
   uint64_t largest_apply(uint32_t id) const { return largest_apply_.at(NodeId(id)); }
@@ -213,6 +222,7 @@ class EngineCluster {
   const std::map<uint32_t, std::string>& stopped() const { return stopped_; }
   int ended_streams() const { return ended_streams_; }
   std::set<NodeId> frozen_;
+  std::set<NodeId> standing_;           // whose logs take nothing
   std::map<NodeId, std::string> lost_;  // as the engines told
 
   static machine::Command PutCommand(std::string path, std::string value) {
@@ -279,6 +289,7 @@ class EngineCluster {
       config.consensus.membership.voters = voters_;
     config.consensus.seed = id.value;
     config.consensus.boot_id = config.boot;
+    config.consensus.unsynced_bytes_max = options_.unsynced_bytes_max;
     config.consensus.lease_ms = options_.lease_ms;
     config.consensus.lease_before_ms = options_.lease_before_ms;
     return config;
@@ -293,9 +304,15 @@ class EngineCluster {
   }
   void Connect(NodeId a, NodeId b) { nodes_.at(a)->PeerUp(ViewOf(b), 100 + b.value); }
   void EndSyncs() {
-    for (; !syncs_.empty() && syncs_.front().ends <= turn_; syncs_.pop_front())
-      if (const auto it = nodes_.find(syncs_.front().node); it != nodes_.end())
-        Persisted(it->first, it->second.get(), std::move(syncs_.front().record));
+    std::deque<Sync> later;
+    for (Sync& sync : syncs_) {
+      const auto it = nodes_.find(sync.node);
+      if (sync.ends > turn_ || standing_.contains(sync.node))
+        later.push_back(std::move(sync));
+      else if (it != nodes_.end())
+        Persisted(it->first, it->second.get(), std::move(sync.record));
+    }
+    syncs_ = std::move(later);
   }
 
   // What one sync makes durable.

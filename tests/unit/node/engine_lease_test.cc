@@ -120,5 +120,59 @@ TEST_F(EngineLeaseTest, TheTimeInWhichALeaderIsPausedDoesNotCount) {
   EXPECT_LE(elapsed(), ttl_ms_ + late_ms());
 }
 
+// Renewals come all the time, and none is taken: no lease may end of that.
+class StandingLogTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    leader_ = cluster_.Elect();
+    client_ = leader_ % 3 + 1;
+    machine::Command grant;
+    grant.operation = machine::LeaseGrant{2'000, "renewed"};
+    const auto call = cluster_.node(client_).Change(grant, 5'000);
+    ASSERT_TRUE(call);
+    cluster_.Run(100);
+    lease_ = std::get<machine::LeaseAnswer>((*cluster_.Answer(client_, *call))->body).lease.id;
+  }
+  void RunRenewing(int64_t ms) {
+    for (int64_t passed = 0; passed < ms; passed += 500) {
+      machine::Command renewal;
+      renewal.operation = machine::LeaseKeepAlive{{lease_}};
+      ASSERT_TRUE(cluster_.node(client_).Change(renewal, 1'500));
+      cluster_.Run(500);
+      for (uint32_t id = 1; id <= 3; ++id)
+        ASSERT_EQ(cluster_.node(id).machine().counts().leases, 1u) << id << " after " << passed;
+    }
+  }
+
+  // As near as the leader's own disk, the others' have each entry wait for the one before.
+  EngineCluster cluster_{3, {.sync_turns = 4}};
+  uint32_t leader_ = 0;
+  uint32_t client_ = 0;
+  LeaseId lease_;
+};
+
+TEST_F(StandingLogTest, OfTheLeaderMakesAnotherLead) {
+  cluster_.standing_.insert(NodeId(leader_));
+  RunRenewing(6'000);
+  EXPECT_FALSE(cluster_.node(leader_).replica().IsLeader());
+  const auto put = cluster_.node(client_).Change(EngineCluster::PutCommand("/a", "x"), 1'000);
+  ASSERT_TRUE(put);
+  cluster_.Run(500);
+  ASSERT_TRUE(cluster_.Answer(client_, *put));
+  EXPECT_TRUE(*cluster_.Answer(client_, *put));
+  cluster_.standing_.clear();
+  RunRenewing(3'000);
+}
+
+TEST_F(StandingLogTest, OfAllOthersStopsTheClock) {
+  for (uint32_t id = 1; id <= 3; ++id)
+    if (id != leader_)
+      cluster_.standing_.insert(NodeId(id));
+  RunRenewing(6'000);
+  cluster_.standing_.clear();
+  RunRenewing(3'000);
+  EXPECT_TRUE(cluster_.node(leader_).replica().IsLeader());
+}
+
 }  // namespace
 }  // namespace synod::node

@@ -100,6 +100,27 @@ TEST(EngineLargeChangesTest, WhatWaitedForALeaderIsHandedOn) {
     }
 }
 
+TEST(EngineLargeChangesTest, ANodeWhoseLogStandsTakesSoMuchAndCatchesUpLater) {
+  EngineCluster cluster(3, {.unsynced_bytes_max = size_t{4} << 20});
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  const uint32_t stands = leader % 3 + 1;
+  cluster.standing_.insert(NodeId(stands));
+  for (int i = 0; i < 40; ++i) {
+    const auto call = cluster.node(leader).Change(EngineCluster::PutCommand("/a", Large()), 60'000);
+    ASSERT_TRUE(call);
+    cluster.Run(30);
+    const auto answer = cluster.Answer(leader, *call);
+    ASSERT_TRUE(answer && *answer);
+    ASSERT_LT(cluster.UnsyncedBytes(stands), size_t{6} << 20);
+  }
+  EXPECT_GT(cluster.UnsyncedBytes(stands), size_t{3} << 20);
+  ASSERT_LT(cluster.node(stands).machine().applied(), cluster.node(leader).machine().applied());
+  cluster.standing_.clear();
+  cluster.Run(3'000);
+  EXPECT_EQ(cluster.node(stands).machine().applied(), cluster.node(leader).machine().applied());
+}
+
 TEST_F(EngineOverloadTest, TakesSoManyChangesAndOneMoreOnceTheyAreAnswered) {
   const LeaseId lease = Grant();
   Fill();
