@@ -64,11 +64,11 @@ class SegmentedLog final : public AcceptorLog {
   uint64_t SpareShare(uint64_t appended) const;
   Slot FirstReadable() const;
   Status Discard(const Segment& segment);
-  Status Collect(const std::vector<SegmentPtr>& segments,
-                 Slot from,
-                 Slot learned,
-                 size_t bytes_max,
-                 std::map<Slot, consensus::Entry>* entries);
+  bool Collect(const std::vector<SegmentPtr>& segments,
+               Slot from,
+               Slot learned,
+               size_t bytes_max,
+               std::map<Slot, consensus::Entry>* entries);
 
   FileSystem& fs_;
   const std::string dir_;
@@ -365,12 +365,8 @@ Result<std::vector<Chosen>> SegmentedLog::ReadChosen(Slot from, size_t bytes_max
     segments.back() = std::make_shared<Segment>(*segments.back());
   }
   std::map<Slot, consensus::Entry> entries;
-  if (Status ok = Collect(segments, from, learned, bytes_max, &entries); !ok) {
-    // Recycled meanwhile: the slots are below what is kept now.
-    if (ok.error().code == Errc::kNotFound)
-      return std::vector<Chosen>();
-    return ok.error();
-  }
+  if (!Collect(segments, from, learned, bytes_max, &entries))
+    return std::vector<Chosen>();
   std::vector<Chosen> chosen;
   size_t bytes = 0;
   for (auto& [slot, entry] : entries) {
@@ -422,14 +418,13 @@ std::vector<SegmentDamage> SegmentedLog::Verify(Slot checkpoint, const ReadPause
 
 // Gathers the last vote of each slot from `from` on, as far as bytes_max needs. Later records are
 // read only while they can hold a newer vote for one of these slots that differs: not once a
-// segment began when they were all known chosen. kNotFound: a part is not there or not readable
-// (any more).
-Status SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
-                             Slot from,
-                             Slot learned,
-                             size_t bytes_max,
-                             std::map<Slot, consensus::Entry>* entries) {
-  const Error gone{Errc::kNotFound, Outcome::kNotApplied, "no longer in the log"};
+// segment began when they were all known chosen. False: a part is not there (recycled meanwhile) or
+// not readable (any more), which must not end a node that has no need of it.
+bool SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
+                           Slot from,
+                           Slot learned,
+                           size_t bytes_max,
+                           std::map<Slot, consensus::Entry>* entries) {
   Slot to = learned;
   Slot next = from;  // the first one not yet found
   size_t bytes = 0;
@@ -438,11 +433,10 @@ Status SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
     Segment& segment = *segments[i];
     if ((enough || next > learned) && segment.head.hard_state.learned >= to)
       break;
-    if (!segment.indexed)
-      if (Status ok = IndexSegment(fs_, segment, segments[i + 1]->head.first_gen - 1); !ok)
-        return ok;
+    if (!segment.indexed && !IndexSegment(fs_, segment, segments[i + 1]->head.first_gen - 1))
+      return false;
     if (!segment.readable)
-      return gone;
+      return false;
     std::unique_ptr<File> file;
     for (const RecordRef& ref : segment.records) {
       if (ref.slots.max < from || ref.slots.min > to)
@@ -450,15 +444,14 @@ Status SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
       if (!file) {
         Result<std::unique_ptr<File>> opened = fs_.Open(segment.path, FileSystem::Mode::kRead);
         if (!opened)
-          return opened.error();
+          return false;
         file = std::move(opened.value());
       }
       Result<std::optional<FoundRecord>> found =
           ReadRecordAt(*file, segment.head.id, ref.page, ref.pages);
-      if (!found)
-        return found.error();
-      if (!found.value())
-        return gone;
+      segment.readable = found && found.value();  // a disk may need seconds for each try
+      if (!segment.readable)
+        return false;
       for (AcceptedEntry& e : found.value()->body.entries)
         if (e.slot >= from && e.slot <= to)
           (*entries)[e.slot] = std::move(e.entry);
@@ -474,7 +467,7 @@ Status SegmentedLog::Collect(const std::vector<SegmentPtr>& segments,
     }
   }
   entries->erase(entries->upper_bound(to), entries->end());
-  return Done();
+  return true;
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 //
 // Contract      Append() makes a batch of PersistRequests durable with one record and one
 //               fdatasync: when it returns success they survive a power cut, all together. After
-//               any failure the log is dead (every later call fails) and the process must end. The
-//               one exception is kStorageFull: there was no room for a further segment and nothing
-//               was written; the node should hand over leadership and may try again. Open() gives
-//               back what was durable: nothing acknowledged is missing, and damage that could hide
-//               a lost promise is refused with a message that says what to do, never repaired by
-//               guessing.
+//               any failed write the log is dead (every later call fails) and the process must
+//               end. The one exception is kStorageFull: there was no room for a further segment and
+//               nothing was written; the node should hand over leadership and may try again. Open()
+//               gives back what was durable: nothing acknowledged is missing, and damage that could
+//               hide a lost promise is refused with a message that says what to do, never repaired
+//               by guessing.
 // Format        docs/formats.md, "Acceptor log": segments of a fixed size written in advance,
 //               crc32c with the segment's random id in every record, a chain over all records, hard
 //               state in every segment's head.
@@ -74,7 +74,8 @@ class AcceptorLog {
   // keep_sending_bytes are held. Returns the first slot still readable.
   virtual Result<Slot> Recycle(Slot checkpoint, std::optional<Slot> keep_above = {}) = 0;
   // Chosen entries from `from` on (only slots <= the durable learned), contiguous, about bytes_max
-  // at most, at least one if there is one. Empty if `from` is below what is kept.
+  // at most, at least one if there is one. Empty if `from` is below what is kept or cannot be
+  // read: this node has no need of it.
   virtual Result<std::vector<consensus::Chosen>> ReadChosen(Slot from, size_t bytes_max) = 0;
 
   // Reads again every record that was durable when this was called, and says which segments are not

@@ -340,9 +340,7 @@ Status IndexSegment(FileSystem& fs, Segment& segment, uint64_t last_gen) {
   segment.records.clear();
   while (reader.gen() < last_gen) {
     Result<std::optional<FoundRecord>> found = reader.Next();
-    if (!found)
-      return found.error();
-    if (!found.value()) {
+    if (!found || !found.value()) {
       segment.readable = false;
       break;
     }

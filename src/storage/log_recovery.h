@@ -54,7 +54,8 @@ Result<RecoveredLog> RecoverLog(FileSystem& fs,
                                 Slot state_slot);
 
 // Fills in `records`, up to record `last_gen`, of a segment that recovery had no need to read.
-// Damage only makes it unreadable: its votes are covered by the state's checkpoint.
+// Damage, or a sector that cannot be read, only makes it unreadable: its votes are covered by the
+// state's checkpoint. Fails if the file does not open.
 Status IndexSegment(FileSystem& fs, Segment& segment, uint64_t last_gen);
 
 // Reads records up to `last_gen`; `pause` as in acceptor_log.h. Empty if all is as it was written.

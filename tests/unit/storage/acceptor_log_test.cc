@@ -238,6 +238,26 @@ TEST_F(AcceptorLogTest, ReadsChosenSlotsOfADamagedOldSegmentNotAtAll) {
   EXPECT_EQ(ReadSlots(50, 1).size(), 1u);
 }
 
+// A bad sector under votes that the state covers and only others ask for.
+TEST_F(AcceptorLogTest, ReadsChosenSlotsOfAnOldSegmentThatCannotBeReadNotAtAll) {
+  for (const bool indexed : {true, false}) {
+    ASSERT_TRUE(Open(Slot(indexed ? 0 : 99)));
+    if (indexed)
+      Fill(1, 100);
+    const std::string bad = Segments()[0];
+    fs.SetFault([&](Op op, const std::string& path) { return op == Op::kRead && path == bad; });
+    const Result<std::vector<Chosen>> chosen = log->ReadChosen(Slot(1), 100);
+    ASSERT_TRUE(chosen) << chosen.error().detail;
+    EXPECT_TRUE(chosen->empty());
+    EXPECT_EQ(ReadSlots(50, 1).size(), 1u);
+    // Each try may take a disk seconds.
+    const uint64_t reads = fs.Count(Op::kRead);
+    EXPECT_TRUE(ReadSlots(1, 100).empty());
+    EXPECT_EQ(fs.Count(Op::kRead), reads);
+    fs.SetFault(nullptr);
+  }
+}
+
 // etcd#14370, leveldb#1180: nothing is acknowledged after a failed write or sync.
 TEST_F(AcceptorLogTest, AFailedSyncKillsTheLog) {
   ASSERT_TRUE(Open());
