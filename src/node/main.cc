@@ -19,7 +19,8 @@ using synod::node::NodeConfig;
 
 constexpr int kUsage = 2;
 constexpr int kCannotStart = 1;
-constexpr int kMustEnd = 3;
+constexpr int kMustNotRun = 3;
+constexpr int kDiskError = 70;
 
 struct Flag {
   const char* flag;
@@ -75,9 +76,9 @@ int Run(const NodeConfig& config) {
   synod::node::SetLog(config.log_level, config.log_format, config.join.empty() ? config.id : 0);
   synod::net::asio::io_context io(1);
   int code = 0;
-  synod::node::Server server(io, config, [&](const std::string& why) {
+  synod::node::Server server(io, config, [&](synod::node::Ending ending, const std::string& why) {
     synod::node::LogError(why);
-    code = kMustEnd;
+    code = ending == synod::node::Ending::kDiskError ? kDiskError : kMustNotRun;
     io.stop();
   });
   if (const synod::Status s = server.Start(); !s)

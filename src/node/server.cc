@@ -77,7 +77,7 @@ net::HttpOptions MakeHttpOptions(const NodeConfig& config) {
 
 }  // namespace
 
-Server::Server(net::asio::io_context& io, NodeConfig config, std::function<void(std::string)> fatal)
+Server::Server(net::asio::io_context& io, NodeConfig config, Fatal fatal)
     : io_(io),
       config_(std::move(config)),
       fatal_(std::move(fatal)),
@@ -401,8 +401,9 @@ void Server::OnHelloRefused(NodeId peer, const std::string& reason, const net::H
   if (!founding_->decided()) {
     // Only a node without a past may draw this consequence: its number is another's, or nobody's.
     if (removed || reason.starts_with(Founding::kBoundElsewhere))
-      fatal_("this empty node must not run as member " + std::to_string(self_.value) + ": " +
-             reason + ". If its disk was lost, " + HowToComeBack(theirs));
+      fatal_(Ending::kMustNotRun, "this empty node must not run as member " +
+                                      std::to_string(self_.value) + ": " + reason +
+                                      ". If its disk was lost, " + HowToComeBack(theirs));
     return;
   }
   // Numbers are never given out again, so one peer that knows is enough.
@@ -508,7 +509,7 @@ void Server::Pump(int64_t now_us) {
   if (out.end_streams)
     service_.EndWatches(*out.end_streams);
   if (out.stop)
-    fatal_(*out.stop);
+    fatal_(Ending::kMustNotRun, *out.stop);
   turns_.Add(MonotonicUs() - now_us);
   if (engine_->HasOutput())
     Touch();
@@ -541,7 +542,7 @@ void Server::Quarantine(const std::string& why) {
       {{"why", why}});
   // Without the mark the next start asks the others again, and comes to the same end.
   if (const Status s = data_dir_->Quarantine(why); !s)
-    fatal_("the mark of the quarantine cannot be written: " + s.error().detail);
+    fatal_(Ending::kDiskError, "the mark of the quarantine cannot be written: " + s.error().detail);
 }
 
 void Server::TakeState(Slot at_least, StateTaker taker) {

@@ -33,10 +33,15 @@
 
 namespace synod::node {
 
+// Why a node ends by itself: to run on would be wrong, and so would every further start (its
+// identity is another's); or its disk refuses a write, and a further start finds out what is on it.
+enum class Ending : uint8_t { kMustNotRun, kDiskError };
+
 class Server : public net::PeerHandler {
  public:
-  // `fatal` is called when the node must end by itself (its identity is another's): with why.
-  Server(net::asio::io_context& io, NodeConfig config, std::function<void(std::string)> fatal);
+  using Fatal = std::function<void(Ending ending, const std::string& why)>;
+  // `fatal` is called when the node must end by itself.
+  Server(net::asio::io_context& io, NodeConfig config, Fatal fatal);
   ~Server() override;
 
   Status Start();
@@ -103,7 +108,7 @@ class Server : public net::PeerHandler {
 
   net::asio::io_context& io_;
   const NodeConfig config_;
-  const std::function<void(std::string)> fatal_;
+  const Fatal fatal_;
   const uint64_t boot_;
   std::unique_ptr<storage::DataDir> data_dir_;
   std::unique_ptr<Founding> founding_;

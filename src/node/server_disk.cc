@@ -61,7 +61,8 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
   }
   const std::string old_dir = states.current();
   if (const Status s = states.Switch(slot); !s) {
-    fatal_("the state of a snapshot cannot be put in place: " + s.error().detail);
+    fatal_(Ending::kDiskError,
+           "the state of a snapshot cannot be put in place: " + s.error().detail);
     return;
   }
   disk_->ReplaceState(std::move(next.store), old_dir);

@@ -105,7 +105,7 @@ void Server::SaveIdentity() {
   if (identity == data_dir_->identity())
     return;
   if (const Status s = data_dir_->Save(identity); !s)
-    fatal_("the identity cannot be written: " + s.error().detail);
+    fatal_(Ending::kDiskError, "the identity cannot be written: " + s.error().detail);
 }
 
 std::string Server::HowToComeBack(const net::Hello& theirs) const {

@@ -66,6 +66,13 @@ TEST_F(DataDirTest, APortInUseIsNamed) {
   ExpectRefused(RunNode(arguments), {"cannot listen", std::to_string(node().port())});
 }
 
+// A service manager starts a node again after that, and not after an exit code 3.
+TEST_F(DataDirTest, AnIdentityThatCannotBeWrittenIsADiskError) {
+  FoundAndKill();
+  fs::create_directories(node().data_dir() + "/identity.tmp/in-the-way");
+  ExpectRefused(RunNode(Again({"--name", "other"})), {"the identity cannot be written"}, 70);
+}
+
 TEST_F(DataDirTest, ANewerFormatIsRefused) {
   FoundAndKill();
   const std::string path = node().data_dir() + "/identity";
