@@ -84,7 +84,7 @@ Engine::Core::Core(const EngineConfig& c,
   witness.Remember(c.cluster_id, c.witness);
   CheckWitness();
   config.self.machine_version = machine.supports();
-  unproven = c.discard_state;
+  unproven = c.discard_state || c.state_unconfirmed;
   TakeOverDigests();
 }
 
@@ -524,6 +524,7 @@ bool Engine::MayGrow() const { return core_->MayGrow(); }
 Status Engine::TakesPart() const { return core_->TakesPart(); }
 bool Engine::quarantined() const { return !core_->witness.lost().empty(); }
 bool Engine::IsDiverged() const { return core_->diverged; }
+bool Engine::StateUnconfirmed() const { return core_->unproven; }
 bool Engine::MembershipSettled() const { return core_->MembershipSettled(); }
 bool Engine::MembershipDurable() const { return core_->MembershipDurable(); }
 bool Engine::IsConnected(NodeId peer) const { return core_->IsConnected(peer); }

@@ -63,6 +63,9 @@ struct EngineConfig {
   // The operator's word that the state is worth nothing: `machine` is empty, and a snapshot of
   // another member takes its place. Promises and votes are as they were.
   bool discard_state = false;
+  // A process before this one put another member's state in the place of its own, and ended before
+  // that was confirmed.
+  bool state_unconfirmed = false;
 };
 
 using CallId = uint64_t;
@@ -244,6 +247,10 @@ class Engine {
   // The leader that this node follows, or is, once this node has applied its LeaderStart.
   std::optional<NodeId> LeaderBegun() const;
   bool IsDiverged() const;
+  // The state is, or is to be, another member's in the place of one that was discarded, and no
+  // majority has confirmed it yet. The driver keeps that over restarts, from before such a state is
+  // put in place.
+  bool StateUnconfirmed() const;
   // What the members last said of themselves (twice a second), and the highest of it.
   Slot AppliedOf(NodeId member) const;
   Slot NewestApplied() const;

@@ -196,6 +196,8 @@ class Engine::Core {
   // engine_digests.cc
   void NoteDigest(const machine::Applied& applied);
   void JudgeOwnState();
+  // By the last comparison and what this node computed itself at that slot.
+  bool FoundWrong() const;
   void CompareDigests();
   void AskComparison();
   // The state is another than before: what was computed of the old one says nothing of it.

@@ -120,6 +120,12 @@ void Engine::Core::NoteDigest(const machine::Applied& applied) {
     digests.Note(slot, machine.digest(), applied.asked_digests, now_ms);
 }
 
+bool Engine::Core::FoundWrong() const {
+  const machine::DigestCheck& check = machine.digest_check();
+  const std::optional<Digest> own = digests.NotedAt(check.slot);
+  return check.agreed && own.has_value() && *own != check.digest;
+}
+
 // The record tells of the voters that were heard; what this node computed itself tells of it, also
 // when it was late or does not vote.
 void Engine::Core::JudgeOwnState() {
@@ -130,8 +136,7 @@ void Engine::Core::JudgeOwnState() {
     unproven = false;
     out.events.push_back({"state_confirmed", check.slot.value});
   }
-  const bool wrong = unproven || check.diverged.contains(config.self.id) ||
-                     (check.agreed && own.has_value() && *own != check.digest);
+  const bool wrong = unproven || check.diverged.contains(config.self.id) || FoundWrong();
   if (check.agreed != digests_agreed_) {
     digests_agreed_ = check.agreed;
     out.events.push_back(
@@ -163,7 +168,7 @@ Error Engine::Core::Diverged() const {
     why =
         "the state of this node was discarded (--discard-state): it serves nothing until it has "
         "one from a member whose state is that of the majority";
-  else if (unproven)
+  else if (unproven && !FoundWrong())
     why =
         "the state that this node took in the place of its own is not confirmed yet: it serves "
         "nothing until a majority of the voters, without it, has the same";

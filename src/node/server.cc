@@ -337,6 +337,7 @@ void Server::BeginCluster() {
   config.witness = state_->witness();
   config.lost = data_dir_->quarantine();
   config.discard_state = config_.discard_state;
+  config.state_unconfirmed = data_dir_->unconfirmed();
   config.first_settings = auth::Difference(auth::Settings(), config_.first_settings);
   for (const auto& [path, quota] : config_.first_quotas) config.first_quotas.push_back(quota);
   if (!config.lost.empty())
@@ -465,6 +466,7 @@ void Server::ScheduleTick() {
       engine_->Advance(now);
       Pump(MonotonicUs());
       FollowMembers(now);
+      ForgetUnconfirmed();
       ScrubIfDue(now);
     }
     ScheduleTick();

@@ -95,6 +95,7 @@ class Server : public net::PeerHandler {
   void Touch();  // run Pump() once at the end of this turn of the loop
   void Pump(int64_t now_us);
   void Quarantine(const std::string& why);
+  void ForgetUnconfirmed();
   void ScrubIfDue(int64_t now_ms);
   void OnDiskSpace(const DiskSpace& space);
   void LogEvents(const std::vector<consensus::Event>& events);

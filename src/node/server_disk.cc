@@ -59,6 +59,13 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
     disk_->Destroy(engine_->InstallSnapshot(std::move(next.machine)));
     return;
   }
+  // Else a start without --discard-state would count the word of a state that was only copied.
+  if (engine_->StateUnconfirmed())
+    if (const Status s = data_dir_->SetUnconfirmed(true); !s) {
+      fatal_(Ending::kDiskError,
+             "the mark of an unconfirmed state cannot be written: " + s.error().detail);
+      return;
+    }
   const std::string old_dir = states.current();
   if (const Status s = states.Switch(slot); !s) {
     fatal_(Ending::kDiskError,
@@ -69,6 +76,14 @@ void Server::OnStateBuilt(const Result<std::shared_ptr<BuiltState>>& built) {
   disk_->Destroy(engine_->InstallSnapshot(std::move(next.machine)));
   service_.OnStateReplaced();
   LogInfo("snapshot installed", {{"slot", slot.value}, {"ms", MonotonicMs() - start}});
+}
+
+void Server::ForgetUnconfirmed() {
+  if (!data_dir_->unconfirmed() || engine_->StateUnconfirmed())
+    return;
+  if (const Status s = data_dir_->SetUnconfirmed(false); !s)
+    fatal_(Ending::kDiskError,
+           "the mark of an unconfirmed state cannot be removed: " + s.error().detail);
 }
 
 void Server::ScrubIfDue(int64_t now_ms) {

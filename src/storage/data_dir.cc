@@ -190,6 +190,7 @@ Result<std::unique_ptr<DataDir>> DataDir::Open(FileSystem& fs,
     return ok.error();
   if (Status ok = dir->ReadQuarantine(); !ok)
     return ok.error();
+  dir->unconfirmed_ = fs.Exists(dir->unconfirmed_path());
   if (Status ok = dir->states_.Open(); !ok)
     return ok.error();
   return dir;
@@ -318,6 +319,23 @@ Status DataDir::ReadQuarantine() {
 Status DataDir::Quarantine(const std::string& why) {
   quarantine_ = why;
   return ReplaceFile(fs_, quarantine_path(), why + "\n");
+}
+
+Status DataDir::SetUnconfirmed(bool unconfirmed) {
+  if (unconfirmed == unconfirmed_)
+    return Done();
+  if (unconfirmed) {
+    if (Status ok = ReplaceFile(fs_, unconfirmed_path(), "no majority has confirmed the state\n");
+        !ok)
+      return ok;
+  } else {
+    if (Status ok = fs_.Remove(unconfirmed_path()); !ok)
+      return ok;
+    if (Status ok = fs_.SyncDirectory(path_); !ok)
+      return ok;
+  }
+  unconfirmed_ = unconfirmed;
+  return Done();
 }
 
 }  // namespace synod::storage

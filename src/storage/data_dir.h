@@ -77,6 +77,12 @@ class DataDir {
   // Makes that durable, for ever.
   Status Quarantine(const std::string& why);
 
+  // The state was taken from another member in the place of one that was discarded, and no majority
+  // has confirmed it yet.
+  bool unconfirmed() const { return unconfirmed_; }
+  // Durable on return.
+  Status SetUnconfirmed(bool unconfirmed);
+
   std::string log_dir() const { return path_ + "/log"; }
   std::string snapshot_dir() const { return path_ + "/snapshots"; }
   StateDirs& states() { return states_; }
@@ -92,6 +98,7 @@ class DataDir {
   Status ReadQuarantine();
   std::string identity_path() const { return path_ + "/identity"; }
   std::string quarantine_path() const { return path_ + "/quarantine"; }
+  std::string unconfirmed_path() const { return path_ + "/unconfirmed"; }
 
   FileSystem& fs_;
   const std::string path_;
@@ -99,6 +106,7 @@ class DataDir {
   std::unique_ptr<File> lock_;
   Identity identity_;
   std::string quarantine_;
+  bool unconfirmed_ = false;
 };
 
 }  // namespace synod::storage

@@ -193,6 +193,24 @@ TEST_F(HealingTest, StreamsOfANodeThatIsFoundOutEndWithWhereToGoOn) {
   EXPECT_THAT(elsewhere.Next()->data, HasSubstr("after"));
 }
 
+TEST_F(HealingTest, AStateThatNobodyConfirmedIsWaitedForOverARestart) {
+  const std::string mark = victim().data_dir() + "/unconfirmed";
+  ASSERT_EQ(victim().Stop(), 0);
+  Node& third = cluster_.node(6 - leader_ - victim_);
+  third.Pause();
+  StartAnew();
+  ASSERT_TRUE(Eventually(
+      kFound, [&] { return victim().Log().find("snapshot installed") != std::string::npos; }));
+  EXPECT_TRUE(std::filesystem::exists(mark));
+  ASSERT_EQ(victim().Stop(), 0);
+  victim().Start(cluster_.InitialArguments());
+  EXPECT_TRUE(Eventually(
+      kFound, [&] { return Ready().find("is not confirmed yet") != std::string::npos; }));
+  third.Resume();
+  ExpectHealed();
+  EXPECT_TRUE(Eventually(kFound, [&] { return !std::filesystem::exists(mark); }));
+}
+
 TEST_F(HealingTest, AStateThatCannotBeReadIsTakenAnew) {
   ASSERT_EQ(victim().Stop(), 0);
   Spoil(false);

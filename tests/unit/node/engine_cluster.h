@@ -87,15 +87,21 @@ class EngineCluster {
       }
   }
   uint64_t GenOf(uint32_t id) { return logs_[NodeId(id)].size(); }
+  struct OfState {
+    bool discard = false;
+    bool unconfirmed = false;  // is marked so; what the driver marks by itself is, too
+  };
   // A new process, of another build maybe, with what the machine of the old one held, or with
   // nothing of it.
-  void Restart(uint32_t id,
-               uint32_t supports = machine::kMachineVersion,
-               bool discard_state = false) {
+  void Restart(uint32_t id, uint32_t supports = machine::kMachineVersion) {
+    Restart(id, supports, OfState());
+  }
+  void Restart(uint32_t id, uint32_t supports, const OfState& of_state) {
     machine::Machine state = Copy(nodes_.at(NodeId(id))->machine(), supports);
     consensus::Recovered disk;
     disk.gen = GenOf(id);
     const consensus::Replica& replica = node(id).replica();
+    const bool taken = node(id).StateUnconfirmed() && !replica.AwaitsState();
     disk.hard_state = {.promised = replica.ballot(),
                        .learned = state.applied(),
                        .commit_hint = state.applied(),
@@ -105,8 +111,9 @@ class EngineCluster {
     EngineConfig config = ConfigOf(NodeId(id));
     config.boot += ++restarts_ * 1000;
     config.consensus.boot_id = config.boot;
-    config.discard_state = discard_state;
-    if (discard_state) {
+    config.discard_state = of_state.discard;
+    config.state_unconfirmed = of_state.unconfirmed || taken;
+    if (of_state.discard) {
       config.consensus.membership = state.membership();
       state = machine::Machine(auth::Settings(), supports);
     }

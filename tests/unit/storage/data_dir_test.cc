@@ -67,6 +67,17 @@ TEST_F(DataDirTest, AQuarantineIsForEver) {
   EXPECT_NE(MustOpen()->quarantine(), "");
 }
 
+TEST_F(DataDirTest, RemembersThatItsStateIsUnconfirmedUntilItIs) {
+  EXPECT_FALSE(MustOpen()->unconfirmed());
+  for (const bool unconfirmed : {true, false, true}) {
+    ASSERT_TRUE(MustOpen()->SetUnconfirmed(unconfirmed));
+    fs_.Crash(random_, SimFileSystem::Unsynced::kLoseAll);
+    EXPECT_EQ(MustOpen()->unconfirmed(), unconfirmed);
+    ASSERT_TRUE(MustOpen()->SetUnconfirmed(unconfirmed)) << "as it is";
+    EXPECT_EQ(MustOpen()->unconfirmed(), unconfirmed);
+  }
+}
+
 // docs/formats.md, "Data directory".
 TEST_F(DataDirTest, TheExampleOfTheDocument) {
   Identity identity;
