@@ -76,6 +76,7 @@ DiskThreads::DiskThreads(net::asio::io_context& io, Files files, Callbacks callb
       state_dir_for_(std::move(files.state_dir_for)),
       cluster_id_(files.cluster_id),
       machine_version_(files.machine_version),
+      leave_free_(files.leave_free),
       callbacks_(std::move(callbacks)) {
   stats_.append_buckets.resize(AppendBounds().size() + 1);
   stats_.state_bytes = state_->ApproximateBytes();
@@ -188,7 +189,8 @@ void DiskThreads::Snapshot(SnapshotJob job) {
     // The view is taken between two checkpoints and read beside the later ones.
     state_worker_.Post([this] {
       const std::shared_ptr<storage::StateSnapshot> state = state_->TakeSnapshot();
-      snapshot_worker_.Post([this, state] { Make(*state); });
+      const uint64_t bytes = state_->ApproximateBytes();
+      snapshot_worker_.Post([this, state, bytes] { Make(*state, bytes); });
     });
     return;
   }
@@ -202,9 +204,10 @@ void DiskThreads::Snapshot(SnapshotJob job) {
   });
 }
 
-void DiskThreads::Make(storage::StateSnapshot& state) {
+void DiskThreads::Make(storage::StateSnapshot& state, uint64_t state_bytes) {
   const auto start = std::chrono::steady_clock::now();
-  Result<storage::KeptSnapshot> kept = snapshots_->Make(state, cluster_id_);
+  Result<storage::KeptSnapshot> kept =
+      snapshots_->Make(state, cluster_id_, state_bytes + leave_free_);
   Result<SnapshotFile> made = SnapshotFile{};
   if (kept) {
     made = SnapshotFile{kept->id, kept->slot, kept->bytes};

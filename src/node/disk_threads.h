@@ -6,7 +6,8 @@
 //               entries run beside and give way, so that no append waits for them.
 // Snapshots     A state that was built from one is handed to the loop; once that has made it the
 //               state (StateDirs) it comes back by ReplaceState(), behind every checkpoint of the
-//               old one. What fails with a snapshot ends nothing but that snapshot.
+//               old one. What fails with a snapshot ends nothing but that snapshot. None is made
+//               for others without room for it and some more.
 // Errors        A full disk makes appends wait. Any other failed append or checkpoint ends the
 //               process at once: nobody knows what is on the disk, and the next start finds out.
 // Thread        Methods: loop's thread. Callbacks: posted to the loop.
@@ -66,6 +67,7 @@ class DiskThreads {
     std::function<std::string(Slot)> state_dir_for;
     Hash128 cluster_id;
     uint32_t machine_version = 1;  // of this build
+    uint64_t leave_free = 0;       // bytes of the disk that no snapshot for others takes
   };
   struct Callbacks {
     std::function<void(PersistId, uint64_t gen)> persisted;
@@ -112,7 +114,7 @@ class DiskThreads {
   void AppendQueued();
   void RecoverSnapshots();
   // On the snapshots' thread.
-  void Make(storage::StateSnapshot& state);
+  void Make(storage::StateSnapshot& state, uint64_t state_bytes);
   void Run(const ReadSnapshot& job);
   void Run(const RemoveSnapshot& job);
   void Run(const StoreSnapshotPart& job);
@@ -127,6 +129,7 @@ class DiskThreads {
   const std::function<std::string(Slot)> state_dir_for_;
   const Hash128 cluster_id_;
   const uint32_t machine_version_;
+  const uint64_t leave_free_;
   const Callbacks callbacks_;
   mutable std::mutex mutex_;
   std::vector<consensus::PersistRequest> queued_;  // under mutex_

@@ -47,7 +47,9 @@ void Engine::Core::MoveSnapshots() {
 
 // A state that is known to be wrong, or may be, must not spread; whoever asks tries the others.
 void Engine::Core::OnSnapshotRequest(NodeId from, const SnapshotRequest& request) {
-  if (!diverged && machine.digest_check().agreed && witness.lost().empty())
+  // A file that is being sent takes no more room, one that is to be made does.
+  const bool room = disk_level < DiskLevel::kFull || request.id != Hash128{};
+  if (room && !diverged && machine.digest_check().agreed && witness.lost().empty())
     source.OnRequest(from, request);
 }
 

@@ -43,7 +43,8 @@ void SnapshotSource::Made(const Result<SnapshotFile>& file,
                           int64_t now_ms,
                           SnapshotActions* actions) {
   making_ = false;
-  make_after_ms_ = now_ms + kMakeAgainMs;
+  failed_ = !file && file.error().code != Errc::kNotReady;
+  make_after_ms_ = now_ms + (failed_ ? kTroubleMs : kMakeAgainMs);
   if (!file) {
     actions->events.push_back({"snapshot_not_made", static_cast<uint64_t>(file.error().code)});
     return;
@@ -93,7 +94,7 @@ void SnapshotSource::Answer(NodeId peer,
     }
   }
   if (chosen == files_.end()) {
-    if (applied <= request.above)
+    if (applied <= request.above || (failed_ && now_ms_ < make_after_ms_))
       return refuse(Reason::kNothing);
     if (!making_ && now_ms_ >= make_after_ms_) {
       making_ = true;

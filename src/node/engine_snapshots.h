@@ -155,6 +155,7 @@ class SnapshotSource {
   std::map<Hash128, File> files_;
   std::map<NodeId, SnapshotRequest> waiting_;
   bool making_ = false;
+  bool failed_ = false;  // the last one could not be made
   int64_t make_after_ms_ = 0;
   int64_t now_ms_ = 0;
   int64_t budget_ = 0;  // bytes that may be sent now; below zero: owed

@@ -15,6 +15,8 @@ void Server::OpenDisk() {
   files.state_dir_for = [this](Slot slot) { return data_dir_->states().For(slot); };
   files.cluster_id = Hash128::FromHex(founding_->cluster_id()).value();
   files.machine_version = config_.machine_version;
+  if (const Result<uint64_t> total = storage::PosixFileSystem().TotalBytes(config_.data_dir))
+    files.leave_free = config_.disk.Hard(*total);
   DiskThreads::Callbacks callbacks;
   // Each hands something to the engine, whose turn follows.
   const auto then_touch = [this](auto&& give) {

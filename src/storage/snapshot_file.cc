@@ -270,6 +270,12 @@ Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::Create(FileSystem& fs,
       new SnapshotWriter(fs, path, std::move(file.value()), header));
 }
 
+// If even that fails, who writes the next one, or the next start, does it.
+SnapshotWriter::~SnapshotWriter() {
+  if (file_)
+    (void)fs_.Remove(path_ + kTmpSuffix);
+}
+
 Status SnapshotWriter::Flush() {
   if (Status ok = file_->Write(offset_, pending_); !ok)
     return ok;
@@ -291,6 +297,7 @@ Result<SnapshotInfo> SnapshotWriter::Finish() {
     return ok.error();
   if (Status ok = fs_.Rename(path_ + kTmpSuffix, path_); !ok)
     return ok.error();
+  file_.reset();
   if (Status ok = fs_.SyncDirectory(Directory(path_)); !ok)
     return ok.error();
   return info;

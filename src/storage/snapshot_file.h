@@ -115,6 +115,9 @@ class SnapshotDecoder {
 
 class SnapshotWriter {
  public:
+  ~SnapshotWriter();  // leaves nothing of what was not finished
+  SnapshotWriter(const SnapshotWriter&) = delete;
+  SnapshotWriter& operator=(const SnapshotWriter&) = delete;
   // Writes to `path` + ".tmp", in place of what is there, until Finish() renames it.
   static Result<std::unique_ptr<SnapshotWriter>> Create(FileSystem& fs,
                                                         const std::string& path,
@@ -133,7 +136,7 @@ class SnapshotWriter {
 
   FileSystem& fs_;
   const std::string path_;
-  std::unique_ptr<File> file_;
+  std::unique_ptr<File> file_;  // null once it has its name
   std::string pending_;
   SnapshotEncoder encoder_;
   uint64_t offset_ = 0;

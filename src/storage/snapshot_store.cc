@@ -110,9 +110,18 @@ Status SnapshotStore::Keep(const KeptSnapshot& snapshot) {
   return Done();
 }
 
-Result<KeptSnapshot> SnapshotStore::Make(StateSnapshot& state, const Hash128& cluster_id) {
+Result<KeptSnapshot> SnapshotStore::Make(StateSnapshot& state,
+                                         const Hash128& cluster_id,
+                                         uint64_t room) {
   if (state.slot() == Slot(0))
     return Error{Errc::kNotReady, Outcome::kNotApplied, "there is no checkpoint yet"};
+  const Result<uint64_t> free = fs_.FreeBytes(dir_);
+  if (!free)
+    return free.error();
+  if (*free < room)
+    return Error{
+        Errc::kStorageFull, Outcome::kNotApplied,
+        std::to_string(*free) + " bytes are free, and a snapshot needs " + std::to_string(room)};
   SnapshotHeader header;
   header.cluster_id = cluster_id;
   header.slot = state.slot();

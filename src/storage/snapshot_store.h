@@ -46,7 +46,8 @@ class SnapshotStore {
   const std::vector<KeptSnapshot>& kept() const { return kept_; }  // by slot, the newest last
   const std::optional<PartialSnapshot>& part() const { return part_; }
 
-  Result<KeptSnapshot> Make(StateSnapshot& state, const Hash128& cluster_id);
+  // kStorageFull, and nothing is written, unless `room` bytes are free.
+  Result<KeptSnapshot> Make(StateSnapshot& state, const Hash128& cluster_id, uint64_t room);
   // Up to `n` bytes.
   Result<std::string> Read(const Hash128& id, uint64_t offset, size_t n);
   Status Remove(const Hash128& id);

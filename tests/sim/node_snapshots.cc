@@ -56,7 +56,7 @@ void NodeHost::RunSnapshotJobs() {
 
 void NodeHost::RunSnapshotJob(const node::SnapshotJob& job, storage::StateSnapshot* state) {
   if (std::holds_alternative<node::MakeSnapshot>(job)) {
-    const auto kept = snapshots_->Make(*state, kClusterId);
+    const auto kept = snapshots_->Make(*state, kClusterId, 0);
     Result<node::SnapshotFile> made = node::SnapshotFile{};
     if (kept)
       made = node::SnapshotFile{kept->id, kept->slot, kept->bytes};
@@ -124,7 +124,7 @@ void NodeHost::TearSnapshotJob() {
   files_.CutPowerAfter(random_.Below(4));
   const node::SnapshotJob& job = snapshot_jobs_.front();
   if (std::holds_alternative<node::MakeSnapshot>(job))
-    (void)snapshots_->Make(*storage::MemoryStateStore(state_disk_).TakeSnapshot(), kClusterId);
+    (void)snapshots_->Make(*storage::MemoryStateStore(state_disk_).TakeSnapshot(), kClusterId, 0);
   else if (const auto* store = std::get_if<node::StoreSnapshotPart>(&job))
     (void)snapshots_->StorePart(store->id, store->total, store->offset, store->bytes);
   else if (std::holds_alternative<node::DropSnapshotPart>(job))

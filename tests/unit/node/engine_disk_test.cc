@@ -81,6 +81,20 @@ TEST_F(EngineDiskTest, ALeaderWithAFullDiskHandsOverAndStandsAside) {
   EXPECT_GT(cluster_.node(leader_).replica().learned(), before);
 }
 
+// Its file would take what is left, and so would the checkpoint that each try asks for.
+TEST_F(EngineDiskTest, ANodeWithAFullDiskMakesNoSnapshots) {
+  const uint32_t asker = Follower(1);
+  cluster_.Kill(Follower(2));
+  cluster_.node(leader_).SetDisk(DiskLevel::kFull);
+  cluster_.Restart(asker, machine::kMachineVersion, {.discard = true});
+  cluster_.Run(6000);
+  EXPECT_TRUE(cluster_.node(leader_).TakesPart()) << "the other is no majority";
+  EXPECT_TRUE(cluster_.node(asker).replica().AwaitsState());
+  cluster_.node(leader_).SetDisk(DiskLevel::kOk);
+  cluster_.Run(6000);
+  EXPECT_FALSE(cluster_.node(asker).replica().AwaitsState());
+}
+
 TEST_F(EngineDiskTest, WhoWaitsWhereTheDiskIsFullIsSentElsewhere) {
   machine::Command command;
   machine::Acquire acquire;

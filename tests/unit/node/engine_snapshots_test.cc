@@ -257,6 +257,17 @@ TEST_F(SourceTest, SaysThatItIsGoneOrThatItHasNothing) {
   EXPECT_EQ(TheItem<SnapshotRefusal>(Ask({kId, 0, Slot(7)})).reason, Reason::kGone);
 }
 
+TEST_F(SourceTest, WhoAsksIsSentElsewhereWhileNoneCanBeMade) {
+  TheJob<MakeSnapshot>(Ask({{}, 0, Slot(7)}));
+  SnapshotActions none;
+  source_.Made(Error{Errc::kStorageFull}, now_, &none);
+  const SnapshotActions actions = Ask({{}, 0, Slot(7)});
+  EXPECT_EQ(TheItem<SnapshotRefusal>(actions).reason, Reason::kNothing);
+  EXPECT_THAT(actions.jobs, IsEmpty());
+  Tick(5000);
+  TheJob<MakeSnapshot>(Ask({{}, 0, Slot(7)}));
+}
+
 TEST_F(SourceTest, SpendsItsBytesOnAllAskersTogetherAndAnswersAllInTheEnd) {
   Have(400, kId, 100'000);
   Tick(5'000);

@@ -15,6 +15,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+using Op = SimFileSystem::Op;
+
 constexpr Hash128 kCluster{3, 4};
 
 class SnapshotStoreTest : public testing::Test {
@@ -34,7 +36,7 @@ class SnapshotStoreTest : public testing::Test {
     disk_.slot = Slot(slot);
     disk_.digest.sum = {slot, slot};
     MemoryStateStore state(disk_);
-    const Result<KeptSnapshot> made = store_->Make(*state.TakeSnapshot(), kCluster);
+    const Result<KeptSnapshot> made = store_->Make(*state.TakeSnapshot(), kCluster, 0);
     EXPECT_TRUE(made);
     return *made;
   }
@@ -89,6 +91,38 @@ TEST_F(SnapshotStoreTest, KeepsTheTwoOfTheHighestSlotsAlsoOverARestart) {
   EXPECT_THAT(Names(), SizeIs(1));
 }
 
+TEST_F(SnapshotStoreTest, OneThatCannotBeMadeLeavesNothingBehind) {
+  disk_.slot = Slot(10);
+  MemoryStateStore state(disk_);
+  for (const Op failing : {Op::kCreate, Op::kWrite, Op::kSync, Op::kRename})
+    for (int nth = 1, count = 0;; ++nth, count = 0) {
+      fs_.SetFault([&](Op op, const auto&) { return op == failing && ++count == nth; },
+                   SimFileSystem::Failure::kFull);
+      const Result<KeptSnapshot> made = store_->Make(*state.TakeSnapshot(), kCluster, 0);
+      fs_.SetFault(nullptr);
+      if (made) {
+        EXPECT_GT(nth, 1);
+        ASSERT_TRUE(store_->Remove(made->id));
+        break;
+      }
+      EXPECT_EQ(made.error().code, Errc::kStorageFull);
+      EXPECT_THAT(store_->kept(), IsEmpty());
+      EXPECT_THAT(Names(), IsEmpty());
+    }
+}
+
+TEST_F(SnapshotStoreTest, NoneIsBegunWithoutTheRoomThatIsAskedFor) {
+  constexpr uint64_t kRoom = 8 << 20;
+  disk_.slot = Slot(10);
+  MemoryStateStore state(disk_);
+  fs_.SetByteBudget(kRoom - 1);
+  const uint64_t before = fs_.operations();
+  EXPECT_EQ(store_->Make(*state.TakeSnapshot(), kCluster, kRoom).error().code, Errc::kStorageFull);
+  EXPECT_EQ(fs_.operations(), before);
+  fs_.SetByteBudget(kRoom);
+  EXPECT_TRUE(store_->Make(*state.TakeSnapshot(), kCluster, kRoom));
+}
+
 TEST_F(SnapshotStoreTest, AnUnfinishedOrDamagedFileIsRemovedAtTheStart) {
   const KeptSnapshot good = Make(10);
   Make(20);
@@ -140,7 +174,7 @@ TEST_F(SnapshotStoreTest, AnotherSnapshotTakesThePlaceOfAPart) {
 TEST_F(SnapshotStoreTest, ThereIsNoneOfAStateWithoutACheckpoint) {
   MemoryStateDisk empty;
   MemoryStateStore state(empty);
-  EXPECT_EQ(store_->Make(*state.TakeSnapshot(), kCluster).error().code, Errc::kNotReady);
+  EXPECT_EQ(store_->Make(*state.TakeSnapshot(), kCluster, 0).error().code, Errc::kNotReady);
 }
 
 }  // namespace
