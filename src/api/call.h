@@ -46,7 +46,7 @@ struct HttpPolicy {
   std::vector<std::string> allowed_origins;  // "https://console.example:8443"
 };
 
-enum class Consistency : uint8_t { kLinearizable, kSequential, kAtRevision };
+enum class Consistency : uint8_t { kLinearizable, kSequential };
 
 struct ChangeCall {
   machine::Command command;  // id, principal and a token's hash are the driver's to fill in
@@ -55,11 +55,20 @@ struct ChangeCall {
   RenderOptions render;
 };
 
+// How fresh the replica must be that answers.
+struct Freshness {
+  Consistency consistency = Consistency::kLinearizable;
+  Revision min_revision;              // kSequential: wait for it
+  std::optional<int64_t> max_age_ms;  // kSequential
+
+  bool operator==(const Freshness&) const = default;
+  bool NeedsRound() const { return consistency == Consistency::kLinearizable || max_age_ms; }
+};
+
 struct ReadCall {
   machine::Query query;
-  Consistency consistency = Consistency::kLinearizable;
-  Revision min_revision;  // kSequential: wait for it; kAtRevision: the revision asked for
-  std::optional<int64_t> max_age_ms;  // kSequential
+  Freshness fresh;
+  Revision at_revision;  // 0: the present
   int64_t timeout_ms = 5000;
   RenderOptions render;
 };
@@ -97,6 +106,7 @@ struct MoveLeaderCall {
 
 // GET /v1/snapshot
 struct SnapshotCall {
+  Freshness fresh;
   int64_t timeout_ms = 5000;
   RenderOptions render;
 };
@@ -104,6 +114,7 @@ struct SnapshotCall {
 struct PlainCall {
   enum class Kind : uint8_t { kStatus, kCluster, kMetrics, kVersion, kLivez, kReadyz, kHealthz };
   Kind kind = Kind::kStatus;
+  std::optional<Freshness> fresh;  // nullopt: as this node sees it now, which needs no leader
   int64_t timeout_ms = 5000;
   RenderOptions render;
 };

@@ -116,36 +116,42 @@ Status Request::TakeCommon(int64_t* timeout_ms) {
   return Done();
 }
 
-Status Request::TakeConsistency(bool history, ReadCall* call) {
+Status Request::TakeFreshness(Freshness* fresh) {
   if (const auto consistency = params.Take("consistency")) {
     if (*consistency == "sequential")
-      call->consistency = Consistency::kSequential;
+      fresh->consistency = Consistency::kSequential;
     else if (*consistency != "linearizable")
       return Malformed("consistency must be linearizable or sequential");
   }
   std::optional<uint64_t> min_revision;
   std::optional<uint64_t> max_age_ms;
-  std::optional<uint64_t> at_revision;
   if (Status s = params.OptionalInteger("min_revision", 0, kIntegerMax, &min_revision); !s)
     return s;
   if (Status s = params.OptionalInteger("max_age_ms", 0, kIntegerMax, &max_age_ms); !s)
     return s;
-  if (history)
-    if (Status s = params.OptionalInteger("at_revision", 1, kIntegerMax, &at_revision); !s)
-      return s;
-  if (at_revision && (min_revision || max_age_ms))
-    return Malformed("at_revision goes without min_revision and max_age_ms");
-  if (call->consistency != Consistency::kSequential && (min_revision || max_age_ms))
+  if (fresh->consistency != Consistency::kSequential && (min_revision || max_age_ms))
     return Malformed("min_revision and max_age_ms go with consistency=sequential");
-  call->min_revision = Revision(min_revision.value_or(0));
+  fresh->min_revision = Revision(min_revision.value_or(0));
   if (max_age_ms)
-    call->max_age_ms = static_cast<int64_t>(*max_age_ms);
-  render.sequential = call->consistency == Consistency::kSequential;
-  if (at_revision) {
-    call->consistency = Consistency::kAtRevision;
-    call->min_revision = Revision(*at_revision);
-    render.at = Revision(*at_revision);
-  }
+    fresh->max_age_ms = static_cast<int64_t>(*max_age_ms);
+  render.sequential = fresh->consistency == Consistency::kSequential;
+  return Done();
+}
+
+Status Request::TakeConsistency(bool history, ReadCall* call) {
+  const bool bounded = params.Has("min_revision") || params.Has("max_age_ms");
+  if (Status s = TakeFreshness(&call->fresh); !s)
+    return s;
+  if (!history)
+    return Done();
+  std::optional<uint64_t> at_revision;
+  if (Status s = params.OptionalInteger("at_revision", 1, kIntegerMax, &at_revision); !s)
+    return s;
+  if (!at_revision)
+    return Done();
+  if (bounded)
+    return Malformed("at_revision goes without min_revision and max_age_ms");
+  call->at_revision = render.at = Revision(*at_revision);
   return Done();
 }
 

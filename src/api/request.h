@@ -102,7 +102,9 @@ class Request {
   // --- What endpoints share ---
   // timeout_ms (1 to kTimeoutMsMax) and encoding.
   Status TakeCommon(int64_t* timeout_ms);
-  // consistency, min_revision, max_age_ms and, if `history`, at_revision.
+  // consistency, min_revision, max_age_ms.
+  Status TakeFreshness(Freshness* fresh);
+  // The same and, if `history`, at_revision.
   Status TakeConsistency(bool history, ReadCall* call);
   // limit of a list.
   Status TakeLimit(size_t* page_limit);

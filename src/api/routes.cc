@@ -26,7 +26,23 @@ Result<Call> ParsePlain(Request& request) {
   return ParsePath(request, std::move(call));
 }
 
-Result<Call> ParseSnapshot(Request& request) { return ParsePath(request, SnapshotCall()); }
+// What a node knows of the cluster: at once, or once it is proven to be as fresh as was asked for.
+template <PlainCall::Kind kKind>
+Result<Call> ParseView(Request& request) {
+  PlainCall call;
+  call.kind = kKind;
+  if (request.params.Has("consistency"))
+    if (Status s = request.TakeFreshness(&call.fresh.emplace()); !s)
+      return s.error();
+  return ParsePath(request, std::move(call));
+}
+
+Result<Call> ParseSnapshot(Request& request) {
+  SnapshotCall call;
+  if (Status s = request.TakeFreshness(&call.fresh); !s)
+    return s.error();
+  return ParsePath(request, std::move(call));
+}
 
 struct FixedRoute {
   std::string_view path;
@@ -39,8 +55,8 @@ constexpr FixedRoute kFixed[] = {
     {"/v1/compact", {kPost, ParseCompact}},
     {"/v1/leases", {"GET, HEAD, POST, OPTIONS", ParseLeases}},
     {"/v1/leases/keepalive", {kPost, ParseLeasesKeepAlive}},
-    {"/v1/status", {kGet, ParsePlain<PlainCall::Kind::kStatus>}},
-    {"/v1/cluster", {kGet, ParsePlain<PlainCall::Kind::kCluster>}},
+    {"/v1/status", {kGet, ParseView<PlainCall::Kind::kStatus>}},
+    {"/v1/cluster", {kGet, ParseView<PlainCall::Kind::kCluster>}},
     {"/v1/cluster/leader", {kPost, ParseMoveLeader}},
     {"/v1/cluster/members", {kPost, ParseMemberAdd}},
     {"/v1/cluster/members/promote", {kPost, ParseMembersPromote}},

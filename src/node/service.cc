@@ -27,10 +27,9 @@ Error NotReady(std::string detail) {
   return {Errc::kNotReady, Outcome::kNotApplied, std::move(detail)};
 }
 
-// A sequential read asks nobody, unless it has to prove its age.
-bool NeedsRound(const api::Call& call) {
-  const auto* read = std::get_if<api::ReadCall>(&call);
-  return read == nullptr || read->consistency != api::Consistency::kSequential || read->max_age_ms;
+bool IsAnsweredAtOnce(const api::Call& call) {
+  const auto* plain = std::get_if<api::PlainCall>(&call);
+  return plain != nullptr && !plain->fresh;
 }
 
 }  // namespace
@@ -147,14 +146,15 @@ void Service::Enter(Waiting&& waiting) {
   } else if (const NodeInfo info = hooks_.info(); !info.refuses.empty()) {
     Refuse(waiting, NotReady(info.refuses));  // the engine answers nothing any more
   } else {
-    StartRound(std::move(waiting));
+    StartRead(std::move(waiting), api::Freshness());
+    hooks_.touch();
   }
 }
 
 void Service::Start(Waiting&& waiting) {
   waiting.at_the_door = false;
-  if (std::holds_alternative<api::PlainCall>(waiting.call)) {
-    AnswerPlain(waiting);
+  if (IsAnsweredAtOnce(waiting.call)) {
+    AnswerPlain(waiting, MakeContext());
     return;
   }
   const NodeInfo info = hooks_.info();
@@ -164,10 +164,8 @@ void Service::Start(Waiting&& waiting) {
   }
   if (std::holds_alternative<api::ChangeCall>(waiting.call)) {
     StartChange(std::move(waiting));
-  } else if (std::holds_alternative<api::ReadCall>(waiting.call)) {
-    StartRead(std::move(waiting));
   } else {
-    StartRound(std::move(waiting));
+    StartRead(std::move(waiting), FreshnessOf(waiting.call));
   }
   hooks_.touch();
 }
@@ -207,23 +205,18 @@ void Service::StartChange(Waiting&& waiting) {
   Wait(*id, std::move(waiting));
 }
 
-void Service::StartRead(Waiting&& waiting) {
-  const auto& call = std::get<api::ReadCall>(waiting.call);
-  ReadRequest request;
-  request.timeout_ms = call.timeout_ms - SpentMs(waiting);
-  if (call.consistency == api::Consistency::kSequential) {
-    request.consistency = Consistency::kSequential;
-    request.min_revision = call.min_revision;
-    request.max_age_ms = call.max_age_ms;
-  }
-  Wait(engine_->Read(request), std::move(waiting));
-}
-
-void Service::StartRound(Waiting&& waiting) {
+void Service::StartRead(Waiting&& waiting, const api::Freshness& fresh) {
   ReadRequest request;
   request.timeout_ms = TimeoutOf(waiting.call) - SpentMs(waiting);
+  if (fresh.consistency == api::Consistency::kSequential) {
+    request.consistency = Consistency::kSequential;
+    request.min_revision = fresh.min_revision;
+    request.max_age_ms = fresh.max_age_ms;
+    // What an older revision held is as immutable here as at the leader.
+    if (const auto* read = std::get_if<api::ReadCall>(&waiting.call))
+      request.min_revision = std::max(request.min_revision, read->at_revision);
+  }
   Wait(engine_->Read(request), std::move(waiting));
-  hooks_.touch();
 }
 
 // Behind a quorum round: the backup covers everything that was acknowledged before.
@@ -404,7 +397,7 @@ void Service::OnReadsReady(std::vector<ReadReady> reads, const TurnTimes& turn) 
       continue;
     }
     Waiting& waiting = node.mapped();
-    if (waiting.at_the_door || NeedsRound(waiting.call))
+    if (waiting.at_the_door || FreshnessOf(waiting.call).NeedsRound())
       waiting.stages.Set(Stage::kRound, waiting.started_us, turn.decided_us);
     waiting.decided_us = turn.decided_us;
     OnReadReady(std::move(waiting), ready.time);
@@ -438,6 +431,10 @@ void Service::ServeReady(Waiting& waiting, const Result<ClusterTime>& ready) {
     Refuse(waiting, permitted.error());
   } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
     ServeRead(waiting, *read, *ready);
+  } else if (std::holds_alternative<api::PlainCall>(waiting.call)) {
+    api::Context context = MakeContext();
+    context.time = *ready;
+    AnswerPlain(waiting, context);
   } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
     waiting.decided_us = 0;  // the answer is made once leadership has moved
     const api::MoveLeaderCall call = *move;
@@ -468,15 +465,15 @@ void Service::ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime
   const machine::Machine& machine = engine_->machine();
   api::Context context = MakeContext();
   context.time = time;
-  if (call.consistency == api::Consistency::kAtRevision) {
-    if (call.min_revision > machine.revision()) {
+  if (call.at_revision != Revision()) {
+    if (call.at_revision > machine.revision()) {
       const Error error{
           Errc::kInvalidRequest, Outcome::kNotApplied,
           "at_revision is beyond the present revision " + std::to_string(machine.revision().value)};
       Reply(waiting, api::RenderError(call.render, context, error));
       return;
     }
-    context.revision = call.min_revision;
+    context.revision = call.at_revision;
   }
   const Result<machine::QueryResult> result = machine.ReadFor(waiting.who, call.query, time);
   Reply(waiting,
@@ -622,9 +619,8 @@ Status Service::Ready() const {
   return Done();
 }
 
-void Service::AnswerPlain(const Waiting& waiting) {
+void Service::AnswerPlain(const Waiting& waiting, const api::Context& context) {
   const auto& call = std::get<api::PlainCall>(waiting.call);
-  const api::Context context = MakeContext();
   net::HttpResponse response;
   switch (call.kind) {
     case api::PlainCall::Kind::kStatus:

@@ -138,16 +138,14 @@ class Service : public net::HttpHandler {
   void Enter(Waiting&& waiting);
   void Start(Waiting&& waiting);
   void StartChange(Waiting&& waiting);
-  void StartRead(Waiting&& waiting);
+  void StartRead(Waiting&& waiting, const api::Freshness& fresh);
   void BeginBackup(Waiting&& waiting, ClusterTime time);
   void SendBackup(std::shared_ptr<storage::StateSnapshot> state, ClusterTime time);
-  // Begins by a quorum round.
-  void StartRound(Waiting&& waiting);
   void OnReadReady(Waiting&& waiting, const Result<ClusterTime>& ready);
   // Leaves `waiting` as what was moved from.
   void ServeReady(Waiting& waiting, const Result<ClusterTime>& ready);
   void BeginStream(Waiting&& waiting);
-  void AnswerPlain(const Waiting& waiting);
+  void AnswerPlain(const Waiting& waiting, const api::Context& context);
   void BeginMove(Waiting&& waiting, const api::MoveLeaderCall& call);
   // What it ended with; nullopt: not yet.
   std::optional<net::HttpResponse> GoOn(Move* move, int64_t now_ms);

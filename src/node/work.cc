@@ -101,9 +101,18 @@ Route RouteOf(const api::Call& call) {
   return stream ? Route::kWatch : Route::kOther;
 }
 
+api::Freshness FreshnessOf(const api::Call& call) {
+  if (const auto* read = std::get_if<api::ReadCall>(&call))
+    return read->fresh;
+  if (const auto* snapshot = std::get_if<api::SnapshotCall>(&call))
+    return snapshot->fresh;
+  const auto* plain = std::get_if<api::PlainCall>(&call);
+  return plain == nullptr ? api::Freshness() : plain->fresh.value_or(api::Freshness());
+}
+
 Status MayStillServe(const api::Call& call, int64_t age_ms) {
-  const auto* read = std::get_if<api::ReadCall>(&call);
-  if (read != nullptr && read->max_age_ms && age_ms > *read->max_age_ms)
+  const api::Freshness fresh = FreshnessOf(call);
+  if (fresh.max_age_ms && age_ms > *fresh.max_age_ms)
     return Error{Errc::kNotReady, Outcome::kNotApplied,
                  "this replica is not proven to be as fresh as max_age_ms asks"};
   if (age_ms >= TimeoutOf(call))

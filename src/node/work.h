@@ -14,6 +14,8 @@ namespace synod::node {
 Route RouteOf(const api::Call& call);
 WorkClass WorkOf(const api::Call& call);
 int64_t TimeoutOf(const api::Call& call);  // in ms
+// What must be proven of the replica before the call is served.
+api::Freshness FreshnessOf(const api::Call& call);
 // Of what was proven `age_ms` after it was asked for, or has waited so long for its turn: not_ready
 // if that is too old, deadline_exceeded if it is too late.
 Status MayStillServe(const api::Call& call, int64_t age_ms);

@@ -49,7 +49,7 @@ TEST(ClusterCallsTest, AMoveOfLeadershipTakesAKeyButNoFenceAndNoDeadline) {
 TEST(SettingsCallsTest, AreReadLikeAnythingCurrent) {
   const ReadCall call = Expect<ReadCall>(Parse("GET", "/v1/settings?consistency=sequential"));
   EXPECT_TRUE(std::holds_alternative<machine::GetSettings>(call.query));
-  EXPECT_EQ(call.consistency, Consistency::kSequential);
+  EXPECT_EQ(call.fresh.consistency, Consistency::kSequential);
   EXPECT_EQ(Verdict(Parse("GET", "/v1/settings?at_revision=3")), "400 invalid_request");
 }
 

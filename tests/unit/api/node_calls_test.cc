@@ -66,7 +66,7 @@ TEST(NodeCallsTest, GetReadsANode) {
   EXPECT_EQ(std::get<machine::GetNode>(call.query).path, "/a");
   EXPECT_TRUE(call.render.raw);
   EXPECT_FALSE(call.render.could_change);
-  EXPECT_EQ(call.consistency, Consistency::kLinearizable);
+  EXPECT_EQ(call.fresh.consistency, Consistency::kLinearizable);
 }
 
 TEST(NodeCallsTest, HeadIsReadAsGet) {
@@ -115,22 +115,23 @@ TEST(NodeCallsTest, TheCursorOfAPageSurvivesWithAndWithoutEncoding) {
 TEST(NodeCallsTest, ReadsTakeAConsistency) {
   const ReadCall sequential = Expect<ReadCall>(
       Parse("GET", "/v1/kv/a?consistency=sequential&min_revision=9&max_age_ms=50"));
-  EXPECT_EQ(sequential.consistency, Consistency::kSequential);
-  EXPECT_EQ(sequential.min_revision, Revision(9));
-  EXPECT_EQ(sequential.max_age_ms, 50);
+  EXPECT_EQ(sequential.fresh.consistency, Consistency::kSequential);
+  EXPECT_EQ(sequential.fresh.min_revision, Revision(9));
+  EXPECT_EQ(sequential.fresh.max_age_ms, 50);
   EXPECT_TRUE(sequential.render.sequential);
   const ReadCall past = Expect<ReadCall>(Parse("GET", "/v1/kv/a?at_revision=9"));
-  EXPECT_EQ(past.consistency, Consistency::kAtRevision);
-  EXPECT_EQ(past.min_revision, Revision(9));
+  EXPECT_EQ(past.fresh.consistency, Consistency::kLinearizable);
+  EXPECT_EQ(past.at_revision, Revision(9));
   EXPECT_EQ(past.render.at, Revision(9));
   EXPECT_EQ(std::get<machine::GetNode>(past.query).at, Revision(9));
   EXPECT_EQ(QueryOf<machine::ListNodes>(Parse("GET", "/v1/kv/a?list=subtree&at_revision=9")).at,
             Revision(9));
-  EXPECT_EQ(Expect<ReadCall>(Parse("GET", "/v1/kv/a?consistency=linearizable")).consistency,
+  EXPECT_EQ(Expect<ReadCall>(Parse("GET", "/v1/kv/a?consistency=linearizable")).fresh.consistency,
             Consistency::kLinearizable);
-  EXPECT_EQ(
-      Expect<ReadCall>(Parse("GET", "/v1/kv/a?at_revision=9&consistency=sequential")).consistency,
-      Consistency::kAtRevision);
+  const ReadCall past_here =
+      Expect<ReadCall>(Parse("GET", "/v1/kv/a?at_revision=9&consistency=sequential"));
+  EXPECT_EQ(past_here.fresh.consistency, Consistency::kSequential);
+  EXPECT_EQ(past_here.at_revision, Revision(9));
 }
 
 TEST(NodeCallsTest, RefusesConsistenciesThatContradictThemselves) {
@@ -149,7 +150,7 @@ TEST(NodeCallsTest, RefusesConsistenciesThatContradictThemselves) {
       {"GET", "/v1/locks/a?consistency=sequential", {}, "", "call"},
       {"GET", "/v1/locks?consistency=sequential", {}, "", "call"},
       {"GET", "/v1/elections/a?consistency=sequential&max_age_ms=0", {}, "", "call"},
-      {"GET", "/v1/status?consistency=sequential", {}, "", kBadRequest},
+      {"GET", "/metrics?consistency=sequential", {}, "", kBadRequest},
       {"GET", "/v1/watch/a?consistency=sequential", {}, "", kBadRequest},
   });
 }

@@ -136,8 +136,28 @@ TEST(PlainCallsTest, EachPathHasItsKind) {
       EXPECT_EQ(Expect<PlainCall>(Parse(method, target)).kind, kind) << target;
 }
 
-TEST(SnapshotCallTest, TakesATimeoutAndNothingElse) {
+TEST(PlainCallsTest, WhatTellsOfTheClusterTakesAConsistency) {
+  for (const std::string path : {"/v1/status", "/v1/cluster"}) {
+    EXPECT_EQ(Expect<PlainCall>(Parse("GET", path)).fresh, std::nullopt);
+    const auto round = Expect<PlainCall>(Parse("GET", path + "?consistency=linearizable")).fresh;
+    ASSERT_TRUE(round);
+    EXPECT_TRUE(round->NeedsRound());
+    const auto local =
+        Expect<PlainCall>(Parse("GET", path + "?consistency=sequential&min_revision=7")).fresh;
+    ASSERT_TRUE(local);
+    EXPECT_FALSE(local->NeedsRound());
+    EXPECT_EQ(local->min_revision, Revision(7));
+    EXPECT_EQ(Verdict(Parse("GET", path + "?consistency=strong")), "400 invalid_request");
+    EXPECT_EQ(Verdict(Parse("GET", path + "?min_revision=7")), "400 invalid_request");
+  }
+  EXPECT_EQ(Verdict(Parse("GET", "/livez?consistency=sequential")), "400 invalid_request");
+}
+
+TEST(SnapshotCallTest, TakesATimeoutAConsistencyAndNothingElse) {
   EXPECT_EQ(Expect<SnapshotCall>(Parse("GET", "/v1/snapshot?timeout_ms=70")).timeout_ms, 70);
+  EXPECT_FALSE(
+      Expect<SnapshotCall>(Parse("GET", "/v1/snapshot?consistency=sequential")).fresh.NeedsRound());
+  EXPECT_TRUE(Expect<SnapshotCall>(Parse("GET", "/v1/snapshot")).fresh.NeedsRound());
   EXPECT_EQ(Verdict(Parse("GET", "/v1/snapshot", {{"if-match", "\"3\""}})), "400 invalid_request");
 }
 

@@ -30,6 +30,7 @@ class ServiceTest : public testing::Test {
     info_.id = NodeId(1);
     hooks.info = [this] { return info_; };
     hooks.load = [] { return net::HttpCounters(); };
+    hooks.storage_status = [](api::StatusView*) {};
     hooks.take_state = [this](Slot, StateTaker taker) { taker_ = std::move(taker); };
     service_ = std::make_unique<Service>(io_, api::HttpPolicy(), AccessRules(), 0,
                                          Service::Bounds(), hooks);
@@ -81,12 +82,63 @@ class ServiceTest : public testing::Test {
     io_.poll();
   }
 
+  uint64_t Rounds() { return cluster_.node(1).counters().read_rounds; }
+
   net::asio::io_context io_{1};
   EngineCluster cluster_{1};
   NodeInfo info_;
   StateTaker taker_;
   std::unique_ptr<Service> service_;
 };
+
+TEST_F(ServiceTest, WhatAnOlderRevisionHeldIsReadHereIfAskedSo) {
+  Apply({}, machine::Put{"/a", "first", {}, {}, false});
+  Apply({}, machine::Put{"/a", "second", {}, {}, false});
+  const uint64_t before = Rounds();
+  const auto here = Get("/v1/kv/a?raw=true&at_revision=1&consistency=sequential");
+  const auto page = Get("/v1/kv/?list=children&at_revision=1&consistency=sequential");
+  const auto ahead = Get("/v1/kv/a?raw=true&at_revision=3&consistency=sequential");
+  FinishRounds();
+  EXPECT_EQ(Rounds(), before);
+  ASSERT_TRUE(here->response && page->response);
+  EXPECT_EQ(here->response->body, "first");
+  EXPECT_EQ(page->response->status, 200);
+  ASSERT_FALSE(ahead->response) << "waits until this replica is there";
+  Apply({}, machine::Put{"/a", "third", {}, {}, false});
+  FinishRounds();
+  ASSERT_TRUE(ahead->response);
+  EXPECT_EQ(ahead->response->body, "third");
+  const auto anywhere = Get("/v1/kv/a?at_revision=4");
+  FinishRounds();
+  EXPECT_EQ(Rounds(), before + 1);
+  EXPECT_EQ(anywhere->response->status, 400) << "beyond the leader's";
+}
+
+TEST_F(ServiceTest, AnOlderRevisionIsNotReadOnceItIsCompacted) {
+  Apply({}, machine::Put{"/a", "first", {}, {}, false});
+  Apply({}, machine::Put{"/a", "second", {}, {}, false});
+  Apply({}, machine::Compact{Revision(2)});
+  const auto gone = Get("/v1/kv/a?at_revision=1&consistency=sequential");
+  FinishRounds();
+  ASSERT_TRUE(gone->response);
+  EXPECT_EQ(gone->response->status, 410);
+}
+
+TEST_F(ServiceTest, AViewOfTheClusterIsProvenToBeAsFreshAsAskedFor) {
+  const uint64_t before = Rounds();
+  EXPECT_TRUE(Get("/v1/status")->response);
+  const auto local = Get("/v1/status?consistency=sequential");
+  FinishRounds();
+  EXPECT_EQ(Rounds(), before);
+  ASSERT_TRUE(local->response);
+  EXPECT_EQ(local->response->status, 200);
+  const auto round = Get("/v1/status?consistency=linearizable");
+  EXPECT_FALSE(round->response);
+  FinishRounds();
+  EXPECT_EQ(Rounds(), before + 1);
+  ASSERT_TRUE(round->response);
+  EXPECT_EQ(round->response->status, 200);
+}
 
 TEST_F(ServiceTest, ABackupThatWaitsForItsCheckpointIsAnsweredWhenTheNodeStops) {
   const auto backup = BeginBackup();

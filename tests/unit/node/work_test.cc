@@ -27,8 +27,8 @@ TEST(WorkTest, WhatWaitedForItsTimeoutIsNotServed) {
 
 TEST(WorkTest, WhatIsOlderThanItsReaderTakesIsNotServed) {
   api::ReadCall read;
-  read.consistency = api::Consistency::kSequential;
-  read.max_age_ms = 100;
+  read.fresh.consistency = api::Consistency::kSequential;
+  read.fresh.max_age_ms = 100;
   EXPECT_TRUE(MayStillServe(read, 100));
   const Status old = MayStillServe(read, 101);
   ASSERT_FALSE(old);
