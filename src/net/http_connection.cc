@@ -93,7 +93,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared, Wire wire, Tc
       wire_(std::move(wire)),
       remote_(std::move(remote)),
       parser_(LimitsOf(shared_->options)),
-      active_ms_(shared_->now_ms) {}
+      active_ms_(shared_->StampMs()) {}
 
 HttpConnection::~HttpConnection() = default;
 
@@ -181,7 +181,7 @@ void HttpConnection::ReadSome() {
       OnInputEnd();
       break;
     }
-    active_ms_ = shared_->now_ms;
+    active_ms_ = shared_->StampMs();
     shared_->counters.received_bytes += n;
     OnInput({scratch.data(), n});
     if (n < scratch.size() && wire_.ShortReadIsAll())
@@ -193,7 +193,7 @@ void HttpConnection::ReadSome() {
 
 void HttpConnection::OnInput(std::string_view in) {
   if (websocket_ != nullptr) {
-    heard_ms_ = shared_->now_ms;
+    heard_ms_ = shared_->StampMs();
     websocket_->Feed(in);
     AccountInput();
     return;
@@ -242,7 +242,7 @@ size_t HttpConnection::Parse(std::string_view in) {
     AccountInput();
     const State state = parser_.state();
     if (state != before && (state == State::kHead || state == State::kBody))
-      request_ms_ = shared_->now_ms;
+      request_ms_ = shared_->StampMs();
     if (state == State::kRefused) {
       Refuse(parser_.refusal().code, parser_.refusal().detail, parser_.head());
       return used;
@@ -389,7 +389,7 @@ void HttpConnection::Flush() {
       const auto written = wire_.Write(&output_, &shared_->counters.sent_bytes);
       AccountOutput(before, output_.bytes());
       if (output_.bytes() != before)
-        active_ms_ = shared_->now_ms;
+        active_ms_ = shared_->StampMs();
       if (written == OutputQueue::Written::kFailed || abandoned_) {
         Close();
         return;
@@ -444,7 +444,7 @@ void HttpConnection::Linger() {
     return;
   }
   phase_ = Phase::kLingering;
-  linger_ms_ = shared_->now_ms;
+  linger_ms_ = shared_->StampMs();
   wire_.EndOutput();
 }
 

@@ -51,6 +51,8 @@ struct HttpShared {
   void StandInLine(const std::shared_ptr<HttpConnection>& connection);
   // Forgets who is dirty or in line: they hold what holds them.
   void Drop();
+  // Of what happens now and starts a limit: never before it, so that no limit is over too soon.
+  int64_t StampMs() const { return options.own_clock ? (SteadyUs() + 999) / 1000 : now_ms; }
   uint64_t MemoryUsed() const { return counters.request_bytes + counters.output_bytes; }
 
   LoopThread thread;
@@ -58,7 +60,7 @@ struct HttpShared {
   HttpHandler& handler;
   const HttpOptions options;
   HttpCounters counters;
-  int64_t now_ms = 0;  // as of the last sweep: one second's precision is enough for every limit
+  int64_t now_ms = 0;  // as of the last sweep, which is when limits are looked at
   std::string date;
   std::vector<char> scratch;  // what a read brings, before it is parsed or put aside
   std::list<std::shared_ptr<HttpConnection>> connections;

@@ -16,7 +16,7 @@ Status HttpConnection::Upgrade(const HttpRequest& request,
   last_request_taken_ = true;
   parse_blocked_ = false;
   on_message_ = std::move(on_message);
-  heard_ms_ = pinged_ms_ = shared_->now_ms;
+  heard_ms_ = pinged_ms_ = shared_->StampMs();
   websocket_ =
       std::make_shared<WebSocket>(shared_->io.get_executor(), static_cast<WebSocket::Owner*>(this),
                                   shared_->options.socket_message_bytes_max);

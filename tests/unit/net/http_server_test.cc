@@ -431,6 +431,27 @@ TEST_F(HttpServerTest, SlowHeaderIsRefusedAfterItsTimeAndNotBefore) {
   EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
 }
 
+TEST_F(HttpServerTest, ALimitCountsFromWhatStartedItAndNotFromTheSweepBefore) {
+  handler.echo = true;
+  server = std::make_unique<HttpServer>(io, handler, HttpOptions());
+  ASSERT_TRUE(server->Listen("127.0.0.1", 0).has_value());
+  const auto now_ms = [] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
+  server->Sweep(now_ms() - 60'000);
+  auto client = Connect();
+  const int64_t began_ms = now_ms();
+  client->Send("GET /1 HTTP/1.1\r\nHost");
+  Pump([&] { return server->counters().received_bytes > 0; });
+  server->Sweep(began_ms + 9'999);
+  EXPECT_EQ(server->counters().refusals, 0u);
+  server->Sweep(now_ms() + 10'001);
+  PumpUntilReceived(*client, "too long");
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+}
+
 TEST_F(HttpServerTest, SlowBodyIsRefused) {
   StartEcho();
   server->Sweep(0);
