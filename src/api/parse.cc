@@ -46,17 +46,20 @@ net::HttpResponse AnswerOptions(const Request& request,
 
 // HEAD of something that never ends: its head, at once.
 std::optional<net::HttpResponse> AnswerStreamHead(const Call& call, const Context& context) {
-  if (const auto* watch = std::get_if<WatchCall>(&call)) {
-    if (watch->format != StreamFormat::kLongPoll)
-      return RenderStreamHead(watch->render, context, watch->format);
-    net::HttpResponse response;
-    response.content_type = "application/json";
-    AddContextHeaders(watch->render, context, &response);
-    return response;
-  }
+  std::optional<net::HttpResponse> head;
   if (const auto* observe = std::get_if<ObserveCall>(&call))
-    return RenderStreamHead(observe->render, context, observe->format);
-  return std::nullopt;
+    head = RenderStreamHead(observe->render, context, observe->format);
+  if (const auto* watch = std::get_if<WatchCall>(&call)) {
+    if (watch->format == StreamFormat::kLongPoll) {
+      head.emplace().content_type = "application/json";
+      AddContextHeaders(watch->render, context, &*head);
+    } else {
+      head = RenderStreamHead(watch->render, context, watch->format);
+    }
+  }
+  if (head)
+    head->no_length = true;
+  return head;
 }
 
 using Judged = std::variant<Call, net::HttpResponse>;

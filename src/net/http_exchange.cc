@@ -56,6 +56,7 @@ void HttpExchange::Complete() {
 
 void HttpExchange::Reply(HttpResponse response) {
   SYNOD_CHECK(state_ == State::kWaiting);
+  SYNOD_CHECK(request_.head || !response.no_length);
   if (connection_->closed()) {
     state_ = State::kComplete;
     return;
@@ -64,7 +65,9 @@ void HttpExchange::Reply(HttpResponse response) {
   const size_t before = out.bytes();
   std::string* tail = out.Tail();
   const size_t size = tail->size();
-  AppendHead(response, Framing::kLength, After(), connection_->shared_->date, tail);
+  // RFC 9110, section 8.6: a length is that of the body that GET would have sent.
+  const Framing framing = response.no_length ? Framing::kUntold : Framing::kLength;
+  AppendHead(response, framing, After(), connection_->shared_->date, tail);
   out.Appended(size);
   if (!request_.head && !NeverHasBody(response.status))
     out.Append(std::move(response.body));

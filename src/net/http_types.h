@@ -46,6 +46,7 @@ struct HttpResponse {
   std::string content_type;  // empty: no body
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // besides Content-Type and -Length
+  bool no_length = false;  // to HEAD: GET sends a body of which nobody knows the length
 };
 
 }  // namespace synod::net

@@ -20,6 +20,7 @@ enum class Framing {
   kLength,   // Content-Length, or none for a status that has no body
   kChunked,  // Transfer-Encoding: chunked
   kToClose,  // the end of the connection ends the body (HTTP/1.0)
+  kUntold,   // to HEAD: there is no body, and no word about that of GET
 };
 
 enum class AfterAnswer {

@@ -125,6 +125,22 @@ TEST(AcceptTest, NothingAcceptableIs406) {
   EXPECT_EQ(Verdict(Parse("GET", "/v1/kv/a", {{"accept", "text/html"}})), "call");
 }
 
+TEST(StreamHeadTest, HeadOfWhatHasNoEndSaysNoLength) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"/v1/watch/a", "text/event-stream"},
+      {"/v1/watch/a", "application/x-ndjson"},
+      {"/v1/watch/a", "application/json"},
+      {"/v1/elections/a/observe", "text/event-stream"}};
+  for (const auto& [target, type] : cases) {
+    const auto answer = Parse("HEAD", target, {{"accept", type}});
+    const auto* head = std::get_if<net::HttpResponse>(&answer);
+    ASSERT_NE(head, nullptr) << target;
+    EXPECT_EQ(head->status, 200);
+    EXPECT_EQ(head->content_type, type);
+    EXPECT_TRUE(head->no_length) << target << " " << type;
+  }
+}
+
 TEST(PlainCallsTest, EachPathHasItsKind) {
   using Kind = PlainCall::Kind;
   const std::pair<const char*, Kind> cases[] = {

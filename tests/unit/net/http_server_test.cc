@@ -431,6 +431,23 @@ TEST_F(HttpServerTest, SlowHeaderIsRefusedAfterItsTimeAndNotBefore) {
   EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
 }
 
+TEST_F(HttpServerTest, AHeadOfWhatHasNoLengthTellsNone) {
+  Start();
+  auto client = Connect();
+  client->Send("HEAD /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  PumpUntilWaiting(2);
+  HttpResponse head{200, "text/event-stream", "", {}};
+  head.no_length = true;
+  handler.waiting[0]->Reply(std::move(head));
+  handler.waiting[1]->Reply({200, "text/plain", "second", {}});
+  PumpUntilReceived(*client, "second");
+  EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  const std::string first = client->received().substr(0, client->received().find("\r\n\r\n"));
+  EXPECT_THAT(first, HasSubstr("text/event-stream"));
+  EXPECT_THAT(first, Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(first, Not(HasSubstr("Transfer-Encoding")));
+}
+
 TEST_F(HttpServerTest, ALimitCountsFromWhatStartedItAndNotFromTheSweepBefore) {
   handler.echo = true;
   server = std::make_unique<HttpServer>(io, handler, HttpOptions());
