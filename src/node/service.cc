@@ -59,12 +59,14 @@ void Service::SetEngine(Engine* engine) {
                                             hooks_.touch);
 }
 
-api::Context Service::MakeContext() const {
+api::Context Service::MakeContext(std::optional<ClusterTime> time) {
   api::Context context;
   context.node = hooks_.info().id;
   if (engine_ != nullptr) {
     context.revision = engine_->machine().revision();
-    context.time = engine_->Now();
+    // The leader's clock, which a linearizable read tells, is ahead of this replica's.
+    told_time_ = std::max(told_time_, time.value_or(engine_->Now()));
+    context.time = told_time_;
     context.leader = engine_->replica().leader();
   }
   return context;
@@ -248,9 +250,8 @@ void Service::SendBackup(std::shared_ptr<storage::StateSnapshot> state, ClusterT
   header.revision = state->revision();
   header.time = state->time();
   header.digest = state->digest();
-  api::Context context = MakeContext();
+  api::Context context = MakeContext(time);
   context.revision = header.revision;
-  context.time = time;
   net::HttpResponse head =
       api::RenderSnapshotHead(std::get<api::SnapshotCall>(waiting->call).render, context);
   Note(*waiting, head.status);
@@ -432,9 +433,7 @@ void Service::ServeReady(Waiting& waiting, const Result<ClusterTime>& ready) {
   } else if (const auto* read = std::get_if<api::ReadCall>(&waiting.call)) {
     ServeRead(waiting, *read, *ready);
   } else if (std::holds_alternative<api::PlainCall>(waiting.call)) {
-    api::Context context = MakeContext();
-    context.time = *ready;
-    AnswerPlain(waiting, context);
+    AnswerPlain(waiting, MakeContext(*ready));
   } else if (const auto* move = std::get_if<api::MoveLeaderCall>(&waiting.call)) {
     waiting.decided_us = 0;  // the answer is made once leadership has moved
     const api::MoveLeaderCall call = *move;
@@ -463,8 +462,7 @@ void Service::BeginStream(Waiting&& waiting) {
 
 void Service::ServeRead(Waiting& waiting, const api::ReadCall& call, ClusterTime time) {
   const machine::Machine& machine = engine_->machine();
-  api::Context context = MakeContext();
-  context.time = time;
+  api::Context context = MakeContext(time);
   if (call.at_revision != Revision()) {
     if (call.at_revision > machine.revision()) {
       const Error error{

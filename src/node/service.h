@@ -131,7 +131,8 @@ class Service : public net::HttpHandler {
     std::string refusal;   // why it could not be asked
   };
 
-  api::Context MakeContext() const;
+  // `time`: as of which it is answered, if not as of now.
+  api::Context MakeContext(std::optional<ClusterTime> time = std::nullopt);
   const machine::Machine* machine() const;
   ClusterTime Now() const;
   // Lets the call in, asks the others whether it may come in, or refuses it.
@@ -169,6 +170,7 @@ class Service : public net::HttpHandler {
   const uint64_t socket_watches_max_;
   const api::HttpPolicy policy_;
   const AccessRules rules_;
+  ClusterTime told_time_;  // the latest that an answer told
   Audit audit_;
   const Hooks hooks_;
   Engine* engine_ = nullptr;

@@ -124,6 +124,24 @@ TEST_F(ServiceTest, AnOlderRevisionIsNotReadOnceItIsCompacted) {
   EXPECT_EQ(gone->response->status, 410);
 }
 
+TEST_F(ServiceTest, TheTimeThatIsToldNeverGoesBack) {
+  const auto time_of = [](const KeptExchange& exchange) {
+    for (const auto& [name, value] : exchange.response->headers)
+      if (name == "Synod-Time")
+        return std::stoll(value);
+    return 0ll;
+  };
+  const auto read = Get("/v1/kv/x");
+  service_->OnReadsReady({{1, ClusterTime(5'000'000)}}, {});
+  ASSERT_TRUE(read->response) << "its number is 1";
+  EXPECT_EQ(time_of(*read), 5'000'000);
+  EXPECT_EQ(time_of(*Get("/v1/status")), 5'000'000);
+  const auto local = Get("/v1/kv/x?consistency=sequential");
+  FinishRounds();
+  ASSERT_TRUE(local->response);
+  EXPECT_EQ(time_of(*local), 5'000'000);
+}
+
 TEST_F(ServiceTest, AViewOfTheClusterIsProvenToBeAsFreshAsAskedFor) {
   const uint64_t before = Rounds();
   EXPECT_TRUE(Get("/v1/status")->response);
