@@ -21,6 +21,38 @@ bool NeedsNothing(const AccessRules& rules, const api::Call& call) {
   }
 }
 
+const auth::SettingValues* SettingsIn(const api::Call& call) {
+  const auto* change = std::get_if<api::ChangeCall>(&call);
+  if (change == nullptr)
+    return nullptr;
+  const machine::Operation& operation = change->command.operation;
+  if (const auto* settings = std::get_if<machine::ChangeSettings>(&operation))
+    return &settings->changes;
+  const auto* quotas = std::get_if<machine::ChangeQuotas>(&operation);
+  return quotas == nullptr ? nullptr : &quotas->settings;
+}
+
+// What the call switches authentication to; nullopt: it leaves it as it is.
+std::optional<bool> SwitchedTo(const machine::Machine& machine, const api::Call& call) {
+  const auth::SettingValues* changes = SettingsIn(call);
+  if (changes == nullptr)
+    return std::nullopt;
+  const Result<auth::Settings> after = auth::Changed(machine.settings(), *changes);
+  if (!after || after->auth_enabled == machine.settings().auth_enabled)
+    return std::nullopt;
+  return after->auth_enabled != 0;
+}
+
+// Switches authentication on and does nothing else. Whoever may ask for that at the other nodes may
+// do so here: it takes rights away, and the machine refuses it while there is no administrator.
+bool OnlySwitchesOn(const machine::Machine* machine, const api::Call& call) {
+  const auto* change = std::get_if<api::ChangeCall>(&call);
+  if (machine == nullptr || change == nullptr)
+    return false;
+  const auto* settings = std::get_if<machine::ChangeSettings>(&change->command.operation);
+  return settings != nullptr && settings->changes.size() == 1 && SwitchedTo(*machine, call) == true;
+}
+
 }  // namespace
 
 Result<Entrance> JudgeEntrance(const AccessRules& rules,
@@ -31,15 +63,28 @@ Result<Entrance> JudgeEntrance(const AccessRules& rules,
   if (NeedsNothing(rules, call))
     return Entrance::kOpen;
   const bool is_on = machine != nullptr && machine->settings().auth_enabled != 0;
-  if (!is_on && rules.required)
-    return Error{Errc::kNotReady, Outcome::kNotApplied,
-                 "this node serves only while authentication is on, and it is not (yet)"};
+  if (!is_on && rules.required && !OnlySwitchesOn(machine, call))
+    return AuthMissing();
   if (!is_on)
     return Entrance::kOpen;
   const Status known = machine->Knows(who, now);
   if (!known && who.nobody())
     return known.error();
-  return known ? Entrance::kOpen : Entrance::kAsk;
+  if (!known)
+    return Entrance::kAsk;
+  // After it this node would serve nothing, wherever it was asked for. Who may not ask for it hears
+  // that from the machine.
+  if (rules.required && SwitchedTo(*machine, call) == false &&
+      machine->Permits(who, {auth::Verb::kAdmin, "/"}, now))
+    return Error{Errc::kInvalidRequest, Outcome::kNotApplied,
+                 "auth.enabled: this node has auth.required (or auth.bootstrap_token_file), and "
+                 "would serve nothing: start all nodes without it first"};
+  return Entrance::kOpen;
+}
+
+Error AuthMissing() {
+  return {Errc::kNotReady, Outcome::kNotApplied,
+          "this node serves only while authentication is on, and it is not (yet)"};
 }
 
 auth::Need NeedOfWatch(const watch::Spec& spec) {

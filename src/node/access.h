@@ -5,7 +5,8 @@
 //               makes entries of the log; and what watches and the doings of an administrator at a
 //               node need, which no entry carries.
 // Thread        The loop's thread.
-// Errors        kUnauthenticated; kNotReady while a node that requires authentication has none.
+// Errors        kUnauthenticated; kNotReady while a node that requires authentication has none;
+//               kInvalidRequest if it is asked to switch it off.
 #ifndef SYNOD_NODE_ACCESS_H_
 #define SYNOD_NODE_ACCESS_H_
 
@@ -19,7 +20,7 @@
 namespace synod::node {
 
 struct AccessRules {
-  bool required = false;      // nothing but health is served while authentication is off
+  bool required = false;      // while authentication is off, nothing but health and its start
   bool metrics_open = false;  // /metrics needs no credentials
 };
 
@@ -31,6 +32,9 @@ Result<Entrance> JudgeEntrance(const AccessRules& rules,
                                const api::Call& call,
                                const auth::Principal& who,
                                ClusterTime now);
+
+// Why a node that requires authentication is not ready while it is off.
+Error AuthMissing();
 
 // What must be permitted at this node; nullopt: a valid token will do, or the machine judges.
 std::optional<auth::Need> NeedHere(const api::Call& call);

@@ -611,6 +611,8 @@ Status Service::Ready() const {
     return NotReady(info.refuses);
   if (Status ready = engine_->Ready(); !ready)
     return ready;
+  if (rules_.required && machine()->settings().auth_enabled == 0)
+    return AuthMissing();
   const uint64_t lag = engine_->NewestApplied().value - engine_->machine().applied().value;
   if (!engine_->replica().membership().IsVoter(info.id) && lag > kLearnerLagMax)
     return NotReady("a learner that is " + std::to_string(lag) + " slots behind");

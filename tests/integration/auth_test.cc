@@ -177,6 +177,13 @@ TEST_F(AuthTest, NobodyGetsInWithoutAValidToken) {
   EXPECT_EQ(Root("GET", "/v1/kv/", "").Revision(), before);
 }
 
+TEST_F(AuthTest, ItIsNotSwitchedOffWhereItIsRequired) {
+  const Answer refused = Root("PATCH", "/v1/settings", R"({"auth.enabled":false})");
+  EXPECT_EQ(refused.status, 400) << refused.body;
+  EXPECT_NE(refused.Text("detail").find("auth.required"), std::string::npos) << refused.body;
+  EXPECT_EQ(Http(port(1), "GET", "/v1/kv/app/x", As("")).status, 401);
+}
+
 TEST_F(AuthTest, WhatIsInsideIsServedByEveryNode) {
   for (int n = 0; n < 3; ++n) {
     EXPECT_EQ(Http(port(n), "PUT", "/v1/kv/app/x", As(*ann_, "v")).status, 200);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "src/node/credentials.h"
 #include "tests/unit/machine/machine_fixture.h"
 
@@ -21,6 +23,11 @@ class AccessTest : public machine::MachineTest {
  protected:
   void SwitchOn() { Do(machine::SetUpAuth{HashOfToken("root-token")}); }
   static auth::Principal With(const std::string& token) { return {{}, HashOfToken(token), false}; }
+  void AsRoot(machine::Operation operation) {
+    machine::Command command = Make(std::move(operation));
+    command.principal = With("root-token");
+    EXPECT_EQ(CodeOf(Run(command)), Errc::kOk);
+  }
   // "open", "ask" or the code of the refusal.
   std::string At(const api::Call& call, const auth::Principal& who, AccessRules rules = {}) {
     const Result<Entrance> entrance = JudgeEntrance(rules, &machine(), call, who, now_);
@@ -39,6 +46,38 @@ TEST_F(AccessTest, WhileItIsOffEverybodyIsLetInUnlessItIsRequired) {
   const Result<Entrance> unfounded =
       JudgeEntrance({.required = true}, nullptr, api::ReadCall(), {}, now_);
   EXPECT_TRUE(unfounded.has_error());
+}
+
+TEST_F(AccessTest, WhereItIsRequiredItIsNotSwitchedOffButOn) {
+  const auto patch = [](std::vector<std::string> names, uint64_t value, bool quota = false) {
+    auth::SettingValues values;
+    for (uint32_t i = 0; i < auth::SettingFields().size(); ++i)
+      if (std::ranges::count(names, auth::SettingFields()[i].name) != 0)
+        values.emplace_back(i, value);
+    api::ChangeCall call;
+    call.command.operation =
+        machine::ChangeOf(values, std::vector<auth::QuotaChange>(quota ? 1 : 0));
+    return api::Call(call);
+  };
+  const AccessRules required{.required = true};
+  const std::string off = "invalid_request";
+  EXPECT_EQ(At(patch({"auth.enabled"}, 1), {}, required), "open");
+  EXPECT_EQ(At(patch({"auth.enabled", "history.keep_ms"}, 1), {}, required), "not_ready");
+  EXPECT_EQ(At(patch({"auth.enabled"}, 1, true), {}, required), "not_ready");
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0), {}, required), "not_ready");
+  EXPECT_EQ(At(patch({"history.keep_ms"}, 1000), {}, required), "not_ready");
+  SwitchOn();
+  const auth::Principal root = With("root-token");
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0), root, required), off);
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0, true), root, required), off);
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0), {}, required), "unauthenticated");
+  AsRoot(machine::SetUser{{"ann", {}}});
+  AsRoot(machine::MakeToken{"ann", "", HashOfToken("ann-token"), 0});
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0), With("ann-token"), required), "open")
+      << "the machine refuses it";
+  EXPECT_EQ(At(patch({"auth.enabled"}, 0), root), "open") << "no node has to require it";
+  EXPECT_EQ(At(patch({"auth.enabled"}, 1), root, required), "open");
+  EXPECT_EQ(At(patch({"history.keep_ms"}, 1000), root, required), "open");
 }
 
 TEST_F(AccessTest, WhileItIsOnATokenIsNeededAndAnUnknownOneAskedFor) {

@@ -32,8 +32,12 @@ class ServiceTest : public testing::Test {
     hooks.load = [] { return net::HttpCounters(); };
     hooks.storage_status = [](api::StatusView*) {};
     hooks.take_state = [this](Slot, StateTaker taker) { taker_ = std::move(taker); };
-    service_ = std::make_unique<Service>(io_, api::HttpPolicy(), AccessRules(), 0,
-                                         Service::Bounds(), hooks);
+    hooks_ = std::move(hooks);
+    Begin(AccessRules());
+  }
+  void Begin(const AccessRules& rules) {
+    service_ =
+        std::make_unique<Service>(io_, api::HttpPolicy(), rules, 0, Service::Bounds(), hooks_);
     service_->SetEngine(&cluster_.node(1));
   }
   std::shared_ptr<KeptExchange> Get(const std::string& target) { return Ask("GET", target, {}); }
@@ -87,6 +91,7 @@ class ServiceTest : public testing::Test {
   net::asio::io_context io_{1};
   EngineCluster cluster_{1};
   NodeInfo info_;
+  Service::Hooks hooks_;
   StateTaker taker_;
   std::unique_ptr<Service> service_;
 };
@@ -208,6 +213,14 @@ TEST_F(ServiceTest, TimeAtTheDoorIsNotGivenTwice) {
   service_->OnChangesDone(engine.Take().changes, {});
   ASSERT_TRUE(remove->response);
   EXPECT_EQ(remove->response->status, 503) << remove->response->body;
+}
+
+TEST_F(ServiceTest, ANodeThatRequiresAuthenticationIsNotReadyWithoutIt) {
+  EXPECT_EQ(Get("/readyz")->response->status, 200);
+  Begin({.required = true});
+  EXPECT_EQ(Get("/readyz")->response->status, 503);
+  Apply({}, machine::SetUpAuth{HashOfToken("the-token-of-root")});
+  EXPECT_EQ(Get("/readyz")->response->status, 200);
 }
 
 TEST_F(ServiceTest, ARemovedNodeSaysSoToWhomItDoesNotKnow) {
