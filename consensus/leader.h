@@ -7,9 +7,9 @@
 //               if its sender votes in the membership of that slot; the leader's own counts once it
 //               is durable. Commit moves over a contiguous prefix.
 // Membership    All open slots are of one membership: Adopt() is called when none is open.
-// Flow          Nothing is proposed while window_slots slots or window_bytes bytes are open. Accepts
-//               that a peer did not answer are sent again with the heartbeat, at most one message
-//               a peer.
+// Flow          Nothing is proposed while window_slots slots or window_bytes bytes are open.
+//               Accepts that a peer did not answer are sent again with the heartbeat, at most one
+//               message a peer.
 // Thread        Core thread only.
 // Not here      Which values to propose first (takeover.h), reads (reads.h).
 #ifndef SYNOD_CONSENSUS_LEADER_H_

@@ -142,8 +142,8 @@ void Engine::Core::Advance(int64_t now) {
   replica.SetTime(now_ms);
   if (stands)
     return;
-  // Nobody can renew a lease while commands are refused, or come to nothing: time stands still then,
-  // too.
+  // Nobody can renew a lease while commands are refused, or come to nothing: time stands still
+  // then, too.
   syncing_.Note(last_persist_ > persisted_, persisted_.value, now_ms);
   choosing_.Note(replica.InFlight() > 0, replica.learned().value, now_ms);
   const bool moves =

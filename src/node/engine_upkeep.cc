@@ -39,8 +39,8 @@ void Engine::Core::Upkeep() {
   }
 }
 
-// The others choose without this node's vote what it proposes; but it proposes little, and only they
-// can say how their disks are.
+// The others choose without this node's vote what it proposes; but it proposes little, and only
+// they can say how their disks are.
 void Engine::Core::TendStandingLog() {
   if (!replica.IsLeader() || syncing_.StandsFor(now_ms) < kLogStandsMs)
     return;
