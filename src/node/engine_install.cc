@@ -71,7 +71,11 @@ machine::Machine Engine::Core::InstallSnapshot(machine::Machine next) {
   if (next.membership().version > machine.membership().version)
     config_at_ = next.applied();
   std::swap(machine, next);
+  const bool knew = diverged;
   TakeOverDigests();
+  // The others have found out what this node could not hear of.
+  if (diverged && !knew)
+    SendAway(Diverged());
   ++snapshot_counters.installed;
   // One that was taken of the old state and not handed out yet would go back behind the new one.
   checkpoint_.reset();

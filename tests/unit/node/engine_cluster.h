@@ -35,6 +35,7 @@ class EngineCluster {
     uint64_t lease_before_ms = 0;
     int64_t sync_turns = 0;  // a persist is durable so many turns after it was asked for
     size_t unsynced_bytes_max = consensus::Config().unsynced_bytes_max;
+    bool short_log = false;  // what a checkpoint covers is gone: who lacks it needs a snapshot
   };
 
   explicit EngineCluster(uint32_t n) : EngineCluster(n, Options()) {}
@@ -155,7 +156,8 @@ class EngineCluster {
         stopped_[id.value] = *out.stop;
       if (out.checkpoint) {
         checkpoints_[id] = out.checkpoint->slot;
-        engine->Checkpointed(out.checkpoint->slot, Slot(1));
+        engine->Checkpointed(out.checkpoint->slot,
+                             options_.short_log ? out.checkpoint->slot + 1 : Slot(1));
       }
       if (out.lost)
         lost_[id] = *out.lost;
@@ -299,6 +301,8 @@ class EngineCluster {
     config.consensus.unsynced_bytes_max = options_.unsynced_bytes_max;
     config.consensus.lease_ms = options_.lease_ms;
     config.consensus.lease_before_ms = options_.lease_before_ms;
+    if (options_.short_log)
+      config.consensus.cache_bytes = 0;
     return config;
   }
   void Start(NodeId id, std::string lost = {}, const Membership& told = {}) {

@@ -332,6 +332,29 @@ TEST(EngineDigestsTest, ANodeThatWasAwayIsComparedWhenItReturns) {
   EXPECT_TRUE(cluster.node(3).IsDiverged()) << "by its own digest of that slot";
 }
 
+// It was found out by what it said while it heard nothing, and what it lacks comes as a snapshot.
+TEST(EngineDigestsTest, ASnapshotThatTellsOfADivergenceEndsWhatIsServed) {
+  EngineCluster cluster(3,
+                        {.digest_every = 20, .settings = {{3, OtherState()}}, .short_log = true});
+  uint32_t good = ElectAnotherThan3(cluster);
+  ASSERT_NE(good, 3U);
+  Write(cluster, good, 30);
+  for (const uint32_t id : {1U, 2U}) cluster.CutOneWay(id, 3);
+  cluster.Run(5000);
+  good = cluster.Elect();
+  ASSERT_NE(good, 3U);
+  Write(cluster, good, 3);
+  cluster.Run(5000);
+  ASSERT_EQ(cluster.node(good).machine().digest_check().diverged, std::set{NodeId(3)});
+  ASSERT_FALSE(cluster.node(3).IsDiverged());
+  ASSERT_EQ(cluster.ended_streams(), 0);
+  cluster.Heal();
+  cluster.Run(15'000);
+  EXPECT_EQ(cluster.node(3).snapshot_counters().installed, 1U);
+  EXPECT_EQ(cluster.ended_streams(), 1);
+  EXPECT_FALSE(cluster.node(3).IsDiverged()) << "it has what the others have now";
+}
+
 TEST(EngineVersionsTest, TheVersionRisesOnceEveryMemberSupportsTheNewOne) {
   EngineCluster cluster(3, {.supports = {{1, 2}, {2, 2}}});
   cluster.Elect();
