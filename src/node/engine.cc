@@ -81,6 +81,7 @@ Engine::Core::Core(const EngineConfig& c,
   clock.Advance(now, false);
   replica.SetTime(now);
   lost_reported_ = !c.lost.empty();
+  old_ballot_ = replica.ballot();
   witness.Remember(c.cluster_id, c.witness);
   CheckWitness();
   config.self.machine_version = machine.supports();

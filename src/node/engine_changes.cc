@@ -166,7 +166,8 @@ void Engine::Core::OnForward(NodeId from, const Forward& forward) {
   // does, the next LeaderStart tells the senders. A restart keeps the ballot as its promise and not
   // what it took in it: of that only the next leader can tell.
   const bool by_this_process =
-      replica.role() != consensus::Role::kFollower || inbox_ballot_ == forward.ballot;
+      forward.ballot > old_ballot_ &&
+      (replica.role() != consensus::Role::kFollower || inbox_ballot_ == forward.ballot);
   const bool ours = forward.ballot.node == config.self.id && replica.ballot() == forward.ballot &&
                     by_this_process;
   if (!ours || shutting_down) {

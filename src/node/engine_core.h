@@ -234,6 +234,7 @@ class Engine::Core {
   std::deque<Bytes> member_changes_;
   int64_t keepalives_flushed_ms_ = 0;
   Ballot inbox_ballot_;
+  Ballot old_ballot_;  // promised by the process before: what that took in it is not known
   struct Forwarded {
     uint64_t base = 1;        // below it nothing is taken any more
     std::set<uint64_t> seen;  // from base on

@@ -121,6 +121,43 @@ TEST(EngineLargeChangesTest, ANodeWhoseLogStandsTakesSoMuchAndCatchesUpLater) {
   EXPECT_EQ(cluster.node(stands).machine().applied(), cluster.node(leader).machine().applied());
 }
 
+// Its inbox would say "overloaded", which proves that the change was never seen.
+TEST(EngineForwardTest, ANewProcessDoesNotSpeakForTheBallotOfTheOldOne) {
+  EngineCluster cluster(3);
+  const uint32_t leader = cluster.Elect();
+  ASSERT_NE(leader, 0u);
+  const uint32_t follower = leader % 3 + 1;
+  const Ballot ballot = cluster.node(leader).replica().ballot();
+  for (uint32_t id = 1; id <= 3; ++id)
+    if (id != leader)
+      cluster.frozen_.insert(NodeId(id));
+  cluster.Restart(leader);
+  cluster.Settle();
+  ASSERT_TRUE(cluster.node(leader).TakesPart());
+  cluster.Isolate(leader);
+  for (int i = 0; i < 200 && cluster.node(leader).replica().role() == consensus::Role::kFollower;
+       ++i)
+    cluster.Run(10);
+  ASSERT_EQ(cluster.node(leader).replica().role(), consensus::Role::kCandidate);
+  ASSERT_EQ(cluster.node(leader).replica().ballot(), ballot) << "no more than a pre-vote";
+
+  const Bytes put = machine::Encode(EngineCluster::PutCommand("/a", "x"));
+  Bytes frame;
+  AppendItem(Forward{ballot, 100 + follower, 1, {{1, put}}}, &frame);
+  cluster.node(leader).Receive(NodeId(follower), frame);
+  for (const Frame& sent : cluster.node(leader).Take().frames) {
+    const auto items = ParseFrame(sent.body);
+    ASSERT_TRUE(items);
+    for (const FrameItem& item : *items)
+      if (const auto* reject = std::get_if<Reject>(&item)) {
+        EXPECT_EQ(reject->reason, Reject::Reason::kNotLeader);
+        EXPECT_EQ(reject->numbers, std::vector<uint64_t>{1});
+        return;
+      }
+  }
+  ADD_FAILURE() << "it was taken";
+}
+
 TEST_F(EngineOverloadTest, TakesSoManyChangesAndOneMoreOnceTheyAreAnswered) {
   const LeaseId lease = Grant();
   Fill();
