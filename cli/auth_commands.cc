@@ -219,9 +219,8 @@ void AddAuthCommands(CLI::App* app, Run* run) {
   make->add_option("--ttl", o->ttl, "until it expires: 10m, 24h; default: never");
   make->callback([=] { *run = [=](Session& s) { return MakeToken(s, *o); }; });
 
-  auth->add_subcommand("enable", "from now on nobody gets in without a token")->callback([=] {
-    *run = [](Session& session) { return Switch(session, true); };
-  });
+  auth->add_subcommand("enable", "from now on only users get in, by token or certificate")
+      ->callback([=] { *run = [](Session& session) { return Switch(session, true); }; });
   auth->add_subcommand("disable", "everybody may do everything")->callback([=] {
     *run = [](Session& session) { return Switch(session, false); };
   });

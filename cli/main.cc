@@ -32,7 +32,8 @@ void AddCredentials(CLI::App* app, synod::client::Credentials* credentials) {
       "for https: PEM file of the authorities that sign the nodes' certificates, else the "
       "system's");
   add("--cert", "SYNOD_CERT", &credentials->cert_file,
-      "for https: PEM file of your own certificate, if nodes ask for one");
+      "for https: PEM file of your own certificate, if nodes ask for one; without a token it says "
+      "who you are");
   add("--key", "SYNOD_KEY", &credentials->key_file, "for https: PEM file of its key");
 }
 

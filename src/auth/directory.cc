@@ -26,10 +26,10 @@ bool IsAscending(const Items& items, Less less) {
          }) == items.end();
 }
 
-// Why is told to nobody: who shows no valid token learns nothing of those that there are.
+// Why is told to nobody: who shows nothing that is valid learns nothing of those that there are.
 Error Nobody() {
   return {Errc::kUnauthenticated, Outcome::kNotApplied,
-          "this needs a valid token: Authorization: Bearer <token>"};
+          "this needs a valid token, Authorization: Bearer <token>, or a user's certificate"};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace synod::auth {
 inline constexpr size_t kTokenHashBytes = 32;  // SHA-256
 
 struct Principal {
-  std::string user;   // whom the node vouches for by name; none does so yet
+  std::string user;   // whom the node vouches for by name: of a certificate
   Bytes token_hash;   // of the bearer token that came with the request
   bool node = false;  // the node itself, on its own account
 

@@ -294,6 +294,10 @@ void HttpConnection::Dispatch() {
   const uint64_t sequence = first_sequence_ + slots_.size();
   HttpRequest request = parser_.Take();
   request.waited_us = waited_us_;
+  // The handshake is over, and there is no other on this connection.
+  if (!certified_name_)
+    certified_name_ = wire_.CertifiedName();
+  request.certified_name = *certified_name_;
   auto exchange =
       std::make_shared<HttpExchange>(shared_from_this(), std::move(request), sequence, held);
   // Its client may have gone while it stood behind a change: nothing more is read that could tell.

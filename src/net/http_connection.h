@@ -170,6 +170,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>,
   std::list<std::shared_ptr<HttpConnection>>::iterator place_;
   Phase phase_ = Phase::kOpen;
 
+  std::optional<std::string> certified_name_;  // of its client; known with the first request
   RequestParser parser_;
   ReadAhead unparsed_;     // read, and kept for when there is more of it or room for it
   size_t input_held_ = 0;  // bytes of the parser and of unparsed_, as accounted

@@ -21,6 +21,8 @@ struct HttpRequest {
   std::string target;                                        // as sent: "/v1/kv/a?raw=true"
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
   std::string body;
+  // Of the certificate by which TLS knows the client: its common name. Empty: it has shown none.
+  std::string certified_name;
   bool head = false;      // method is HEAD: the body of the answer is left out
   bool http_1_0 = false;  // the client knows neither chunks nor upgrades
   // From when the loop saw that there was something until it was read. Nullopt of what was read

@@ -97,6 +97,27 @@ std::string SslErrorText() {
   return reason == nullptr ? "no reason is given" : reason;
 }
 
+std::string CertifiedName(const ssl_st* ssl) {
+  const X509* certificate = SSL_get0_peer_certificate(ssl);
+  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK)
+    return "";
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  // Of several each reader could take another.
+  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+    return "";
+  unsigned char* text = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) {
+    ERR_clear_error();
+    return "";
+  }
+  std::string name(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+  OPENSSL_free(text);
+  return name;
+}
+
 Result<std::shared_ptr<Tls>> Tls::Load(const TlsFiles& files) {
   std::shared_ptr<Tls> tls(new Tls(files));
   if (const Result<bool> loaded = tls->Refresh(); !loaded)

@@ -56,6 +56,10 @@ class Tls {
   SslContext context_;
 };
 
+// The common name of the other side's certificate, if it showed one that was found good; empty if
+// it has none or several. After the handshake.
+std::string CertifiedName(const ssl_st* ssl);
+
 // The oldest of OpenSSL's errors of this thread, in words; the others are forgotten.
 std::string SslErrorText();
 

@@ -36,6 +36,10 @@ class Wire {
   void Close();
 
   Socket& socket() { return socket_; }
+  // Whom the other side's certificate names, once something was read; empty: nobody.
+  std::string CertifiedName() const {
+    return ssl_ == nullptr ? "" : net::CertifiedName(ssl_.get());
+  }
   // Why a handshake failed; empty if none has.
   const std::string& error() const { return error_; }
 

@@ -9,6 +9,7 @@
 
 #include "src/api/call.h"
 #include "src/api/encoding.h"
+#include "src/auth/directory.h"
 #include "src/base/check.h"
 
 namespace synod::node {
@@ -21,6 +22,11 @@ constexpr std::string_view kPrefix = "synod_";  // for those who search for secr
 
 Error Bad(std::string detail) {
   return {Errc::kInvalidRequest, Outcome::kNotApplied, std::move(detail)};
+}
+
+bool HasAuthorization(const net::HttpRequest& request) {
+  return std::any_of(request.headers.begin(), request.headers.end(),
+                     [](const auto& header) { return header.first == "authorization"; });
 }
 
 }  // namespace
@@ -56,6 +62,10 @@ auth::Principal PrincipalOf(const net::HttpRequest& request) {
   auth::Principal who;
   if (const std::optional<std::string_view> token = api::BearerOf(request))
     who.token_hash = HashOfToken(*token);
+  // What it says of itself counts before what its connection says, which may be a proxy's; also if
+  // that is nothing that is known here.
+  else if (!HasAuthorization(request) && auth::ValidateName(request.certified_name))
+    who.user = request.certified_name;
   return who;
 }
 

@@ -1,4 +1,5 @@
-// Credentials: bearer tokens, as the shell makes, reads and hashes them.
+// Credentials: bearer tokens, as the shell makes, reads and hashes them, and the names of
+// certificates.
 //
 // Contract      The clear text of a token exists in the request that shows it, and in the answer
 //               that gives it out: never in a command, a record or a log line. Everything else
@@ -24,7 +25,8 @@ Bytes HashOfToken(std::string_view token);
 // The first line of the file, which must hold a token of at least 16 bytes.
 Result<std::string> ReadTokenFile(const std::string& path);
 
-// Who a request says it is from; nobody if it shows no bearer token.
+// Who a request says it is from: whose token it shows; without Authorization, whom the certificate
+// of its connection names; else nobody.
 auth::Principal PrincipalOf(const net::HttpRequest& request);
 
 }  // namespace synod::node

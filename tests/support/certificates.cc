@@ -74,9 +74,13 @@ Certificates::~Certificates() {
   std::filesystem::remove_all(dir_);
 }
 
-void Certificates::Issue(const std::string& name, const std::string& names) {
+void Certificates::Issue(const std::string& name,
+                         const std::string& names,
+                         const std::string& another) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = Begin(name, key);
+  if (!another.empty())
+    SetName(X509_get_subject_name(certificate), another);
   SetName(X509_get_issuer_name(certificate), authority_);
   Extend(certificate, certificate_, NID_subject_alt_name, names);
   X509_sign(certificate, key_, EVP_sha256());

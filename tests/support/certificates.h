@@ -23,8 +23,11 @@ class Certificates {
   Certificates& operator=(const Certificates&) = delete;
 
   std::string ca_file() const { return dir_ + "/ca.pem"; }
-  // Writes NAME.pem and NAME.key; `names` as in "DNS:localhost,IP:127.0.0.1".
-  void Issue(const std::string& name, const std::string& names = "DNS:localhost,IP:127.0.0.1");
+  // Writes NAME.pem and NAME.key; `names` as in "DNS:localhost,IP:127.0.0.1". The common name is
+  // NAME, and `another` if there is one.
+  void Issue(const std::string& name,
+             const std::string& names = "DNS:localhost,IP:127.0.0.1",
+             const std::string& another = "");
   std::string cert_file(const std::string& name) const { return dir_ + "/" + name + ".pem"; }
   std::string key_file(const std::string& name) const { return dir_ + "/" + name + ".key"; }
   // Of something issued, with this authority as the one that is trusted.

@@ -28,7 +28,8 @@ std::shared_ptr<Tls> LoadOrDie(const TlsFiles& files) {
 class Echo : public HttpHandler {
  public:
   void OnRequest(std::shared_ptr<Exchange> exchange) override {
-    exchange->Reply({200, "text/plain", exchange->request().body + "!", {}});
+    const HttpRequest& request = exchange->request();
+    exchange->Reply({200, "text/plain", request.body + "!", {{"X-Name", request.certified_name}}});
   }
   HttpResponse Refuse(Errc, std::string detail) override {
     return {400, "text/plain", "refused: " + detail, {}};
@@ -150,6 +151,31 @@ TEST_F(TlsTest, WhoMustShowACertificateShowsAGoodOne) {
   const auto guest = Connect(good.get());
   guest->Say(Post("x"));
   EXPECT_THAT(Hear(guest.get()), EndsWith("x!"));
+}
+
+TEST_F(TlsTest, ARequestHasTheNameOfItsClientsCertificate) {
+  Start(ours.FilesOf("server", false));
+  ours.Issue("two", "DNS:two", "root");
+  struct Case {
+    TlsFiles client;
+    const char* name;
+  };
+  for (const Case& c : {Case{ours.FilesOf("guest", false), "guest"},
+                        Case{ours.FilesOf("two", false), ""},  // of two names none counts
+                        Case{{"", "", ours.ca_file(), false}, ""}}) {
+    const auto tls_of_client = LoadOrDie(c.client);
+    const auto client = Connect(tls_of_client.get());
+    for (int request = 0; request < 2; ++request) {
+      client->Say(Post("x"));
+      EXPECT_THAT(Hear(client.get()), HasSubstr("X-Name: " + std::string(c.name) + "\r\n"));
+    }
+  }
+  // Who asks for no certificate gets none.
+  Start({ours.cert_file("server"), ours.key_file("server"), "", false});
+  const auto guest_tls = LoadOrDie(ours.FilesOf("guest", false));
+  const auto guest = Connect(guest_tls.get());
+  guest->Say(Post("x"));
+  EXPECT_THAT(Hear(guest.get()), HasSubstr("X-Name: \r\n"));
 }
 
 struct SessionDeleter {
