@@ -139,20 +139,15 @@ Status Request::TakeFreshness(Freshness* fresh) {
 }
 
 Status Request::TakeConsistency(bool history, ReadCall* call) {
-  const bool bounded = params.Has("min_revision") || params.Has("max_age_ms");
-  if (Status s = TakeFreshness(&call->fresh); !s)
-    return s;
-  if (!history)
-    return Done();
   std::optional<uint64_t> at_revision;
-  if (Status s = params.OptionalInteger("at_revision", 1, kIntegerMax, &at_revision); !s)
-    return s;
-  if (!at_revision)
-    return Done();
-  if (bounded)
+  if (history)
+    if (Status s = params.OptionalInteger("at_revision", 1, kIntegerMax, &at_revision); !s)
+      return s;
+  if (at_revision && (params.Has("min_revision") || params.Has("max_age_ms")))
     return Malformed("at_revision goes without min_revision and max_age_ms");
-  call->at_revision = render.at = Revision(*at_revision);
-  return Done();
+  if (at_revision)
+    call->at_revision = render.at = Revision(*at_revision);
+  return TakeFreshness(&call->fresh);
 }
 
 Status Request::TakeLimit(size_t* page_limit) {

@@ -64,7 +64,8 @@ auth::Principal PrincipalOf(const net::HttpRequest& request) {
     who.token_hash = HashOfToken(*token);
   // What it says of itself counts before what its connection says, which may be a proxy's; also if
   // that is nothing that is known here.
-  else if (!HasAuthorization(request) && auth::ValidateName(request.certified_name))
+  else if (!request.certified_name.empty() && !HasAuthorization(request) &&
+           auth::ValidateName(request.certified_name))
     who.user = request.certified_name;
   return who;
 }
