@@ -64,9 +64,8 @@ int RunAcquire(Session& session, const LockOptions& o) {
   call.target = Base(o) + (o.election ? "/campaign" : "/acquire");
   call.headers = {{"Content-Type", "application/json"}};
   call.body = json::serialize(body);
-  call.timeout = session.timeout() + std::chrono::milliseconds(wait);
   client::Answer answer;
-  const int code = session.Send(std::move(call), &answer);
+  const int code = session.Send(std::move(call), &answer, std::chrono::milliseconds(wait));
   return code == kOk ? Print(session, Json(answer).as_object()) : code;
 }
 

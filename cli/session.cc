@@ -89,8 +89,8 @@ int Session::Explain(const client::Answer& answer) const {
              ExitOf(answer.ToError().code));
 }
 
-int Session::Send(client::Call call, client::Answer* answer) {
-  call.timeout = std::max(call.timeout, timeout_);
+int Session::Send(client::Call call, client::Answer* answer, std::chrono::milliseconds waits) {
+  call.timeout = timeout_ + waits;
   Result<client::Answer> result = client_.Send(std::move(call));
   if (!result)
     return Explain(result.error());

@@ -54,9 +54,8 @@ class Session {
   std::chrono::milliseconds timeout() const { return timeout_; }
 
   // Sends, and prints what went wrong if it did. `*answer` is set if somebody answered; the exit
-  // code
-  // is kOk for a 2xx.
-  int Send(client::Call call, client::Answer* answer);
+  // code is kOk for a 2xx. `waits`: what the request itself has the service wait for.
+  int Send(client::Call call, client::Answer* answer, std::chrono::milliseconds waits = {});
   int Get(const std::string& target, client::Answer* answer);
   int Post(const std::string& target, const boost::json::value& body, client::Answer* answer) {
     return Change("POST", target, body, answer);

@@ -132,7 +132,7 @@ int RunSave(Session& session, const SnapshotOptions& o) {
     return Fail(part.Complaint());
   client::Call call;
   call.target = "/v1/snapshot";
-  call.timeout = std::max(call.timeout, session.timeout());
+  call.timeout = session.timeout();
   offline::SnapshotCheck check;
   uint64_t bytes = 0;
   std::string complaint;

@@ -142,6 +142,7 @@ int RemovePiecewise(Session& session, const std::string& path, int64_t* deleted)
   client::Call call;
   call.method = "DELETE";
   call.target = NodeTarget(path) + "?recursive=true";
+  call.timeout = session.timeout();
   Result<client::Answer> answer = session.client().Send(call);
   if (!answer)
     return session.Explain(answer.error());

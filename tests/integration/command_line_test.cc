@@ -158,6 +158,17 @@ TEST_F(CommandLineTest, NumbersAreNumbersAndAValueComesFromOnePlace) {
   EXPECT_THAT(Synod({"lock", "acquire", "/n", "--lease", id}).out, HasSubstr(id));
 }
 
+// Nobody listens at port 1; the client tries again until its time is over.
+TEST_F(CommandLineTest, ATimeoutBelowTheUsualOneHolds) {
+  for (const Arguments& command :
+       {Arguments{"get", "/a"}, {"rm", "/a"}, {"lock", "acquire", "/a"}}) {
+    Arguments all = {Program("synod"), "--endpoints", "127.0.0.1:1", "--timeout", "200ms"};
+    all.insert(all.end(), command.begin(), command.end());
+    const Finished refused = RunProgram(all, {}, {}, Milliseconds(8'000));
+    EXPECT_EQ(refused.exit_code, 6) << testing::PrintToString(command) << refused.err;
+  }
+}
+
 TEST_F(CommandLineTest, AnElectionTellsSinceWhenItsLeaderLeads) {
   const std::string get = Program("synod") + " elect get /led";
   const Finished led = Synod({"elect", "run", "/led", "--value", "me", "--", "sh", "-c", get});
