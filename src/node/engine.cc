@@ -13,7 +13,6 @@ namespace {
 // before it has read what the others sent meanwhile.
 constexpr int64_t kTicksAtOnceMax = 3;
 constexpr int64_t kUpkeepMs = 50;
-constexpr int64_t kStandsMs = 200;
 constexpr int64_t kHandOverEveryMs = 1000;
 constexpr size_t kFullFrameBytes = size_t{4} << 20;  // or one item that is larger
 // A member further behind than this would keep everybody waiting before it could lead.
@@ -147,8 +146,9 @@ void Engine::Core::Advance(int64_t now) {
   // then, too.
   syncing_.Note(last_persist_ > persisted_, persisted_.value, now_ms);
   choosing_.Note(replica.InFlight() > 0, replica.learned().value, now_ms);
+  const int64_t election_ms = int64_t{config.consensus.election_ticks_min} * config.tick_ms;
   const bool moves =
-      syncing_.StandsFor(now_ms) < kStandsMs && choosing_.StandsFor(now_ms) < kStandsMs;
+      syncing_.StandsFor(now_ms) < election_ms && choosing_.StandsFor(now_ms) < election_ms;
   clock.Advance(now_ms, replica.IsLeader() && replica.QuorumFresh() && replica.CanPropose() &&
                             machine.digest_check().agreed && moves);
   replica.SetStamp(std::max(clock.time(), machine.time()).value);
